@@ -1,0 +1,1 @@
+//! Shards, keys, expiry and values in memory. Knows nothing of connections, commands or RESP.

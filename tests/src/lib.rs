@@ -1,0 +1,1 @@
+//! Starts servers for the tests and talks to them.
