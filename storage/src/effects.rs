@@ -1,0 +1,77 @@
+//! What a command changed: the record from which notifications, invalidations, wake-ups and the journal are made.
+
+/// The class of an event, one bit each, as in the `notify-keyspace-events` directive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u16)]
+pub enum Class {
+    Generic = 1 << 0,
+    String = 1 << 1,
+    Expired = 1 << 2,
+    New = 1 << 3,
+}
+
+/// One thing that can happen to a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Event {
+    pub class: Class,
+    pub name: &'static str,
+}
+
+macro_rules! events {
+    ($($id:ident = $class:ident $name:literal),* $(,)?) => {
+        impl Event {
+            $(pub const $id: Event = Event { class: Class::$class, name: $name };)*
+        }
+    };
+}
+
+events! {
+    SET = String "set",
+    APPEND = String "append",
+    SETRANGE = String "setrange",
+    SETBIT = String "setbit",
+    INCRBY = String "incrby",
+    DECRBY = String "decrby",
+    INCRBYFLOAT = String "incrbyfloat",
+    DEL = Generic "del",
+    EXPIRE = Generic "expire",
+    PERSIST = Generic "persist",
+    RENAME_FROM = Generic "rename_from",
+    RENAME_TO = Generic "rename_to",
+    COPY_TO = Generic "copy_to",
+    MOVE_FROM = Generic "move_from",
+    MOVE_TO = Generic "move_to",
+    EXPIRED = Expired "expired",
+    NEW = New "new",
+}
+
+/// One recorded event.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Effect {
+    pub db: usize,
+    pub key: Box<[u8]>,
+    pub event: Event,
+}
+
+/// What one command did, in order.
+#[derive(Default)]
+pub struct Effects {
+    /// Changes, as `rdb_changes_since_last_save` counts them.
+    pub dirty: u64,
+    pub hits: u64,
+    pub misses: u64,
+    pub expired: u64,
+    /// Filled only while somebody observes the keyspace.
+    pub events: Vec<Effect>,
+}
+
+impl Effects {
+    /// Adds what was done through another view.
+    pub fn absorb(&mut self, other: Effects) {
+        self.dirty += other.dirty;
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.expired += other.expired;
+        self.events.extend(other.events);
+    }
+}

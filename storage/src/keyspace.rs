@@ -1,0 +1,292 @@
+//! The shards, their locks and what belongs to all of them.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use ahash::RandomState;
+use crossbeam::utils::CachePadded;
+use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
+
+use crate::access::AccessPolicy;
+use crate::entry::Slot;
+use crate::reclaim::Reclaimer;
+use crate::table::{HashTable, prefetch};
+use crate::view::View;
+
+/// Shards in a keyspace. Many more than cores, so that two commands seldom want the same one.
+pub const SHARDS: usize = 256;
+/// Where in a hash the shard's number stands: apart from the bits that the table uses for its pages (low) and tags (high).
+const SHARD_SHIFT: u32 = 44;
+
+/// A key and its hash, computed once per request.
+#[derive(Clone, Copy)]
+pub struct Key<'a> {
+    pub bytes: &'a [u8],
+    pub hash: u64,
+}
+
+impl Key<'_> {
+    #[inline]
+    pub fn shard(&self) -> usize {
+        (self.hash >> SHARD_SHIFT) as usize % SHARDS
+    }
+}
+
+/// One numbered database's part of one shard.
+#[derive(Default)]
+pub(crate) struct Db {
+    pub(crate) table: HashTable<Slot>,
+    /// Keys that have an expiry.
+    pub(crate) expiring: usize,
+}
+
+/// A slice of every database, behind one lock.
+#[derive(Default)]
+pub(crate) struct Shard {
+    /// Databases up to the highest that was ever written to in this shard.
+    dbs: Vec<Db>,
+}
+
+impl Shard {
+    pub(crate) fn db(&self, db: usize) -> Option<&Db> {
+        self.dbs.get(db)
+    }
+
+    #[inline]
+    pub(crate) fn db_mut(&mut self, db: usize) -> &mut Db {
+        if db >= self.dbs.len() {
+            self.dbs.resize_with(db + 1, Db::default);
+        }
+        &mut self.dbs[db]
+    }
+
+    pub(crate) fn swap(&mut self, a: usize, b: usize) {
+        self.db_mut(a.max(b));
+        self.dbs.swap(a, b);
+    }
+}
+
+impl Drop for Db {
+    fn drop(&mut self) {
+        crate::reclaim::free_table(std::mem::take(&mut self.table));
+    }
+}
+
+/// All data of a server.
+pub struct Keyspace {
+    shards: Box<[CachePadded<Mutex<Shard>>]>,
+    databases: usize,
+    hasher: RandomState,
+    /// How accesses are recorded on keys.
+    pub access: AccessPolicy,
+    /// Frees big things in the background.
+    pub reclaimer: Reclaimer,
+    observed: AtomicBool,
+}
+
+/// The locks that one command holds.
+pub(crate) enum Locked<'k> {
+    None,
+    One(usize, MutexGuard<'k, Shard>),
+    /// Sorted by shard number.
+    Some(SmallVec<[(usize, MutexGuard<'k, Shard>); 8]>),
+    All(Vec<MutexGuard<'k, Shard>>),
+}
+
+impl<'k> Locked<'k> {
+    /// The shard that a key lives in.
+    ///
+    /// # Panics
+    /// If it was not locked: a command touches only keys that its declaration names.
+    #[inline]
+    pub(crate) fn shard(&mut self, index: usize) -> &mut Shard {
+        match self {
+            Locked::One(held, shard) => {
+                assert_eq!(*held, index, "a key outside of the locked shard");
+                shard
+            }
+            Locked::Some(shards) => {
+                let at = shards.binary_search_by_key(&index, |(held, _)| *held);
+                &mut shards[at.expect("a key outside of the locked shards")].1
+            }
+            Locked::All(shards) => &mut shards[index],
+            Locked::None => panic!("a key in a command that declares none"),
+        }
+    }
+
+    /// Every shard, for commands about the whole keyspace.
+    ///
+    /// # Panics
+    /// If not all were locked.
+    pub(crate) fn all(&mut self) -> &mut [MutexGuard<'k, Shard>] {
+        match self {
+            Locked::All(shards) => shards,
+            _ => panic!("a command about the whole keyspace that did not lock it"),
+        }
+    }
+}
+
+/// Counts of one database.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct DbCounts {
+    pub keys: usize,
+    pub expiring: usize,
+}
+
+impl Keyspace {
+    pub fn new(databases: usize) -> Keyspace {
+        Keyspace {
+            shards: (0..SHARDS).map(|_| CachePadded::new(Mutex::new(Shard::default()))).collect(),
+            databases,
+            hasher: RandomState::new(),
+            access: AccessPolicy::new(),
+            reclaimer: Reclaimer::start(),
+            observed: AtomicBool::new(false),
+        }
+    }
+
+    pub fn databases(&self) -> usize {
+        self.databases
+    }
+
+    /// Whether commands record every event, for somebody who wants to hear of them.
+    pub fn observed(&self) -> bool {
+        self.observed.load(Relaxed)
+    }
+
+    pub fn set_observed(&self, observed: bool) {
+        self.observed.store(observed, Relaxed);
+    }
+
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    #[inline]
+    pub fn key<'a>(&self, bytes: &'a [u8]) -> Key<'a> {
+        Key { bytes, hash: self.hash(bytes) }
+    }
+
+    /// A view without keys, for commands that have none.
+    #[inline]
+    pub fn view_none(&self, db: usize, now_ms: i64) -> View<'_> {
+        View::new(self, Locked::None, db, now_ms)
+    }
+
+    /// A view of one key.
+    #[inline]
+    pub fn view_one(&self, db: usize, key: &Key<'_>, now_ms: i64) -> View<'_> {
+        let shard = key.shard();
+        View::new(self, Locked::One(shard, self.shards[shard].lock()), db, now_ms)
+    }
+
+    /// A view of several keys: their shards are locked in the order of their numbers, all before the first effect,
+    /// which is why two commands can never wait for each other.
+    pub fn view_keys(&self, db: usize, keys: &[Key<'_>], now_ms: i64) -> View<'_> {
+        let mut indices: SmallVec<[usize; 16]> = keys.iter().map(Key::shard).collect();
+        indices.sort_unstable();
+        indices.dedup();
+        let locked = match indices[..] {
+            [] => Locked::None,
+            [index] => Locked::One(index, self.shards[index].lock()),
+            _ => Locked::Some(indices.into_iter().map(|index| (index, self.shards[index].lock())).collect()),
+        };
+        View::new(self, locked, db, now_ms)
+    }
+
+    /// A view of everything.
+    pub fn view_all(&self, db: usize, now_ms: i64) -> View<'_> {
+        View::new(self, Locked::All(self.shards.iter().map(|shard| shard.lock()).collect()), db, now_ms)
+    }
+
+    /// A view of one whole shard, for walking over the keyspace bit by bit.
+    pub fn view_shard(&self, db: usize, shard: usize, now_ms: i64) -> View<'_> {
+        View::new(self, Locked::One(shard, self.shards[shard].lock()), db, now_ms)
+    }
+
+    /// How many keys a database holds; expired ones count until they are found out.
+    pub fn counts(&self, db: usize) -> DbCounts {
+        let mut counts = DbCounts::default();
+        for shard in &self.shards {
+            if let Some(db) = shard.lock().db(db) {
+                counts.keys += db.table.len();
+                counts.expiring += db.expiring;
+            }
+        }
+        counts
+    }
+
+    /// Bytes of the tables themselves, without the entries.
+    pub fn table_memory(&self, db: usize) -> usize {
+        self.shards.iter().map(|shard| shard.lock().db(db).map_or(0, |db| db.table.memory())).sum()
+    }
+
+    /// The mean time to live, in milliseconds, of up to about `samples` keys of a database that have an expiry.
+    pub fn mean_ttl(&self, db: usize, now_ms: i64, samples: usize) -> i64 {
+        let (mut sum, mut seen) = (0i64, 0usize);
+        for shard in &self.shards {
+            if seen == samples {
+                break;
+            }
+            let shard = shard.lock();
+            let Some(db) = shard.db(db).filter(|db| db.expiring > 0) else { continue };
+            for expiry in db.table.iter().filter_map(Slot::expiry).take(samples - seen) {
+                sum = sum.saturating_add((expiry - now_ms).max(0));
+                seen += 1;
+            }
+        }
+        sum.checked_div(seen as i64).unwrap_or(0)
+    }
+
+    /// Asks the processor to fetch the page that a key is found through. A hint: skipped when the shard is busy.
+    #[inline]
+    pub fn prefetch_page(&self, db: usize, key: &Key<'_>) {
+        if let Some(shard) = self.shards[key.shard()].try_lock()
+            && let Some(db) = shard.db(db)
+        {
+            db.table.prefetch(key.hash);
+        }
+    }
+
+    /// The second step of prefetching: the entry, once the page is there.
+    #[inline]
+    pub fn prefetch_entry(&self, db: usize, key: &Key<'_>) {
+        if let Some(shard) = self.shards[key.shard()].try_lock()
+            && let Some(db) = shard.db(db)
+        {
+            db.table.prefetch_item(key.hash, |slot| prefetch(slot.address()));
+        }
+    }
+
+    /// One step of the active expiry: looks at one shard's databases and removes what has expired, looking at no more
+    /// than `budget` entries. Returns how many were removed and whether the shard was looked through to its end.
+    pub fn expire_shard(&self, shard: usize, now_ms: i64, budget: usize) -> ExpirySweep {
+        let mut sweep = ExpirySweep::default();
+        for db in 0..self.databases {
+            if self.shards[shard].lock().db(db).is_none_or(|db| db.expiring == 0) {
+                continue;
+            }
+            let mut view = self.view_shard(db, shard, now_ms);
+            sweep.finished &= view.sweep_expired(shard, budget);
+            sweep.removed += view.effects.expired;
+        }
+        sweep
+    }
+
+    pub(crate) fn slot_hash(&self, slot: &Slot) -> u64 {
+        self.hash(slot.key())
+    }
+}
+
+/// What a step of the active expiry did.
+pub struct ExpirySweep {
+    pub removed: u64,
+    pub finished: bool,
+}
+
+impl Default for ExpirySweep {
+    fn default() -> Self {
+        ExpirySweep { removed: 0, finished: true }
+    }
+}

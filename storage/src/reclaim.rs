@@ -1,0 +1,112 @@
+//! Frees big things on a thread of its own, so that no client waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+
+use crossbeam::channel::{Receiver, Sender, unbounded};
+
+use crate::entry::Slot;
+use crate::table::HashTable;
+
+/// A value whose buffer is at least this long is worth the trip.
+pub(crate) const WORTHWHILE: usize = 64 * 1024;
+
+enum Garbage {
+    Entry(Slot),
+    Table(HashTable<Slot>),
+    /// Answered when everything handed in before it is gone.
+    Flush(Sender<()>),
+}
+
+impl Garbage {
+    fn objects(&self) -> u64 {
+        match self {
+            Garbage::Entry(_) => 1,
+            Garbage::Table(table) => table.len() as u64,
+            Garbage::Flush(_) => 0,
+        }
+    }
+
+    fn free(self) {
+        match self {
+            Garbage::Entry(slot) => slot.free(),
+            Garbage::Table(table) => free_table(table),
+            Garbage::Flush(done) => drop(done.send(())),
+        }
+    }
+}
+
+/// Frees every entry of a table, on the calling thread.
+pub(crate) fn free_table(mut table: HashTable<Slot>) {
+    table.drain(|slot| slot.free());
+}
+
+#[derive(Default)]
+struct Counters {
+    pending: AtomicU64,
+    freed: AtomicU64,
+}
+
+/// The way to the thread that frees.
+pub struct Reclaimer {
+    queue: Sender<Garbage>,
+    counters: Arc<Counters>,
+}
+
+impl Reclaimer {
+    pub fn start() -> Reclaimer {
+        let (queue, inbox): (_, Receiver<Garbage>) = unbounded();
+        let counters = Arc::new(Counters::default());
+        let shared = Arc::clone(&counters);
+        let work = move || {
+            for garbage in inbox {
+                let objects = garbage.objects();
+                garbage.free();
+                shared.pending.fetch_sub(objects, Relaxed);
+                shared.freed.fetch_add(objects, Relaxed);
+            }
+        };
+        // Without the thread the channel has no reader, and `send` frees on the spot.
+        let _ = thread::Builder::new().name("reclaim".into()).spawn(work);
+        Reclaimer { queue, counters }
+    }
+
+    pub fn entry(&self, slot: Slot) {
+        self.send(Garbage::Entry(slot));
+    }
+
+    pub fn table(&self, table: HashTable<Slot>) {
+        self.send(Garbage::Table(table));
+    }
+
+    /// Waits until all that was handed in is freed.
+    pub fn wait(&self) {
+        let (done, finished) = unbounded();
+        self.send(Garbage::Flush(done));
+        let _ = finished.recv();
+    }
+
+    fn send(&self, garbage: Garbage) {
+        self.counters.pending.fetch_add(garbage.objects(), Relaxed);
+        if let Err(unsent) = self.queue.send(garbage) {
+            let garbage = unsent.into_inner();
+            self.counters.pending.fetch_sub(garbage.objects(), Relaxed);
+            garbage.free();
+        }
+    }
+
+    /// Objects handed in and not freed yet.
+    pub fn pending(&self) -> u64 {
+        self.counters.pending.load(Relaxed)
+    }
+
+    /// Objects freed since the start or the last reset.
+    pub fn freed(&self) -> u64 {
+        self.counters.freed.load(Relaxed)
+    }
+
+    pub fn reset_freed(&self) {
+        self.counters.freed.store(0, Relaxed);
+    }
+}
