@@ -1,0 +1,293 @@
+//! A connected client: what its own connection works with, and what others may see of it and do to it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::task::Waker;
+
+use parking_lot::Mutex;
+
+use crate::command::table::Command;
+use crate::config::Permission;
+use crate::server::unix_ms;
+
+/// Where a connection came in and from where.
+#[derive(Clone, Debug, Default)]
+pub struct Peer {
+    /// `host:port`, or the socket's path with port 0.
+    pub addr: String,
+    pub laddr: String,
+    pub fd: i32,
+    pub unix: bool,
+    /// Came from this machine: what protected mode and `local` permissions ask.
+    pub local: bool,
+}
+
+/// What every client of the server can be seen by: CLIENT LIST reads it and CLIENT KILL acts on it from any thread.
+/// Its own connection is the only one that writes the figures.
+#[derive(Debug, Default)]
+pub struct Shared {
+    pub id: u64,
+    pub peer: Peer,
+    /// Unix milliseconds.
+    pub created_ms: i64,
+    pub last_active_ms: AtomicI64,
+    pub db: AtomicUsize,
+    pub resp: AtomicU8,
+    pub name: Mutex<Vec<u8>>,
+    pub lib_name: Mutex<Vec<u8>>,
+    pub lib_ver: Mutex<Vec<u8>>,
+    pub user: Mutex<Vec<u8>>,
+    pub authenticated: AtomicBool,
+    pub monitor: AtomicBool,
+    pub no_evict: AtomicBool,
+    pub no_touch: AtomicBool,
+    pub blocked: AtomicBool,
+    /// Held back by CLIENT PAUSE, which CLIENT UNBLOCK does not end.
+    pub held_back: AtomicBool,
+    /// The id of the last command, plus one.
+    pub last_command: AtomicUsize,
+    pub query_buffered: AtomicUsize,
+    pub query_free: AtomicUsize,
+    pub argv_memory: AtomicUsize,
+    pub output_buffered: AtomicUsize,
+    pub output_memory: AtomicUsize,
+    pub net_in: AtomicU64,
+    pub net_out: AtomicU64,
+    pub commands: AtomicU64,
+    pub worker: AtomicU32,
+    /// Asked to give back the memory of its buffers.
+    pub trim: AtomicBool,
+    /// Asked to close: at once, without writing what is pending.
+    killed: AtomicBool,
+    /// A blocked client was asked to go on.
+    unblocked: AtomicU8,
+    outbox: Mutex<Vec<u8>>,
+    has_mail: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+/// How CLIENT UNBLOCK ends a wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unblock {
+    Timeout = 1,
+    Error = 2,
+}
+
+impl Shared {
+    pub fn new(id: u64, peer: Peer, worker: usize, authenticated: bool) -> Shared {
+        let now = unix_ms();
+        Shared {
+            id,
+            peer,
+            created_ms: now,
+            last_active_ms: now.into(),
+            resp: 2.into(),
+            user: Mutex::new(b"default".to_vec()),
+            authenticated: authenticated.into(),
+            worker: (worker as u32).into(),
+            ..Shared::default()
+        }
+    }
+
+    /// Closes the client's connection, from any thread.
+    pub fn kill(&self) {
+        self.killed.store(true, Relaxed);
+        self.wake();
+    }
+
+    pub fn is_killed(&self) -> bool {
+        self.killed.load(Relaxed)
+    }
+
+    /// Ends the client's wait in a blocking command. Tells whether it was waiting.
+    pub fn unblock(&self, how: Unblock) -> bool {
+        if !self.blocked.swap(false, Relaxed) {
+            return false;
+        }
+        self.unblocked.store(how as u8, Relaxed);
+        self.wake();
+        true
+    }
+
+    pub(crate) fn take_unblocked(&self) -> Option<Unblock> {
+        match self.unblocked.swap(0, Relaxed) {
+            1 => Some(Unblock::Timeout),
+            2 => Some(Unblock::Error),
+            _ => None,
+        }
+    }
+
+    /// Puts bytes behind what the client is being sent.
+    pub fn deliver(&self, bytes: &[u8]) {
+        self.outbox.lock().extend_from_slice(bytes);
+        if !self.has_mail.swap(true, Relaxed) {
+            self.wake();
+        }
+    }
+
+    pub(crate) fn has_mail(&self) -> bool {
+        self.has_mail.load(Relaxed)
+    }
+
+    pub(crate) fn take_mail(&self) -> Vec<u8> {
+        self.has_mail.store(false, Relaxed);
+        std::mem::take(&mut *self.outbox.lock())
+    }
+
+    pub(crate) fn mail_len(&self) -> usize {
+        if self.has_mail() { self.outbox.lock().len() } else { 0 }
+    }
+
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        *self.waker.lock() = Some(waker.clone());
+    }
+
+    /// Makes the client's connection look at what changed.
+    pub fn wake(&self) {
+        if let Some(waker) = &*self.waker.lock() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The name of the last command as CLIENT LIST prints it.
+    pub fn last_command_name(&self, commands: &[&'static Command]) -> String {
+        match self.last_command.load(Relaxed).checked_sub(1).and_then(|id| commands.get(id)) {
+            Some(command) => command.full_name.clone(),
+            None => "NULL".into(),
+        }
+    }
+}
+
+/// What CLIENT REPLY asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReplyMode {
+    On,
+    Off,
+    /// The next command's reply is left out.
+    SkipNext,
+    /// This command's reply is left out.
+    Skip,
+}
+
+/// A wait that ends by itself: nothing is executed for the client until then.
+#[derive(Clone, Debug, Default)]
+pub struct Wait {
+    /// Unix milliseconds; `None` waits for ever.
+    pub until_ms: Option<i64>,
+    /// The reply when the time is over.
+    pub reply: Vec<u8>,
+}
+
+/// A client as its own connection sees it.
+#[derive(Debug)]
+pub struct Client {
+    pub shared: Arc<Shared>,
+    pub reply_mode: ReplyMode,
+    /// Close after the replies so far are written.
+    pub closing: bool,
+    /// Set by a command that makes the client wait; its reply comes later.
+    pub wait: Option<Wait>,
+}
+
+impl Client {
+    pub fn new(shared: Arc<Shared>) -> Client {
+        Client { shared, reply_mode: ReplyMode::On, closing: false, wait: None }
+    }
+
+    pub fn id(&self) -> u64 {
+        self.shared.id
+    }
+
+    #[inline]
+    pub fn db(&self) -> usize {
+        self.shared.db.load(Relaxed)
+    }
+
+    pub fn select(&mut self, db: usize) {
+        self.shared.db.store(db, Relaxed);
+    }
+
+    /// Whether this client has a permission that a directive gives.
+    pub fn is_permitted(&self, permission: Permission) -> bool {
+        match permission {
+            Permission::No => false,
+            Permission::Yes => true,
+            Permission::Local => self.shared.peer.local,
+        }
+    }
+
+    #[inline]
+    pub fn authenticated(&self) -> bool {
+        self.shared.authenticated.load(Relaxed)
+    }
+}
+
+/// All connected clients by id.
+#[derive(Default)]
+pub struct Registry {
+    clients: Mutex<BTreeMap<u64, Arc<Shared>>>,
+    next_id: AtomicU64,
+    monitors: AtomicUsize,
+}
+
+impl Registry {
+    /// A fresh id; ids only grow.
+    pub fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Relaxed) + 1
+    }
+
+    pub fn add(&self, client: Arc<Shared>) {
+        self.clients.lock().insert(client.id, client);
+    }
+
+    pub fn remove(&self, client: &Shared) {
+        if client.monitor.load(Relaxed) {
+            self.monitors.fetch_sub(1, Relaxed);
+        }
+        self.clients.lock().remove(&client.id);
+    }
+
+    pub fn get(&self, id: u64) -> Option<Arc<Shared>> {
+        self.clients.lock().get(&id).cloned()
+    }
+
+    pub fn len(&self) -> usize {
+        self.clients.lock().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every client, oldest first.
+    pub fn all(&self) -> Vec<Arc<Shared>> {
+        self.clients.lock().values().cloned().collect()
+    }
+
+    /// Starts or stops a client's feed of all commands.
+    pub fn set_monitor(&self, client: &Shared, on: bool) {
+        if client.monitor.swap(on, Relaxed) != on {
+            if on {
+                self.monitors.fetch_add(1, Relaxed);
+            } else {
+                self.monitors.fetch_sub(1, Relaxed);
+            }
+        }
+    }
+
+    /// Whether anybody watches.
+    #[inline]
+    pub fn monitored(&self) -> bool {
+        self.monitors.load(Relaxed) > 0
+    }
+
+    /// Sends a line to every client that watches.
+    pub fn feed_monitors(&self, line: &[u8]) {
+        for client in self.all() {
+            if client.monitor.load(Relaxed) {
+                client.deliver(line);
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What a command works with while it runs.
+
+use protocol::{Args, Reply};
+use storage::{Key, View};
+
+use crate::client::Client;
+use crate::command::error::Error;
+use crate::command::table::Command;
+use crate::server::Server;
+use crate::stats::WorkerStats;
+
+/// A command has written its reply, or has failed and written none (what it wrote before failing is taken back).
+pub type CommandResult = Result<(), Error>;
+
+/// One request being carried out.
+pub struct Context<'a> {
+    pub server: &'a Server,
+    pub stats: &'a WorkerStats,
+    pub client: &'a mut Client,
+    /// The command that was looked up (a subcommand where there is one).
+    pub command: &'static Command,
+    /// The whole request, the command's name first.
+    pub args: Args<'a>,
+    pub reply: &'a mut Reply,
+    /// The keys that the command's declaration names, locked; nothing else may be touched.
+    pub db: View<'a>,
+}
+
+impl<'a> Context<'a> {
+    /// The argument at `index`; the declared arity guarantees the first ones.
+    #[inline]
+    pub fn arg(&self, index: usize) -> &'a [u8] {
+        self.args.get(index).unwrap_or_default()
+    }
+
+    /// The argument at `index` as a key.
+    #[inline]
+    pub fn key(&self, index: usize) -> Key<'a> {
+        self.server.keyspace.key(self.arg(index))
+    }
+
+    /// Whether the argument at `index` is this word (lower case), in any case.
+    pub fn arg_is(&self, index: usize, word: &str) -> bool {
+        self.arg(index).eq_ignore_ascii_case(word.as_bytes())
+    }
+
+    /// The argument at `index` as a 64-bit integer, or Redis's usual error.
+    pub fn integer(&self, index: usize) -> Result<i64, Error> {
+        protocol::parse_i64(self.arg(index)).ok_or(Error::NOT_AN_INTEGER)
+    }
+
+    /// The argument at `index` as the number of a database.
+    pub fn database(&self, index: usize) -> Result<usize, Error> {
+        let number = i32::try_from(self.integer(index)?)
+            .map_err(|_| Error::fixed("ERR value is out of range, value must between -2147483648 and 2147483647"))?;
+        let database = usize::try_from(number).ok().filter(|number| *number < self.server.keyspace.databases());
+        database.ok_or(Error::DB_OUT_OF_RANGE)
+    }
+
+    /// The argument at `index`, a number of milliseconds from now, as the Unix time in milliseconds at which to stop
+    /// waiting; `None`, written as 0, is never.
+    pub fn deadline_ms(&self, index: usize) -> Result<Option<i64>, Error> {
+        let timeout = protocol::parse_i64(self.arg(index))
+            .ok_or(Error::fixed("ERR timeout is not an integer or out of range"))?;
+        if timeout < 0 {
+            return Err(Error::fixed("ERR timeout is negative"));
+        }
+        let until_ms = timeout.checked_add(self.now_ms()).ok_or(Error::fixed("ERR timeout is out of range"))?;
+        Ok((timeout > 0).then_some(until_ms))
+    }
+
+    /// Replies what HELP says: how the container is called and then these lines.
+    pub fn help(&mut self, lines: &[&str]) -> CommandResult {
+        let container = self.command.full_name.split('|').next().unwrap_or_default().to_ascii_uppercase();
+        self.reply.array(lines.len() + 3);
+        self.reply.simple(&format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+        for line in lines {
+            self.reply.simple(line);
+        }
+        self.reply.simple("HELP");
+        self.reply.simple("    This list.");
+        Ok(())
+    }
+
+    /// A second view, of the whole keyspace or another set of keys, for commands that take no keys of their own. The
+    /// current view must hold no locks.
+    pub fn now_ms(&self) -> i64 {
+        self.db.now_ms()
+    }
+}
+
+/// Behind a container's name always stands a subcommand; dispatch answers where there is none.
+pub(crate) fn unreachable_container(cx: &mut Context<'_>) -> CommandResult {
+    Err(Error::wrong_arity(cx.command.spec.name))
+}

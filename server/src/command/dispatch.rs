@@ -1,0 +1,216 @@
+//! The one way of every request: look the command up, check whether it may run, lock its keys, run it, account for it.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering::Relaxed;
+
+use protocol::{Args, Reply, RequestReader};
+use smallvec::SmallVec;
+use storage::{Key, View};
+
+use crate::client::{Client, ReplyMode};
+use crate::command::context::Context;
+use crate::command::error::{Error, shown};
+use crate::command::keys::{self, KeysAt};
+use crate::command::spec::{BeginSearch, FindKeys, Flags};
+use crate::command::table::{Command, CommandTable};
+use crate::log;
+use crate::server::{Server, unix_ms};
+use crate::stats::WorkerStats;
+
+/// What a worker carries requests out with.
+pub struct Executor<'a> {
+    pub server: &'a Server,
+    pub stats: &'a WorkerStats,
+    /// The time that commands see, in Unix milliseconds: read once for all that arrived together.
+    now_ms: Cell<i64>,
+    /// Whether prefetching is worth its while.
+    large: Cell<bool>,
+}
+
+/// A command that took this long makes the time that the next one sees be read again.
+const CLOCK_SLACK_NANOS: u64 = 200_000;
+/// Databases with fewer keys are in the processor's cache anyway.
+const PREFETCH_FROM: usize = 100_000;
+
+impl<'a> Executor<'a> {
+    pub fn new(server: &'a Server, stats: &'a WorkerStats) -> Executor<'a> {
+        Executor { server, stats, now_ms: Cell::new(unix_ms()), large: Cell::new(false) }
+    }
+
+    /// Reads the time that commands see from now on.
+    pub fn refresh_clock(&self) -> i64 {
+        self.now_ms.set(unix_ms());
+        self.now_ms.get()
+    }
+
+    /// Called now and then: whether the keyspace has outgrown the cache.
+    pub fn note_size(&self) {
+        let keys: usize = (0..self.server.keyspace.databases()).map(|db| self.server.keyspace.counts(db).keys).sum();
+        self.large.set(keys >= PREFETCH_FROM);
+    }
+
+    /// Has the processor fetch what a batch of requests will look at, while none of it is waited for.
+    pub fn prefetch(&self, client: &Client, batch: &RequestReader) {
+        if !self.large.get() || batch.len() < 2 {
+            return;
+        }
+        // The second argument is the key of nearly every command; for the others a wasted hint is all.
+        let keyspace = &self.server.keyspace;
+        let keys: SmallVec<[Key<'_>; 64]> =
+            (0..batch.len()).filter_map(|index| Some(keyspace.key(batch.request(index).get(1)?))).collect();
+        keys.iter().for_each(|key| keyspace.prefetch_page(client.db(), key));
+        keys.iter().for_each(|key| keyspace.prefetch_entry(client.db(), key));
+    }
+
+    /// Carries one request out and writes its reply. `started` is a reading of the server's clock, taken after the
+    /// request before; the reading after this one is returned.
+    pub fn execute(&self, client: &mut Client, args: Args<'_>, reply: &mut Reply, started: u64) -> u64 {
+        let mark = reply.mark();
+        let ended = match self.resolve(client, args) {
+            Ok(command) => self.run(client, command, args, reply, started),
+            Err(error) => {
+                self.stats.error(error.code());
+                reply.error_bytes(error.text());
+                started
+            }
+        };
+        match client.reply_mode {
+            ReplyMode::On => {}
+            ReplyMode::Off => reply.truncate_to(mark),
+            ReplyMode::SkipNext => client.reply_mode = ReplyMode::Skip,
+            ReplyMode::Skip => {
+                reply.truncate_to(mark);
+                client.reply_mode = ReplyMode::On;
+            }
+        }
+        ended
+    }
+
+    /// The command of a request, if the client may call it like this.
+    fn resolve(&self, client: &Client, args: Args<'_>) -> Result<&'static Command, Error> {
+        let command = find(&self.server.commands, args)?;
+        if !command.spec.accepts(args.len()) {
+            return Err(self.refuse(command, Error::wrong_arity(&command.full_name)));
+        }
+        if !client.authenticated() && !command.spec.flags.contains(Flags::NO_AUTH) {
+            return Err(self.refuse(command, Error::NO_AUTH));
+        }
+        if command.spec.flags.contains(Flags::DENYOOM) && self.server.out_of_memory() {
+            let text = "OOM command not allowed when used memory > 'maxmemory'.";
+            return Err(self.refuse(command, Error::fixed(text)));
+        }
+        Ok(command)
+    }
+
+    fn refuse(&self, command: &Command, error: Error) -> Error {
+        self.stats.rejected(command.id);
+        error
+    }
+
+    fn run(
+        &self,
+        client: &mut Client,
+        command: &'static Command,
+        args: Args<'_>,
+        reply: &mut Reply,
+        started: u64,
+    ) -> u64 {
+        let server = self.server;
+        client.shared.last_command.store(command.id + 1, Relaxed);
+        let mark = reply.mark();
+        let mut db = lock(server, command, client, args, self.now_ms.get());
+        db.set_touch(!client.shared.no_touch.load(Relaxed));
+        let mut cx = Context { server, stats: self.stats, client, command, args, reply, db };
+        // A panic is a bug of ours; the client and everybody else must not pay for it. What the command held is
+        // released while unwinding, and the keyspace's structures are whole between any two of their operations.
+        let result = catch_unwind(AssertUnwindSafe(|| (command.spec.run)(&mut cx)));
+        let Context { db, reply, client, .. } = cx;
+        let (hits, misses, expired, dirty) = (db.effects.hits, db.effects.misses, db.effects.expired, db.effects.dirty);
+        drop(db);
+        if hits | misses | expired | dirty != 0 {
+            self.stats.hits.add(hits);
+            self.stats.misses.add(misses);
+            self.stats.expired.add(expired);
+            self.stats.dirty.add(dirty);
+        }
+        let result = result.unwrap_or_else(|_| {
+            log::warning!("A command panicked, which is a bug: {}", crate::monitor::quoted(command, args));
+            Err(Error::fixed("ERR internal error while executing the command, see the server's log"))
+        });
+        let failed = if let Err(error) = result {
+            reply.truncate_to(mark);
+            reply.error_bytes(error.text());
+            self.stats.error(error.code());
+            true
+        } else {
+            false
+        };
+        let ended = server.clock.raw();
+        let nanos = server.clock.delta_as_nanos(started, ended);
+        self.stats.called(command.id, nanos, failed, server.config.latency_tracking());
+        server.observe_duration(command, client, args, nanos);
+        if server.clients.monitored() && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
+            crate::monitor::feed(server, client, command, args);
+        }
+        if nanos > CLOCK_SLACK_NANOS {
+            self.refresh_clock();
+        }
+        ended
+    }
+}
+
+/// Finds a request's command and, in a container, its subcommand.
+pub fn find(commands: &CommandTable, args: Args<'_>) -> Result<&'static Command, Error> {
+    let name = args.get(0).unwrap_or_default();
+    let Some(command) = commands.get(name) else { return Err(unknown_command(name, args)) };
+    if command.subcommands.is_empty() || args.len() < 2 {
+        return Ok(command);
+    }
+    command.subcommand(&args[1]).ok_or_else(|| {
+        let help = format!("'. Try {} HELP.", command.spec.name.to_ascii_uppercase());
+        Error::quoting("ERR unknown subcommand '", shown(&args[1], 128), &help)
+    })
+}
+
+fn unknown_command(name: &[u8], args: Args<'_>) -> Error {
+    // The preview, quotes and spaces included, ends with the argument that makes it long enough.
+    let mut preview = Vec::new();
+    for arg in args.tail(1) {
+        let Some(room) = 128usize.checked_sub(preview.len()).filter(|room| *room > 0) else { break };
+        preview.push(b'\'');
+        preview.extend_from_slice(shown(arg, room));
+        preview.extend_from_slice(b"' ");
+    }
+    let mut text =
+        Error::quoting("ERR unknown command '", shown(name, 128), "', with args beginning with: ").text().to_vec();
+    text.append(&mut preview);
+    Error::new(text)
+}
+
+/// Locks the keys of a request.
+#[inline]
+fn lock<'a>(server: &'a Server, command: &Command, client: &Client, args: Args<'_>, now_ms: i64) -> View<'a> {
+    let (keyspace, db) = (&server.keyspace, client.db());
+    let spec = &command.spec;
+    if spec.all_shards {
+        return keyspace.view_all(db, now_ms);
+    }
+    match spec.keys {
+        [] => keyspace.view_none(db, now_ms),
+        [one] => match (one.begin, one.find) {
+            // The usual case: one key at a fixed place.
+            (BeginSearch::Index(at), FindKeys::Range { last: 0, .. }) => {
+                keyspace.view_one(db, &keyspace.key(args.get(at as usize).unwrap_or_default()), now_ms)
+            }
+            _ => lock_found(server, keys::find(spec, args), args, db, now_ms),
+        },
+        _ => lock_found(server, keys::find(spec, args), args, db, now_ms),
+    }
+}
+
+fn lock_found<'a>(server: &'a Server, at: Option<KeysAt>, args: Args<'_>, db: usize, now_ms: i64) -> View<'a> {
+    let at = at.unwrap_or_default();
+    let keys: SmallVec<[Key<'_>; 8]> = at.iter().map(|key| server.keyspace.key(&args[key.index])).collect();
+    server.keyspace.view_keys(db, &keys, now_ms)
+}

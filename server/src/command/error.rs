@@ -1,0 +1,75 @@
+//! Error replies.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// An error reply: its code and text, as the client gets it behind the dash.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Error(Cow<'static, [u8]>);
+
+impl Error {
+    pub const SYNTAX: Error = Error::fixed("ERR syntax error");
+    pub const NOT_AN_INTEGER: Error = Error::fixed("ERR value is not an integer or out of range");
+    pub const NOT_A_FLOAT: Error = Error::fixed("ERR value is not a valid float");
+    pub const OVERFLOW: Error = Error::fixed("ERR increment or decrement would overflow");
+    pub const NO_SUCH_KEY: Error = Error::fixed("ERR no such key");
+    pub const WRONG_TYPE: Error = Error::fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
+    pub const STRING_TOO_LONG: Error = Error::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    pub const OFFSET_OUT_OF_RANGE: Error = Error::fixed("ERR offset is out of range");
+    pub const DB_OUT_OF_RANGE: Error = Error::fixed("ERR DB index is out of range");
+    pub const NO_AUTH: Error = Error::fixed("NOAUTH Authentication required.");
+
+    /// An error whose text never changes.
+    pub const fn fixed(text: &'static str) -> Error {
+        Error(Cow::Borrowed(text.as_bytes()))
+    }
+
+    /// An error with a text made up for the occasion, code first.
+    pub fn new(text: impl Into<Vec<u8>>) -> Error {
+        Error(Cow::Owned(text.into()))
+    }
+
+    /// An error that quotes a client's bytes, as they are, up to the first NUL.
+    pub fn quoting(before: &str, bytes: &[u8], after: &str) -> Error {
+        Error::new([before.as_bytes(), shown(bytes, usize::MAX), after.as_bytes()].concat())
+    }
+
+    /// The text as it is sent.
+    pub fn text(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The code that error statistics are kept under: the first word.
+    pub fn code(&self) -> &str {
+        let code = self.0.split(|&byte| byte == b' ').next().unwrap_or_default();
+        std::str::from_utf8(code).unwrap_or("ERR")
+    }
+
+    /// "invalid expire time", which names the command.
+    pub fn invalid_expire(command: &str) -> Error {
+        Error::new(format!("ERR invalid expire time in '{command}' command"))
+    }
+
+    /// A subcommand that is unknown, or is called with a number of arguments that it does not take.
+    pub fn unknown_subcommand(subcommand: &[u8], container: &str) -> Error {
+        let before = "ERR unknown subcommand or wrong number of arguments for '";
+        Error::quoting(before, shown(subcommand, 128), &format!("'. Try {container} HELP."))
+    }
+
+    /// A call with the wrong number of arguments; `command` is the full name, as in `client|kill`.
+    pub fn wrong_arity(command: &str) -> Error {
+        Error::new(format!("ERR wrong number of arguments for '{command}' command"))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+/// What a message shows of a client's bytes: no more than `max`, and nothing from a NUL on.
+pub fn shown(bytes: &[u8], max: usize) -> &[u8] {
+    let bytes = &bytes[..bytes.len().min(max)];
+    &bytes[..memchr::memchr(0, bytes).unwrap_or(bytes.len())]
+}

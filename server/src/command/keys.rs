@@ -1,0 +1,76 @@
+//! Which arguments of a request are keys, by the command's key specifications.
+
+use protocol::Args;
+use smallvec::SmallVec;
+
+use crate::command::spec::{BeginSearch, FindKeys, KeyFlags, KeySpec, Spec};
+
+/// A key's place among the arguments, and what the command does with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeyAt {
+    pub index: usize,
+    pub flags: KeyFlags,
+}
+
+pub type KeysAt = SmallVec<[KeyAt; 8]>;
+
+/// The places of the keys; `None` where the arguments do not fit the specification (a count that is no number or too
+/// large), which the command itself answers with the fitting error.
+pub fn find(spec: &Spec, args: Args<'_>) -> Option<KeysAt> {
+    let mut keys = KeysAt::new();
+    for key_spec in spec.keys {
+        find_one(key_spec, args, &mut keys)?;
+    }
+    if let Some(flags) = spec.key_flags {
+        let flags = flags(args);
+        keys.iter_mut().for_each(|key| key.flags = flags);
+    }
+    Some(keys)
+}
+
+fn find_one(spec: &KeySpec, args: Args<'_>, keys: &mut KeysAt) -> Option<()> {
+    let argc = args.len() as i64;
+    let begin = match spec.begin {
+        BeginSearch::Index(index) => i64::from(index),
+        BeginSearch::Keyword(word, from) => match keyword(word, i64::from(from), args) {
+            Some(index) => index + 1,
+            None => return Some(()),
+        },
+    };
+    let (first, last, step) = match spec.find {
+        FindKeys::Range { last, step, limit } => {
+            let last = if last >= 0 {
+                begin + i64::from(last)
+            } else if limit <= 1 {
+                argc + i64::from(last)
+            } else {
+                begin + (argc - begin) / i64::from(limit) + i64::from(last)
+            };
+            (begin, last, step)
+        }
+        FindKeys::KeyNum { count, first, step } => {
+            let count = protocol::parse_i64(args.get(usize::try_from(begin + i64::from(count)).ok()?)?)?;
+            if count < 0 || count > argc {
+                return None;
+            }
+            let first = begin + i64::from(first);
+            (first, first + (count - 1) * i64::from(step), step)
+        }
+    };
+    if first <= last && (last >= argc || first < 1) {
+        return None;
+    }
+    let mut index = first;
+    while index <= last {
+        keys.push(KeyAt { index: index as usize, flags: spec.flags });
+        index += i64::from(step.max(1));
+    }
+    Some(())
+}
+
+/// The place of a keyword, looked for from an argument on, backwards from the end when that is negative.
+fn keyword(word: &str, from: i64, args: Args<'_>) -> Option<i64> {
+    let is_word = |index: &i64| args[*index as usize].eq_ignore_ascii_case(word.as_bytes());
+    let argc = args.len() as i64;
+    if from >= 0 { (from..argc - 1).find(is_word) } else { (1..=argc + from).rev().find(is_word) }
+}

@@ -1,0 +1,105 @@
+//! The command table: every declaration by name, made once at the start.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use ahash::RandomState;
+
+use crate::command::spec::Spec;
+use crate::commands;
+
+/// A declared command in the table.
+#[derive(Debug)]
+pub struct Command {
+    pub spec: Spec,
+    /// The command's place in per-command statistics.
+    pub id: usize,
+    /// The name with its parent's, as in `client|kill`.
+    pub full_name: String,
+    pub subcommands: HashMap<Vec<u8>, &'static Command, RandomState>,
+}
+
+/// Commands by lower-case name.
+pub struct CommandTable {
+    by_name: HashMap<Vec<u8>, &'static Command, RandomState>,
+}
+
+/// No command's name is longer.
+const MAX_NAME: usize = 64;
+
+impl CommandTable {
+    /// The table of all families, which lives as long as the process.
+    pub fn new() -> CommandTable {
+        let ids = AtomicUsize::new(0);
+        let families = commands::FAMILIES.iter().copied().flatten();
+        let by_name = families.map(|spec| (spec.name.into(), command(spec, None, &ids))).collect();
+        CommandTable { by_name }
+    }
+
+    /// Gives a command another name, or takes it away when the name is empty.
+    pub fn rename(&mut self, from: &str, to: &str) -> Result<(), String> {
+        let found = self.by_name.remove(from.to_ascii_lowercase().as_bytes());
+        let command = found.ok_or("No such command in rename-command")?;
+        if to.is_empty() {
+            return Ok(());
+        }
+        match self.by_name.insert(to.to_ascii_lowercase().into(), command) {
+            None => Ok(()),
+            Some(_) => Err("Target command name already exists".into()),
+        }
+    }
+
+    /// Finds a command by its name in any case.
+    #[inline]
+    pub fn get(&self, name: &[u8]) -> Option<&'static Command> {
+        find(&self.by_name, name)
+    }
+
+    /// All commands, in no particular order, without subcommands.
+    pub fn iter(&self) -> impl Iterator<Item = &'static Command> + '_ {
+        self.by_name.values().copied()
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+}
+
+impl Default for CommandTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Command {
+    /// Finds a subcommand by its name in any case.
+    pub fn subcommand(&self, name: &[u8]) -> Option<&'static Command> {
+        find(&self.subcommands, name)
+    }
+}
+
+/// How many commands and subcommands are declared: the size of per-command statistics.
+pub fn declared() -> usize {
+    commands::FAMILIES.iter().copied().flatten().map(|spec| 1 + spec.subcommands.len()).sum()
+}
+
+fn command(spec: &Spec, parent: Option<&str>, ids: &AtomicUsize) -> &'static Command {
+    let full_name = parent.map_or_else(|| spec.name.to_string(), |parent| format!("{parent}|{}", spec.name));
+    let id = ids.fetch_add(1, Relaxed);
+    let subcommands =
+        spec.subcommands.iter().map(|sub| (sub.name.into(), command(sub, Some(&full_name), ids))).collect();
+    Box::leak(Box::new(Command { spec: *spec, id, full_name, subcommands }))
+}
+
+#[inline]
+fn find(table: &HashMap<Vec<u8>, &'static Command, RandomState>, name: &[u8]) -> Option<&'static Command> {
+    let mut buffer = [0; MAX_NAME];
+    let lower = buffer.get_mut(..name.len())?;
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    table.get(&*lower).copied()
+}

@@ -1,0 +1,180 @@
+//! Who a client is, and how it and the server talk: AUTH, HELLO and the way back, RESET.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use protocol::Resp;
+
+use crate::client::ReplyMode;
+use crate::command::{Arg, ArgKind, Categories, CommandResult, Context, Error, Flags, Group, Spec};
+use crate::commands::connection::client::check_name;
+use crate::server::Server;
+use crate::{set, version};
+
+/// The only user there is until ACLs come.
+pub(super) const DEFAULT_USER: &[u8] = b"default";
+
+pub(super) const AUTH: Spec = Spec::new("auth", -2, auth)
+    .doc(
+        Group::Connection,
+        "1.0.0",
+        "O(N) where N is the number of passwords that the user has.",
+        "Identifies the client by a password.",
+    )
+    .flags(set!(Flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY))
+    .acl(Categories::CONNECTION)
+    .history(&[("6.0.0", "A user name may stand before the password.")])
+    .args(&[Arg::new("username", ArgKind::String).optional().since("6.0.0"), Arg::new("password", ArgKind::String)]);
+
+fn auth(cx: &mut Context<'_>) -> CommandResult {
+    let (user, password) = match cx.args.len() {
+        2 if cx.server.config.requirepass().is_empty() => {
+            return Err(Error::fixed(
+                "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
+                 configuration is correct?",
+            ));
+        }
+        2 => (DEFAULT_USER, cx.arg(1)),
+        3 => (cx.arg(1), cx.arg(2)),
+        _ => return Err(Error::SYNTAX),
+    };
+    log_in(cx, user, password)?;
+    cx.reply.ok();
+    Ok(())
+}
+
+fn log_in(cx: &mut Context<'_>, user: &[u8], password: &[u8]) -> CommandResult {
+    if user != DEFAULT_USER || !is_password(cx.server, password) {
+        return Err(Error::fixed("WRONGPASS invalid username-password pair or user is disabled."));
+    }
+    cx.client.shared.authenticated.store(true, Relaxed);
+    *cx.client.shared.user.lock() = user.to_vec();
+    Ok(())
+}
+
+/// Whether this is the server's password; any is, where none is set. Takes the same time wherever the two differ.
+fn is_password(server: &Server, given: &[u8]) -> bool {
+    let expected = server.config.requirepass();
+    if expected.is_empty() {
+        return true;
+    }
+    let differences =
+        given.iter().enumerate().fold(0, |sum, (index, byte)| sum | (byte ^ expected[index % expected.len()]));
+    std::hint::black_box(differences) == 0 && given.len() == expected.len()
+}
+
+pub(super) const HELLO: Spec = Spec::new("hello", -1, hello)
+    .doc(Group::Connection, "6.0.0", "O(1)", "Agrees on a version of the protocol and introduces the server.")
+    .flags(set!(Flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY))
+    .acl(Categories::CONNECTION)
+    .history(&[("6.2.0", "Without a version, it only introduces the server.")])
+    .args(&[Arg::block(
+        "arguments",
+        &[
+            Arg::new("protover", ArgKind::Integer),
+            Arg::block("auth", &[Arg::new("username", ArgKind::String), Arg::new("password", ArgKind::String)])
+                .token("AUTH")
+                .optional(),
+            Arg::new("clientname", ArgKind::String).token("SETNAME").optional(),
+        ],
+    )
+    .optional()]);
+
+fn hello(cx: &mut Context<'_>) -> CommandResult {
+    let resp = match cx.args.get(1).map(protocol::parse_i64) {
+        None => None,
+        Some(None) => return Err(Error::fixed("ERR Protocol version is not an integer or out of range")),
+        Some(Some(2)) => Some(Resp::V2),
+        Some(Some(3)) => Some(Resp::V3),
+        Some(Some(_)) => return Err(Error::fixed("NOPROTO unsupported protocol version")),
+    };
+    let (mut login, mut name) = (None, None);
+    let mut index = 2;
+    while index < cx.args.len() {
+        let more = cx.args.len() - index - 1;
+        if cx.arg_is(index, "auth") && more >= 2 {
+            login = Some((cx.arg(index + 1), cx.arg(index + 2)));
+            index += 3;
+        } else if cx.arg_is(index, "setname") && more >= 1 {
+            let wanted = cx.arg(index + 1);
+            check_name(wanted)?;
+            name = Some(wanted);
+            index += 2;
+        } else {
+            let option = String::from_utf8_lossy(cx.arg(index));
+            return Err(Error::new(format!("ERR Syntax error in HELLO option '{option}'")));
+        }
+    }
+
+    if let Some((user, password)) = login {
+        log_in(cx, user, password)?;
+    }
+    if !cx.client.authenticated() {
+        return Err(Error::fixed(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
+             <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the \
+             same time",
+        ));
+    }
+    if let Some(name) = name {
+        *cx.client.shared.name.lock() = name.to_vec();
+    }
+    if let Some(resp) = resp {
+        speak(cx, resp);
+    }
+    introduce(cx);
+    Ok(())
+}
+
+/// Goes over to another version of the protocol, from this reply on.
+fn speak(cx: &mut Context<'_>, resp: Resp) {
+    cx.reply.set_resp(resp);
+    cx.client.shared.resp.store(resp_number(resp), Relaxed);
+}
+
+fn resp_number(resp: Resp) -> u8 {
+    match resp {
+        Resp::V2 => 2,
+        Resp::V3 => 3,
+    }
+}
+
+fn introduce(cx: &mut Context<'_>) {
+    let id = cx.client.id() as i64;
+    let reply = &mut cx.reply;
+    let resp = reply.resp();
+    reply.map(7);
+    for (field, value) in [("server", "redis"), ("version", version::REDIS)] {
+        reply.bulk(field.as_bytes());
+        reply.bulk(value.as_bytes());
+    }
+    reply.bulk(b"proto");
+    reply.integer(i64::from(resp_number(resp)));
+    reply.bulk(b"id");
+    reply.integer(id);
+    for (field, value) in [("mode", "standalone"), ("role", "master")] {
+        reply.bulk(field.as_bytes());
+        reply.bulk(value.as_bytes());
+    }
+    reply.bulk(b"modules");
+    reply.array(0);
+}
+
+pub(super) const RESET: Spec = Spec::new("reset", 1, reset)
+    .doc(Group::Connection, "6.2.0", "O(1)", "Puts the connection back into the state of a new one.")
+    .flags(set!(Flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY))
+    .acl(Categories::CONNECTION);
+
+fn reset(cx: &mut Context<'_>) -> CommandResult {
+    let shared = &cx.client.shared;
+    cx.server.clients.set_monitor(shared, false);
+    shared.name.lock().clear();
+    shared.no_evict.store(false, Relaxed);
+    shared.no_touch.store(false, Relaxed);
+    *shared.user.lock() = DEFAULT_USER.to_vec();
+    shared.authenticated.store(cx.server.config.requirepass().is_empty(), Relaxed);
+    cx.client.reply_mode = ReplyMode::On;
+    cx.client.select(0);
+    speak(cx, Resp::V2);
+    cx.reply.simple("RESET");
+    Ok(())
+}

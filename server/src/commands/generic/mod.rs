@@ -1,0 +1,37 @@
+//! Commands about keys of any type.
+
+mod expire;
+mod keys;
+mod object;
+mod scan;
+mod wait;
+
+use crate::command::spec::Spec;
+
+/// The family's declarations.
+pub const COMMANDS: &[Spec] = &[
+    keys::COPY,
+    keys::DEL,
+    keys::EXISTS,
+    keys::MOVE,
+    keys::RANDOMKEY,
+    keys::RENAME,
+    keys::RENAMENX,
+    keys::TOUCH,
+    keys::TYPE,
+    keys::UNLINK,
+    expire::EXPIRE,
+    expire::EXPIREAT,
+    expire::EXPIRETIME,
+    expire::PERSIST,
+    expire::PEXPIRE,
+    expire::PEXPIREAT,
+    expire::PEXPIRETIME,
+    expire::PTTL,
+    expire::TTL,
+    object::OBJECT,
+    scan::KEYS,
+    scan::SCAN,
+    wait::WAIT,
+    wait::WAITAOF,
+];

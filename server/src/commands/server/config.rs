@@ -1,0 +1,100 @@
+//! CONFIG: the configuration at run time.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::command::*;
+use crate::config::Caller;
+use crate::set;
+
+pub(super) const CONFIG: Spec = Spec::container(
+    "config",
+    &[
+        Spec::new("get", -3, get)
+            .doc(
+                Group::Server,
+                "2.0.0",
+                "O(N) where N is the number of directives asked for",
+                "Tells the values of directives.",
+            )
+            .flags(set!(Flags: ADMIN | NOSCRIPT | LOADING | STALE))
+            .history(&[("7.0.0", "Takes several patterns.")])
+            .args(&[Arg::new("parameter", ArgKind::String).multiple()]),
+        Spec::new("help", 2, help)
+            .doc(Group::Server, "5.0.0", "O(1)", "Lists the subcommands.")
+            .flags(set!(Flags: LOADING | STALE)),
+        Spec::new("resetstat", 2, resetstat)
+            .doc(Group::Server, "2.0.0", "O(1)", "Starts statistics anew.")
+            .flags(set!(Flags: ADMIN | NOSCRIPT | LOADING | STALE))
+            .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+        Spec::new("rewrite", 2, rewrite)
+            .doc(Group::Server, "2.8.0", "O(1)", "Brings the configuration file up to date.")
+            .flags(set!(Flags: ADMIN | NOSCRIPT | LOADING | STALE))
+            .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+        Spec::new("set", -4, set)
+            .doc(
+                Group::Server,
+                "2.0.0",
+                "O(N) where N is the number of directives given",
+                "Changes directives, all or none.",
+            )
+            .flags(set!(Flags: ADMIN | NOSCRIPT | LOADING | STALE))
+            .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+            .history(&[("7.0.0", "Changes several directives in one step.")])
+            .args(&[Arg::block("data", &[Arg::new("parameter", ArgKind::String), Arg::new("value", ArgKind::String)])
+                .multiple()]),
+    ],
+)
+.doc(Group::Server, "2.0.0", "Depends on subcommand.", "The configuration at run time.");
+
+fn get(cx: &mut Context<'_>) -> CommandResult {
+    let patterns: Vec<&[u8]> = cx.args.tail(2).iter().collect();
+    let found = cx.server.config.get(&patterns);
+    cx.reply.map(found.len());
+    for (name, value) in found {
+        cx.reply.bulk(&name);
+        cx.reply.bulk(&value);
+    }
+    Ok(())
+}
+
+fn set(cx: &mut Context<'_>) -> CommandResult {
+    if !cx.args.len().is_multiple_of(2) {
+        return Err(Error::SYNTAX);
+    }
+    let words: Vec<&[u8]> = cx.args.tail(2).iter().collect();
+    let (pairs, _) = words.as_chunks::<2>();
+    let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
+    let server = cx.server;
+    let trusted = cx.client.is_permitted(server.config.enable_protected_configs());
+    let outcome = server.config.set(&pairs, Caller { trusted, loading: false }, &mut |step| server.apply(step));
+    outcome.map_err(|error| Error::new(error.to_string()))?;
+    cx.reply.ok();
+    Ok(())
+}
+
+fn resetstat(cx: &mut Context<'_>) -> CommandResult {
+    cx.server.stats.reset();
+    cx.server.rejected.store(0, Relaxed);
+    cx.server.keyspace.reclaimer.reset_freed();
+    cx.reply.ok();
+    Ok(())
+}
+
+fn rewrite(cx: &mut Context<'_>) -> CommandResult {
+    cx.server.config.rewrite(None).map_err(Error::new)?;
+    cx.reply.ok();
+    Ok(())
+}
+
+fn help(cx: &mut Context<'_>) -> CommandResult {
+    cx.help(&[
+        "GET <pattern> [<pattern> ...]",
+        "    The directives that fit one of the patterns, with their values.",
+        "RESETSTAT",
+        "    Start the statistics that INFO reports anew.",
+        "REWRITE",
+        "    Write what was changed to the configuration file.",
+        "SET <directive> <value> [<directive> <value> ...]",
+        "    Give directives new values, all of them or none.",
+    ])
+}

@@ -1,0 +1,87 @@
+//! Hashes of data that are the same for the same data, whatever order the keys come in and on whatever server, Redis
+//! included: SHA-1 over each part, joined by exclusive or where order must not count.
+
+use sha1::{Digest as _, Sha1};
+use storage::{Entry, View};
+
+use crate::command::{CommandResult, Context};
+
+/// What stands for the type of a string.
+const STRING_TYPE: u32 = 0;
+
+#[derive(Clone, Copy, Default)]
+struct Digest([u8; 20]);
+
+impl Digest {
+    /// Adds something of which only the presence counts.
+    fn add(&mut self, bytes: &[u8]) {
+        let hash: [u8; 20] = Sha1::digest(bytes).into();
+        self.0.iter_mut().zip(hash).for_each(|(byte, hash)| *byte ^= hash);
+    }
+
+    /// Adds something that comes behind what was added before.
+    fn mix(&mut self, bytes: &[u8]) {
+        self.add(bytes);
+        self.0 = Sha1::digest(self.0).into();
+    }
+
+    /// Adds a value with its type and whether it expires.
+    fn value(&mut self, entry: &Entry<'_>) {
+        self.mix(&STRING_TYPE.to_be_bytes());
+        self.mix(entry.value().bytes(&mut itoa::Buffer::new()));
+        if entry.expiry().is_some() {
+            self.add(b"!!expire!!");
+        }
+    }
+
+    fn hex(self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// DEBUG DIGEST.
+pub(super) fn dataset(cx: &mut Context<'_>) -> CommandResult {
+    cx.db = cx.server.keyspace.view_all(cx.client.db(), cx.now_ms());
+    let mut total = Digest::default();
+    for db in 0..cx.server.keyspace.databases() {
+        cx.db.select(db);
+        add_database(&mut total, &mut cx.db);
+    }
+    cx.reply.simple(&total.hex());
+    Ok(())
+}
+
+fn add_database(total: &mut Digest, view: &mut View<'_>) {
+    let mut names: Vec<Vec<u8>> = Vec::new();
+    view.for_each_key(|name| names.push(name.to_vec()));
+    if names.is_empty() {
+        return;
+    }
+    total.mix(&(view.db() as u32).to_be_bytes());
+    for name in names {
+        let key = view.keyspace().key(&name);
+        if let Some(entry) = view.peek(&key) {
+            let mut digest = Digest::default();
+            digest.mix(&name);
+            digest.value(&entry);
+            total.add(&digest.0);
+        }
+    }
+}
+
+/// DEBUG DIGEST-VALUE.
+pub(super) fn values(cx: &mut Context<'_>) -> CommandResult {
+    let (keyspace, now_ms) = (&cx.server.keyspace, cx.now_ms());
+    let names = cx.args.tail(2);
+    let keys: Vec<_> = names.iter().map(|name| keyspace.key(name)).collect();
+    cx.db = keyspace.view_keys(cx.client.db(), &keys, now_ms);
+    cx.reply.array(keys.len());
+    for key in &keys {
+        let mut digest = Digest::default();
+        if let Some(entry) = cx.db.peek(key) {
+            digest.value(&entry);
+        }
+        cx.reply.simple(&digest.hex());
+    }
+    Ok(())
+}

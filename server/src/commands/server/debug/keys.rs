@@ -1,0 +1,80 @@
+//! Looks at single keys, and makes many.
+
+use storage::{Event, NewValue, StrRef, Ttl};
+
+use crate::command::{CommandResult, Context, Error};
+
+/// DEBUG OBJECT.
+pub(super) fn object(cx: &mut Context<'_>) -> CommandResult {
+    let (keyspace, now_ms) = (&cx.server.keyspace, cx.now_ms());
+    let key = cx.key(2);
+    cx.db = keyspace.view_one(cx.client.db(), &key, now_ms);
+    let Some(entry) = cx.db.peek(&key) else { return Err(Error::NO_SUCH_KEY) };
+    let line = format!(
+        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
+        entry.address(),
+        entry.encoding(),
+        serialized_length(entry.value()),
+        entry.access(),
+        keyspace.access.idle_seconds(entry.access(), now_ms),
+    );
+    cx.reply.simple(&line);
+    Ok(())
+}
+
+/// Bytes of a string in a snapshot, without compression: a header of its length and itself, or a small integer.
+fn serialized_length(value: StrRef<'_>) -> usize {
+    match value {
+        StrRef::Int(number) if i8::try_from(number).is_ok() => 2,
+        StrRef::Int(number) if i16::try_from(number).is_ok() => 3,
+        StrRef::Int(number) if i32::try_from(number).is_ok() => 5,
+        value => {
+            let length = value.len();
+            length
+                + match length {
+                    0..64 => 1,
+                    64..16_384 => 2,
+                    16_384..0x1_0000_0000 => 5,
+                    _ => 9,
+                }
+        }
+    }
+}
+
+/// What subcommands about an encoding say of a string, which never has it.
+pub(super) fn refuse_string(cx: &mut Context<'_>, text: &'static str) -> CommandResult {
+    let key = cx.key(2);
+    cx.db = cx.server.keyspace.view_one(cx.client.db(), &key, cx.now_ms());
+    Err(if cx.db.exists(&key) { Error::fixed(text) } else { Error::NO_SUCH_KEY })
+}
+
+/// DEBUG POPULATE.
+pub(super) fn populate(cx: &mut Context<'_>) -> CommandResult {
+    let count = natural(cx, 2)?;
+    let size = if cx.args.len() > 4 { natural(cx, 4)? as usize } else { 0 };
+    if size as i64 > cx.server.config.proto_max_bulk_len() {
+        return Err(Error::STRING_TOO_LONG);
+    }
+    let prefix = cx.args.get(3).unwrap_or(b"key");
+    let keyspace = &cx.server.keyspace;
+    cx.db = keyspace.view_all(cx.client.db(), cx.now_ms());
+    for number in 0..count {
+        let name = [prefix, format!(":{number}").as_bytes()].concat();
+        let key = keyspace.key(&name);
+        if cx.db.exists(&key) {
+            continue;
+        }
+        let mut value = format!("value:{number}").into_bytes();
+        if size > 0 {
+            value.resize(size, 0);
+        }
+        cx.db.set(&key, NewValue::Str(&value), Ttl::Clear, Event::SET);
+    }
+    cx.reply.ok();
+    Ok(())
+}
+
+fn natural(cx: &Context<'_>, index: usize) -> Result<i64, Error> {
+    let number = protocol::parse_i64(cx.arg(index)).filter(|number| *number >= 0);
+    number.ok_or(Error::fixed("ERR value is out of range, must be positive"))
+}

@@ -1,0 +1,135 @@
+//! DEBUG: what tests and the curious need. Closed unless `enable-debug-command` opens it.
+
+mod digest;
+mod keys;
+mod replies;
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use crate::command::*;
+use crate::server::random_hex;
+use crate::{log, set};
+
+pub(super) const DEBUG: Spec = Spec::new("debug", -2, debug)
+    .doc(Group::Server, "1.0.0", "Depends on subcommand.", "Tools for tests and for a look inside.")
+    .flags(set!(Flags: ADMIN | NOSCRIPT | LOADING | STALE));
+
+fn debug(cx: &mut Context<'_>) -> CommandResult {
+    if !cx.client.is_permitted(cx.server.config.enable_debug_command()) {
+        return Err(Error::fixed(
+            "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from \
+             a local connection, otherwise you need to set this option in the configuration file, and then restart the \
+             server.",
+        ));
+    }
+    let subcommand = cx.arg(1).to_ascii_lowercase();
+    match (subcommand.as_slice(), cx.args.len()) {
+        (b"change-repl-id", 2) => change_replication_id(cx),
+        (b"digest", 2) => digest::dataset(cx),
+        (b"digest-value", _) => digest::values(cx),
+        (b"error", 3) => error(cx),
+        (b"help", 2) => help(cx),
+        (b"htstats-key", 3 | 4) => {
+            keys::refuse_string(cx, "ERR The value stored at the specified key is not represented using an hash table")
+        }
+        (b"listpack", 3) => keys::refuse_string(cx, "ERR Not a listpack encoded object."),
+        (b"log", 3) => log_line(cx),
+        (b"object", 3) => keys::object(cx),
+        (b"populate", 3..=5) => keys::populate(cx),
+        (b"protocol", 3) => replies::example(cx),
+        (b"quicklist", 3 | 4) => keys::refuse_string(cx, "ERR Not a quicklist encoded object."),
+        (b"set-active-expire", 3) => set_active_expire(cx),
+        (b"sleep", 3) => sleep(cx),
+        _ => Err(unknown(cx)),
+    }
+}
+
+fn unknown(cx: &Context<'_>) -> Error {
+    Error::unknown_subcommand(cx.arg(1), "DEBUG")
+}
+
+fn done(cx: &mut Context<'_>) -> CommandResult {
+    cx.reply.ok();
+    Ok(())
+}
+
+/// Keeps every other client from the data, as a server with one thread would.
+fn sleep(cx: &mut Context<'_>) -> CommandResult {
+    let seconds = std::str::from_utf8(cx.arg(2)).ok().and_then(|text| text.trim_start().parse::<f64>().ok());
+    let duration = Duration::try_from_secs_f64(seconds.unwrap_or(0.0)).unwrap_or_default();
+    cx.db = cx.server.keyspace.view_all(cx.client.db(), cx.now_ms());
+    std::thread::sleep(duration);
+    done(cx)
+}
+
+fn set_active_expire(cx: &mut Context<'_>) -> CommandResult {
+    cx.server.active_expire.store(leading_number(cx.arg(2)) != 0, Relaxed);
+    done(cx)
+}
+
+/// The number that a text begins with, 0 if it begins with none.
+fn leading_number(text: &[u8]) -> i64 {
+    let digits = text.iter().enumerate().take_while(|(at, byte)| byte.is_ascii_digit() || (*at == 0 && **byte == b'-'));
+    protocol::parse_i64(&text[..digits.count()]).unwrap_or(0)
+}
+
+fn change_replication_id(cx: &mut Context<'_>) -> CommandResult {
+    log::warning!("Changing replication IDs after receiving DEBUG change-repl-id");
+    *cx.server.replication_id.lock() = random_hex(20);
+    done(cx)
+}
+
+/// Replies an error of the caller's own words, which statistics do not count.
+fn error(cx: &mut Context<'_>) -> CommandResult {
+    cx.reply.error_bytes(cx.arg(2));
+    Ok(())
+}
+
+fn log_line(cx: &mut Context<'_>) -> CommandResult {
+    log::warning!("DEBUG LOG: {}", String::from_utf8_lossy(cx.arg(2)));
+    done(cx)
+}
+
+fn help(cx: &mut Context<'_>) -> CommandResult {
+    cx.help(&[
+        "CHANGE-REPL-ID",
+        "    Give the data's history a new name.",
+        "DIGEST",
+        "    A hash of all data.",
+        "DIGEST-VALUE <key> [<key> ...]",
+        "    A hash of each of these keys' values.",
+        "ERROR <text>",
+        "    Reply this error.",
+        "HTSTATS-KEY <key> [full]",
+        "    About the hash table of a value.",
+        "LISTPACK <key>",
+        "    About the listpack of a value.",
+        "LOG <message>",
+        "    Write to the server's log.",
+        "OBJECT <key>",
+        "    How a value is stored.",
+        "POPULATE <count> [<prefix>] [<size>]",
+        "    Make <count> strings, named key:<number> or with <prefix> in place of \"key\".",
+        "PROTOCOL <type>",
+        "    Reply an example of a type: string, integer, double, bignum, null, array, set,",
+        "    map, attrib, push, verbatim, true or false.",
+        "QUICKLIST <key> [<0|1>]",
+        "    About the quicklist of a value.",
+        "SET-ACTIVE-EXPIRE <0|1>",
+        "    Whether expired keys are removed without being touched.",
+        "SLEEP <seconds>",
+        "    Hold all data for so long, with decimals.",
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::leading_number;
+
+    #[test]
+    fn numbers_at_the_beginning() {
+        let cases: [(&[u8], i64); 6] = [(b"1", 1), (b"0", 0), (b"-3x", -3), (b"12ab", 12), (b"", 0), (b"x1", 0)];
+        cases.iter().for_each(|(text, number)| assert_eq!(leading_number(text), *number));
+    }
+}

@@ -1,0 +1,33 @@
+//! Commands about the server as a whole.
+
+mod config;
+mod debug;
+mod info;
+mod keyspace;
+mod latency;
+mod lolwut;
+mod memory;
+mod monitor;
+mod process;
+mod slowlog;
+
+use crate::command::Spec;
+
+pub const COMMANDS: &[Spec] = &[
+    config::CONFIG,
+    debug::DEBUG,
+    info::INFO,
+    keyspace::DBSIZE,
+    keyspace::FLUSHALL,
+    keyspace::FLUSHDB,
+    keyspace::SWAPDB,
+    latency::LATENCY,
+    lolwut::LOLWUT,
+    memory::MEMORY,
+    monitor::MONITOR,
+    process::LASTSAVE,
+    process::ROLE,
+    process::SHUTDOWN,
+    process::TIME,
+    slowlog::SLOWLOG,
+];

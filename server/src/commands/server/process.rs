@@ -1,0 +1,87 @@
+//! Commands about the process, its clock and its role.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::client::Wait;
+use crate::command::*;
+use crate::{log, set};
+
+pub(super) const LASTSAVE: Spec = Spec::new("lastsave", 1, lastsave)
+    .doc(Group::Server, "1.0.0", "O(1)", "Tells when the data was last saved.")
+    .flags(set!(Flags: LOADING | STALE | FAST))
+    .acl(set!(Categories: ADMIN | DANGEROUS))
+    .tips(&["nondeterministic_output"]);
+
+pub(super) const ROLE: Spec = Spec::new("role", 1, role)
+    .doc(Group::Server, "2.8.12", "O(1)", "Tells the server's part in replication.")
+    .flags(set!(Flags: NOSCRIPT | LOADING | STALE | FAST))
+    .acl(set!(Categories: ADMIN | DANGEROUS));
+
+pub(super) const SHUTDOWN: Spec = Spec::new("shutdown", -1, shutdown)
+    .doc(Group::Server, "1.0.0", "O(N) where N is the number of keys to save, O(1) without saving", "Ends the server.")
+    .flags(set!(Flags: ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY))
+    .history(&[("7.0.0", "`NOW`, `FORCE` and `ABORT` came.")])
+    .args(&[
+        Arg::one_of("save-selector", &[Arg::flag("nosave", "NOSAVE"), Arg::flag("save", "SAVE")]).optional(),
+        Arg::flag("now", "NOW").optional().since("7.0.0"),
+        Arg::flag("force", "FORCE").optional().since("7.0.0"),
+        Arg::flag("abort", "ABORT").optional().since("7.0.0"),
+    ]);
+
+pub(super) const TIME: Spec = Spec::new("time", 1, time)
+    .doc(Group::Server, "2.6.0", "O(1)", "Tells the server's time.")
+    .flags(set!(Flags: LOADING | STALE | FAST))
+    .tips(&["nondeterministic_output"]);
+
+fn time(cx: &mut Context<'_>) -> CommandResult {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    cx.reply.array(2);
+    cx.reply.bulk_integer(now.as_secs() as i64);
+    cx.reply.bulk_integer(now.subsec_micros().into());
+    Ok(())
+}
+
+fn lastsave(cx: &mut Context<'_>) -> CommandResult {
+    cx.reply.integer(cx.server.last_save_s.load(Relaxed));
+    Ok(())
+}
+
+fn role(cx: &mut Context<'_>) -> CommandResult {
+    cx.reply.array(3);
+    cx.reply.bulk_str("master");
+    cx.reply.integer(0);
+    cx.reply.array(0);
+    Ok(())
+}
+
+fn shutdown(cx: &mut Context<'_>) -> CommandResult {
+    let (mut save, mut nosave, mut force, mut now, mut abort) = (false, false, false, false, false);
+    for word in cx.args.tail(1) {
+        match word.to_ascii_lowercase().as_slice() {
+            b"save" => save = true,
+            b"nosave" => nosave = true,
+            b"force" => force = true,
+            b"now" => now = true,
+            b"abort" => abort = true,
+            _ => return Err(Error::SYNTAX),
+        }
+    }
+    if (save && nosave) || (abort && (save || nosave || force || now)) {
+        return Err(Error::SYNTAX);
+    }
+    if abort {
+        // A shutdown waits for nothing, so there is never one to call off.
+        return Err(Error::fixed("ERR No shutdown in progress."));
+    }
+    if save || (!nosave && !cx.server.config.save().is_empty()) {
+        log::warning!("Saving is not supported yet: nothing is saved at the end.");
+    }
+    if save && !force {
+        return Err(Error::fixed("ERR Errors trying to SHUTDOWN. Check logs."));
+    }
+    // The client hears no more of it than that its connection is gone.
+    cx.client.wait = Some(Wait::default());
+    cx.server.shutdown.notify_one();
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! GET, SET and their relatives for one key.
+
+use protocol::Args;
+use storage::{Event, Free, Ttl};
+
+use super::options::{Accepts, Condition, Options, Unit, absolute};
+use super::{digest, reply_string, string_of, value_of};
+use crate::command::{CommandResult, Context, Error, KeyFlags};
+use crate::set;
+
+#[inline]
+pub(super) fn get(cx: &mut Context<'_>) -> CommandResult {
+    let key = cx.key(1);
+    match cx.db.read(&key) {
+        None => cx.reply.null(),
+        Some(entry) => reply_string(cx.reply, entry)?,
+    }
+    Ok(())
+}
+
+pub(super) fn set(cx: &mut Context<'_>) -> CommandResult {
+    let key = cx.key(1);
+    if cx.args.len() == 3 {
+        cx.db.set(&key, value_of(cx.args, 2), Ttl::Clear, Event::SET);
+        cx.reply.ok();
+        return Ok(());
+    }
+    let options = Options::parse(cx.args.tail(3), Accepts::Set)?;
+    let ttl = options.ttl(cx.now_ms(), "set")?;
+    if options.get {
+        get(cx)?;
+    }
+    if !holds(cx, &options.condition)? {
+        if !options.get {
+            cx.reply.null();
+        }
+        return Ok(());
+    }
+    cx.db.set(&key, value_of(cx.args, 2), ttl, Event::SET);
+    if !options.get {
+        cx.reply.ok();
+    }
+    Ok(())
+}
+
+/// SET overwrites its key, and reads it only when asked to.
+pub(super) fn set_key_flags(args: Args<'_>) -> KeyFlags {
+    let gets = (3..args.len()).any(|index| args[index].eq_ignore_ascii_case(b"get"));
+    if gets { set!(KeyFlags: RW | ACCESS | UPDATE) } else { set!(KeyFlags: OW | UPDATE) }
+}
+
+/// Whether a condition holds of the first key.
+fn holds(cx: &mut Context<'_>, condition: &Condition<'_>) -> Result<bool, Error> {
+    let key = cx.key(1);
+    match condition {
+        Condition::Always => Ok(true),
+        Condition::Missing => Ok(!cx.db.exists(&key)),
+        Condition::Exists => Ok(cx.db.exists(&key)),
+        comparing => match cx.db.peek(&key) {
+            // Of what is not there, only a difference can be said.
+            None => digest::missing_satisfies(comparing),
+            Some(entry) => digest::satisfies(string_of(&entry)?, comparing),
+        },
+    }
+}
+
+pub(super) fn setnx(cx: &mut Context<'_>) -> CommandResult {
+    let key = cx.key(1);
+    let missing = !cx.db.exists(&key);
+    if missing {
+        cx.db.set(&key, value_of(cx.args, 2), Ttl::Clear, Event::SET);
+    }
+    cx.reply.integer(missing.into());
+    Ok(())
+}
+
+pub(super) fn setex(cx: &mut Context<'_>) -> CommandResult {
+    set_expiring(cx, Unit::Seconds)
+}
+
+pub(super) fn psetex(cx: &mut Context<'_>) -> CommandResult {
+    set_expiring(cx, Unit::Millis)
+}
+
+fn set_expiring(cx: &mut Context<'_>, unit: Unit) -> CommandResult {
+    let when = absolute(unit, cx.arg(2), cx.now_ms(), cx.command.spec.name)?;
+    let key = cx.key(1);
+    cx.db.set(&key, value_of(cx.args, 3), Ttl::At(when), Event::SET);
+    cx.reply.ok();
+    Ok(())
+}
+
+pub(super) fn getset(cx: &mut Context<'_>) -> CommandResult {
+    get(cx)?;
+    let key = cx.key(1);
+    cx.db.set(&key, value_of(cx.args, 2), Ttl::Clear, Event::SET);
+    Ok(())
+}
+
+pub(super) fn getdel(cx: &mut Context<'_>) -> CommandResult {
+    get(cx)?;
+    let key = cx.key(1);
+    let free = if cx.server.config.lazy_del() { Free::Later } else { Free::Now };
+    cx.db.remove(&key, free, Event::DEL);
+    Ok(())
+}
+
+pub(super) fn getex(cx: &mut Context<'_>) -> CommandResult {
+    let options = Options::parse(cx.args.tail(2), Accepts::GetEx)?;
+    let key = cx.key(1);
+    let now = cx.now_ms();
+    let Some(entry) = cx.db.read(&key) else {
+        cx.reply.null();
+        return Ok(());
+    };
+    let had_expiry = entry.expiry().is_some();
+    string_of(&entry)?;
+    let expiry = options.expiry(now, "getex")?;
+    reply_string(cx.reply, entry)?;
+    match expiry {
+        Some(when) if options.is_absolute() && when <= now => drop(cx.db.remove(&key, Free::Now, Event::DEL)),
+        Some(when) => drop(cx.db.set_expiry(&key, Some(when), Event::EXPIRE)),
+        None if options.persist && had_expiry => drop(cx.db.set_expiry(&key, None, Event::PERSIST)),
+        None => {}
+    }
+    Ok(())
+}

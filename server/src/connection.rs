@@ -1,0 +1,374 @@
+//! One connection: reads requests, has them carried out, writes replies. A state machine that is polled by its worker;
+//! between two polls it holds no lock and, when idle, almost no memory.
+
+use std::future::Future;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::BufMut;
+use protocol::{Args, Limits, Reply, RequestReader, Resp};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Sleep, sleep};
+
+use crate::client::{Client, Unblock};
+use crate::command::dispatch::{self, Executor};
+use crate::command::spec::Flags;
+use crate::log;
+use crate::server::{Pause, unix_ms};
+
+/// Requests that are parsed ahead of being carried out.
+const BATCH: usize = 64;
+/// Pieces of output that go into one system call.
+const PIECES: usize = 16;
+
+/// The transports that clients come over.
+pub enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Tcp(stream) => stream.poll_read_ready(cx),
+            Stream::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+        }
+    }
+}
+
+/// See the module's description.
+pub struct Connection<'w> {
+    stream: Stream,
+    client: Client,
+    executor: &'w Executor<'w>,
+    reader: RequestReader,
+    reply: Reply,
+    /// The next request of the batch to be carried out.
+    next: usize,
+    /// Runs while the client waits for a time to come.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Since when the output is above the soft limit.
+    soft_limit_since: Option<i64>,
+}
+
+/// The connection is over.
+struct Closed;
+
+impl<'w> Connection<'w> {
+    pub fn new(stream: Stream, client: Client, executor: &'w Executor<'w>) -> Connection<'w> {
+        Connection {
+            stream,
+            client,
+            executor,
+            reader: RequestReader::new(),
+            reply: Reply::new(Resp::V2),
+            next: 0,
+            timer: None,
+            soft_limit_since: None,
+        }
+    }
+
+    /// Serves the client until one of both sides ends it.
+    pub async fn serve(mut self) {
+        let shared = self.client.shared.clone();
+        poll_fn(|cx| {
+            shared.set_waker(cx.waker());
+            Poll::Ready(())
+        })
+        .await;
+        let server = self.executor.server;
+        poll_fn(|cx| match self.poll(cx) {
+            Poll::Ready(Err(Closed)) => Poll::Ready(()),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        })
+        .await;
+        if self.timer.is_some() {
+            server.blocked.fetch_sub(1, Relaxed);
+        }
+        server.clients.remove(&self.client.shared);
+        server.connected.fetch_sub(1, Relaxed);
+    }
+
+    /// Goes on as far as it can without waiting.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        if self.client.shared.is_killed() {
+            return Poll::Ready(Err(Closed));
+        }
+        if self.client.shared.trim.swap(false, Relaxed) && self.reader.is_empty() {
+            self.reader.shrink();
+            self.reply.shrink();
+        }
+        loop {
+            self.carry_out();
+            if self.client.shared.has_mail() {
+                let mail = self.client.shared.take_mail();
+                self.reply.raw(&mail);
+            }
+            self.poll_flush(cx)?;
+            if self.client.closing && self.reply.is_empty() {
+                return Poll::Ready(Err(Closed));
+            }
+            self.check_output_limits()?;
+            // Only a timer that has been polled wakes, which the one just set has not been.
+            if self.timer.is_some() && self.poll_wait(cx) {
+                continue;
+            }
+            if self.timer.is_some() || self.client.closing {
+                // Nothing more is carried out for now. What the client sends is left where it is.
+                self.publish();
+                return self.poll_waiting_peer(cx);
+            }
+            ready!(self.poll_read(cx))?;
+        }
+    }
+
+    /// While the client waits, its leaving must still be noticed.
+    fn poll_waiting_peer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        if self.client.closing || self.reader.buffered() > MAX_READ_WHILE_WAITING {
+            return Poll::Pending;
+        }
+        loop {
+            ready!(self.poll_read(cx))?;
+            if self.reader.buffered() > MAX_READ_WHILE_WAITING {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        if self.reader.free() == 0 && self.reader.buffered() == 0 {
+            // An idle connection's buffer is allocated when there is something to read, not before.
+            match self.stream.poll_read_ready(cx) {
+                Poll::Pending => {
+                    self.publish();
+                    return Poll::Pending;
+                }
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(Closed)),
+                Poll::Ready(Ok(())) => {}
+            }
+        }
+        // SAFETY: the memory is only handed to `ReadBuf`, which keeps track of what was written to it.
+        let room = unsafe { self.reader.chunk_mut().as_uninit_slice_mut() };
+        let mut buffer = ReadBuf::uninit(room);
+        let outcome = self.stream.poll_read(cx, &mut buffer);
+        let count = buffer.filled().len();
+        match outcome {
+            Poll::Pending => {
+                self.publish();
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(())) if count > 0 => {}
+            Poll::Ready(_) => return Poll::Ready(Err(Closed)),
+        }
+        // SAFETY: `count` bytes of the chunk were filled.
+        unsafe { self.reader.advance_mut(count) };
+        let stats = self.executor.stats;
+        stats.reads.add(1);
+        stats.net_in.add(count as u64);
+        let shared = &self.client.shared;
+        shared.net_in.fetch_add(count as u64, Relaxed);
+        shared.query_buffered.store(self.reader.buffered(), Relaxed);
+        shared.query_free.store(self.reader.free(), Relaxed);
+        shared.last_active_ms.store(self.executor.refresh_clock(), Relaxed);
+        let limit = self.executor.server.config.query_buffer_limit();
+        if self.reader.buffered() as i64 > limit {
+            log::warning!("Closing client that reached max query buffer length: id={}", shared.id);
+            stats.query_limit_disconnections.add(1);
+            return Poll::Ready(Err(Closed));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Carries out what has arrived, until it is done or the client has to wait.
+    fn carry_out(&mut self) {
+        while self.timer.is_none() && !self.client.closing {
+            if self.next == self.reader.len() {
+                if self.next > 0 {
+                    self.reader.finish_batch();
+                    self.next = 0;
+                }
+                let authenticated = self.client.authenticated();
+                let max_bulk = self.executor.server.config.proto_max_bulk_len() as u64;
+                // AUTH changes how the next request is read.
+                self.reader.parse(&Limits { max_bulk, authenticated }, if authenticated { BATCH } else { 1 });
+                if self.reader.is_empty() {
+                    if let Some(error) = self.reader.error() {
+                        self.executor.stats.error("ERR");
+                        self.reply.protocol_error(error);
+                        self.client.closing = true;
+                    }
+                    return;
+                }
+                self.executor.prefetch(&self.client, &self.reader);
+            }
+            self.carry_out_batch();
+        }
+    }
+
+    fn carry_out_batch(&mut self) {
+        let mut clock = self.executor.server.clock.raw();
+        let first = self.next;
+        while self.next < self.reader.len() {
+            let args = self.reader.request(self.next);
+            if self.executor.server.pause_state() != Pause::None && self.is_paused(args) {
+                let until = self.executor.server.pause_until_ms();
+                self.timer = Some(sleep_until(Some(until)));
+                self.client.shared.held_back.store(true, Relaxed);
+                self.executor.server.blocked.fetch_add(1, Relaxed);
+                break;
+            }
+            clock = self.executor.execute(&mut self.client, args, &mut self.reply, clock);
+            self.next += 1;
+            if self.client.closing {
+                break;
+            }
+            if let Some(wait) = &self.client.wait {
+                self.timer = Some(sleep_until(wait.until_ms));
+                self.client.shared.blocked.store(true, Relaxed);
+                self.executor.server.blocked.fetch_add(1, Relaxed);
+                break;
+            }
+        }
+        self.client.shared.commands.fetch_add((self.next - first) as u64, Relaxed);
+    }
+
+    fn is_paused(&self, args: Args<'_>) -> bool {
+        let server = self.executor.server;
+        let Ok(command) = dispatch::find(&server.commands, args) else { return false };
+        if !command.spec.accepts(args.len()) {
+            return false;
+        }
+        let writes = command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
+        match server.pause_state() {
+            Pause::None => false,
+            Pause::Writes => writes,
+            // What ends a pause must get through.
+            Pause::All => !command.full_name.starts_with("client"),
+        }
+    }
+
+    /// Ends a wait whose time has come. Tells whether it did.
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(timer) = &mut self.timer else { return false };
+        let over = timer.as_mut().poll(cx).is_ready();
+        if self.client.wait.is_none() {
+            // Held back by a pause, which may have been ended early.
+            let ended = over || self.executor.server.pause_state() == Pause::None;
+            if ended {
+                self.timer = None;
+                self.client.shared.held_back.store(false, Relaxed);
+                self.executor.server.blocked.fetch_sub(1, Relaxed);
+            }
+            return ended;
+        }
+        let unblocked = self.client.shared.take_unblocked();
+        if !over && unblocked.is_none() {
+            return false;
+        }
+        self.timer = None;
+        let wait = self.client.wait.take().unwrap_or_default();
+        self.client.shared.blocked.store(false, Relaxed);
+        self.executor.server.blocked.fetch_sub(1, Relaxed);
+        match unblocked {
+            Some(Unblock::Error) => self.reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+            _ => self.reply.raw(&wait.reply),
+        }
+        true
+    }
+
+    /// Writes what waits, as much as the socket takes.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Result<(), Closed> {
+        while !self.reply.is_empty() {
+            let mut pieces = [IoSlice::new(&[]); PIECES];
+            let outcome = match self.reply.fill_io_slices(&mut pieces) {
+                1 => self.stream.poll_write(cx, &pieces[0]),
+                count => self.stream.poll_write_vectored(cx, &pieces[..count]),
+            };
+            match outcome {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(count)) if count > 0 => {
+                    self.reply.consume(count);
+                    let stats = self.executor.stats;
+                    stats.writes.add(1);
+                    stats.net_out.add(count as u64);
+                    self.client.shared.net_out.fetch_add(count as u64, Relaxed);
+                }
+                Poll::Ready(_) => return Err(Closed),
+            }
+        }
+        Ok(())
+    }
+
+    fn check_output_limits(&mut self) -> Result<(), Closed> {
+        let waiting = (self.reply.len() + self.client.shared.mail_len()) as u64;
+        if waiting == 0 {
+            self.soft_limit_since = None;
+            return Ok(());
+        }
+        let limit = self.executor.server.normal_output_limit();
+        let now = unix_ms() / 1000;
+        let hard = limit.hard > 0 && waiting >= limit.hard;
+        let mut soft = false;
+        if limit.soft > 0 && waiting >= limit.soft {
+            let since = *self.soft_limit_since.get_or_insert(now);
+            soft = now - since > limit.soft_seconds as i64;
+        } else {
+            self.soft_limit_since = None;
+        }
+        if !hard && !soft {
+            return Ok(());
+        }
+        self.executor.stats.output_limit_disconnections.add(1);
+        log::warning!("Client id={} closed for overcoming of output buffer limits.", self.client.shared.id);
+        Err(Closed)
+    }
+
+    /// Lets others see how much this connection holds.
+    fn publish(&self) {
+        let shared = &self.client.shared;
+        shared.query_buffered.store(self.reader.buffered(), Relaxed);
+        shared.query_free.store(self.reader.free(), Relaxed);
+        shared.argv_memory.store(self.reader.multibulk_bytes(), Relaxed);
+        shared.output_buffered.store(self.reply.len(), Relaxed);
+        shared.output_memory.store(self.reply.memory(), Relaxed);
+        shared.resp.store(if self.reply.resp() == Resp::V3 { 3 } else { 2 }, Relaxed);
+    }
+}
+
+/// A client that waits may send ahead so much before it has to stop.
+const MAX_READ_WHILE_WAITING: usize = 1 << 20;
+
+fn sleep_until(until_ms: Option<i64>) -> Pin<Box<Sleep>> {
+    const AGES: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+    let duration = match until_ms {
+        Some(until) => Duration::from_millis((until - unix_ms()).max(0) as u64).min(AGES),
+        None => AGES,
+    };
+    Box::pin(sleep(duration))
+}

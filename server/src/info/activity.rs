@@ -1,0 +1,91 @@
+//! The sections about what has been done: totals, and figures per command and per error.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::Lines;
+use crate::server::Server;
+use crate::stats::Counter;
+
+pub(super) fn stats(server: &Server, lines: &mut Lines) {
+    let stats = &server.stats;
+    let total = |figure: fn(&crate::stats::WorkerStats) -> &Counter| stats.total(figure);
+    let now = server.rates.per_second();
+    let denied = stats.errors().get("WRONGPASS").copied().unwrap_or(0);
+    lines.field("total_connections_received", total(|worker| &worker.connections));
+    lines.field("total_commands_processed", total(|worker| &worker.commands));
+    lines.field("instantaneous_ops_per_sec", now.commands as u64);
+    lines.field("total_net_input_bytes", total(|worker| &worker.net_in));
+    lines.field("total_net_output_bytes", total(|worker| &worker.net_out));
+    lines.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
+    lines.field("instantaneous_input_kbps", format_args!("{:.2}", now.net_in / 1024.0));
+    lines.field("instantaneous_output_kbps", format_args!("{:.2}", now.net_out / 1024.0));
+    lines.field("instantaneous_input_repl_kbps", "0.00");
+    lines.field("instantaneous_output_repl_kbps", "0.00");
+    lines.field("rejected_connections", server.rejected.load(Relaxed));
+    lines.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err", "expired_subkeys"]);
+    lines.field("expired_keys", total(|worker| &worker.expired));
+    lines.field("expire_cycle_cpu_milliseconds", total(|worker| &worker.expire_nanos) / 1_000_000);
+    lines.zeros(&["evicted_keys", "evicted_clients", "evicted_scripts"]);
+    lines.zeros(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
+    lines.field("keyspace_hits", total(|worker| &worker.hits));
+    lines.field("keyspace_misses", total(|worker| &worker.misses));
+    lines.zeros(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"]);
+    lines.zeros(&["latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"]);
+    lines.zeros(&["active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses"]);
+    lines.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
+    lines.zeros(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]);
+    lines.field("unexpected_error_replies", 0);
+    lines.field("total_error_replies", stats.error_replies());
+    lines.field("dump_payload_sanitizations", 0);
+    let (reads, writes) = (total(|worker| &worker.reads), total(|worker| &worker.writes));
+    lines.field("total_reads_processed", reads);
+    lines.field("total_writes_processed", writes);
+    // Every worker does the input and output of its own clients; "threaded" is what the first one did not do.
+    let first = stats.worker(0);
+    lines.field("io_threaded_reads_processed", reads.saturating_sub(first.reads.get()));
+    lines.field("io_threaded_writes_processed", writes.saturating_sub(first.writes.get()));
+    lines.field("client_query_buffer_limit_disconnections", total(|worker| &worker.query_limit_disconnections));
+    lines.field("client_output_buffer_limit_disconnections", total(|worker| &worker.output_limit_disconnections));
+    lines.field("acl_access_denied_auth", denied);
+    lines.zeros(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
+}
+
+pub(super) fn commands(server: &Server, lines: &mut Lines) {
+    for command in &server.commands_by_id {
+        let figures = server.stats.command(command.id);
+        if figures.calls == 0 && figures.rejected == 0 && figures.failed == 0 {
+            continue;
+        }
+        let micros = figures.nanos as f64 / 1000.0;
+        let each = super::ratio(micros, figures.calls as f64);
+        let values = format!(
+            "calls={},usec={},usec_per_call={each:.2},rejected_calls={},failed_calls={}",
+            figures.calls, micros as u64, figures.rejected, figures.failed
+        );
+        lines.field(&format!("cmdstat_{}", command.full_name), values);
+    }
+}
+
+pub(super) fn errors(server: &Server, lines: &mut Lines) {
+    for (code, count) in server.stats.errors() {
+        // Codes come from error replies, which scripts make up as they like.
+        let code = code.replace([':', '#', '\r', '\n'], "_");
+        lines.field(&format!("errorstat_{code}"), format_args!("count={count}"));
+    }
+}
+
+pub(super) fn latencies(server: &Server, lines: &mut Lines) {
+    let percents = server.config.percentiles();
+    if percents.is_empty() {
+        return;
+    }
+    for command in &server.commands_by_id {
+        let figures = server.stats.command(command.id);
+        if figures.latencies.is_empty() {
+            continue;
+        }
+        let at = |percent: &f64| format!("p{percent}={:.3}", figures.percentile(*percent) as f64 / 1000.0);
+        let values: Vec<String> = percents.iter().map(at).collect();
+        lines.field(&format!("latency_percentiles_usec_{}", command.full_name), values.join(","));
+    }
+}

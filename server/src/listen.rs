@@ -1,0 +1,226 @@
+//! Listening: opens the sockets, refuses whom it must, and hands the others to the workers in turn.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::{JoinSet, spawn_local};
+
+use crate::client::Peer;
+use crate::log;
+use crate::server::{Server, os_error_text};
+use crate::worker::Incoming;
+
+/// The sockets of `bind` and `port`.
+pub fn open_tcp(server: &Server) -> Result<Vec<TcpListener>, String> {
+    let config = &server.config;
+    let port = config.port() as u16;
+    let mut listeners = Vec::new();
+    if port == 0 {
+        return Ok(listeners);
+    }
+    for word in config.bind().split_ascii_whitespace() {
+        let (optional, name) = match word.strip_prefix('-') {
+            Some(name) => (true, name),
+            None => (false, word),
+        };
+        let ip: IpAddr = match name {
+            "*" => IpAddr::from([0, 0, 0, 0]),
+            "::*" => IpAddr::from([0u16; 8]),
+            name => match resolve(name) {
+                Some(ip) => ip,
+                None if optional => continue,
+                None => {
+                    return Err(format!(
+                        "Could not create server TCP listening socket {name}:{port}: Name or service not known"
+                    ));
+                }
+            },
+        };
+        match bind(SocketAddr::new(ip, port), config.tcp_backlog() as i32) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if optional && is_unavailable(&error) => {}
+            Err(error) => {
+                let reason = os_error_text(&error);
+                return Err(format!("Could not create server TCP listening socket {name}:{port}: bind: {reason}"));
+            }
+        }
+    }
+    if listeners.is_empty() {
+        return Err(format!("Could not create server TCP listening socket on port {port}: no address to bind to"));
+    }
+    Ok(listeners)
+}
+
+fn resolve(name: &str) -> Option<IpAddr> {
+    use std::net::ToSocketAddrs;
+    name.parse().ok().or_else(|| Some((name, 0).to_socket_addrs().ok()?.next()?.ip()))
+}
+
+/// Errors that mean that this machine has no such address.
+fn is_unavailable(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT | libc::ENOPROTOOPT)
+    )
+}
+
+fn bind(addr: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(backlog)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// The socket of `unixsocket`, if there is one.
+pub fn open_unix(server: &Server) -> Result<Option<UnixListener>, String> {
+    let path = server.config.unixsocket();
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let failed = |error: io::Error| format!("Failed opening Unix socket: bind: {}", os_error_text(&error));
+    // A socket that a former process left behind.
+    let _ = std::fs::remove_file(&*path);
+    let listener = UnixListener::bind(&*path).map_err(failed)?;
+    let mode = server.config.unixsocketperm() as u32;
+    if mode != 0 {
+        std::fs::set_permissions(&*path, std::fs::Permissions::from_mode(mode)).map_err(failed)?;
+    }
+    Ok(Some(listener))
+}
+
+/// Accepts for ever. The TCP sockets are opened anew when their configuration changes.
+pub async fn accept(
+    server: &'static Server,
+    mut tcp: Vec<TcpListener>,
+    unix: Option<UnixListener>,
+    workers: Vec<UnboundedSender<Incoming>>,
+) {
+    let workers: &'static [UnboundedSender<Incoming>] = Vec::leak(workers);
+    if let Some(listener) = unix {
+        spawn_local(accept_unix(server, listener, workers));
+    }
+    loop {
+        let mut tasks = JoinSet::new();
+        for listener in tcp.drain(..) {
+            tasks.spawn_local(accept_tcp(server, listener, workers));
+        }
+        server.relisten.notified().await;
+        tasks.shutdown().await;
+        match open_tcp(server) {
+            Ok(opened) => tcp = opened,
+            Err(reason) => log::warning!("{reason}"),
+        }
+        server.tcp_port.store(server.config.port() as usize, Relaxed);
+    }
+}
+
+async fn accept_tcp(server: &'static Server, listener: TcpListener, workers: &'static [UnboundedSender<Incoming>]) {
+    loop {
+        let (stream, addr) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                accept_failed(&error).await;
+                continue;
+            }
+        };
+        let Ok(stream) = stream.into_std() else { continue };
+        let Ok(laddr) = stream.local_addr() else { continue };
+        // Best effort: a connection without these options works as well.
+        let _ = stream.set_nodelay(true);
+        let seconds = server.config.tcp_keepalive() as u64;
+        if seconds > 0 {
+            let every = Duration::from_secs((seconds / 3).max(1));
+            let keepalive =
+                TcpKeepalive::new().with_time(Duration::from_secs(seconds)).with_interval(every).with_retries(3);
+            let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
+        }
+        let local = match addr.ip().to_canonical() {
+            IpAddr::V4(ip) => ip.is_loopback(),
+            IpAddr::V6(ip) => ip.is_loopback(),
+        };
+        let peer = Peer { addr: addr_text(addr), laddr: addr_text(laddr), fd: stream.as_raw_fd(), unix: false, local };
+        match admit(server, &peer) {
+            Ok(()) => hand_over(server, workers, Incoming::Tcp(stream, peer)),
+            Err(text) => refuse(server, stream, text),
+        }
+    }
+}
+
+async fn accept_unix(server: &'static Server, listener: UnixListener, workers: &'static [UnboundedSender<Incoming>]) {
+    let path = server.config.unixsocket();
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                accept_failed(&error).await;
+                continue;
+            }
+        };
+        let Ok(stream) = stream.into_std() else { continue };
+        let name = format!("{path}:0");
+        let peer = Peer { addr: name.clone(), laddr: name, fd: stream.as_raw_fd(), unix: true, local: true };
+        match admit(server, &peer) {
+            Ok(()) => hand_over(server, workers, Incoming::Unix(stream, peer)),
+            Err(text) => refuse(server, stream, text),
+        }
+    }
+}
+
+/// Out of descriptors, most likely: trying again at once would only burn the processor.
+async fn accept_failed(error: &io::Error) {
+    log::warning!("Accepting client connection: {}", os_error_text(error));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+fn addr_text(addr: SocketAddr) -> String {
+    // Redis prints IPv6 addresses without brackets only in the host part.
+    format!("{}:{}", bracketed(addr.ip().to_canonical()), addr.port())
+}
+
+fn bracketed(ip: IpAddr) -> String {
+    if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() }
+}
+
+const PROTECTED: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is \
+set for the default user. In this mode connections are only accepted from the loopback interface. To connect from other \
+machines, do one of these: 1) from the machine that the server runs on, send CONFIG SET protected-mode no; make sure that \
+the server cannot be reached from the internet if you do, and use CONFIG REWRITE to make it permanent. 2) Turn protected \
+mode off in the configuration file with 'protected-mode no' and restart. 3) Start the server with '--protected-mode no', \
+for a test. 4) Set a password for the default user. Only one of these is needed.\r\n";
+
+fn admit(server: &Server, peer: &Peer) -> Result<(), &'static str> {
+    let config = &server.config;
+    if server.connected.load(Relaxed) as i64 >= config.maxclients() {
+        return Err("-ERR max number of clients reached\r\n");
+    }
+    if !peer.local && config.protected_mode() && config.requirepass().is_empty() {
+        return Err(PROTECTED);
+    }
+    Ok(())
+}
+
+fn refuse(server: &Server, mut stream: impl Write, text: &'static str) {
+    server.rejected.fetch_add(1, Relaxed);
+    // The client may be gone already.
+    let _ = stream.write(text.as_bytes());
+}
+
+fn hand_over(server: &Server, workers: &[UnboundedSender<Incoming>], incoming: Incoming) {
+    server.connected.fetch_add(1, Relaxed);
+    let worker = server.accepted.fetch_add(1, Relaxed) % workers.len();
+    if workers[worker].send(incoming).is_err() {
+        server.connected.fetch_sub(1, Relaxed);
+    }
+}

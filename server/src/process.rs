@@ -1,0 +1,110 @@
+//! The process: daemon mode, pid file, signals' meaning, limits.
+
+use std::io::{self, Write};
+
+use crate::config::OomAdjust;
+
+/// Files that are open besides the connections of clients.
+const OWN_FILES: u64 = 32;
+
+/// Asks for room for so many clients. Fails when the system does not grant it.
+pub fn make_room_for_clients(clients: u64) -> Result<(), String> {
+    let files = clients.saturating_add(OWN_FILES);
+    // SAFETY: plain system calls on local structures.
+    let most = unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) != 0 || limit.rlim_cur >= files {
+            return Ok(());
+        }
+        let wanted = libc::rlimit { rlim_cur: files, rlim_max: limit.rlim_max.max(files) };
+        if libc::setrlimit(libc::RLIMIT_NOFILE, &wanted) == 0 {
+            return Ok(());
+        }
+        limit.rlim_max
+    };
+    let clients = most.saturating_sub(OWN_FILES);
+    Err(format!("The operating system is not able to handle the specified number of clients, try with {clients}"))
+}
+
+/// Leaves the terminal and the parent. To be called while there is only one thread.
+pub fn daemonize() -> io::Result<()> {
+    // SAFETY: plain system calls; only one thread exists, so the child is whole.
+    unsafe {
+        match libc::fork() {
+            -1 => return Err(io::Error::last_os_error()),
+            0 => {}
+            _ => libc::_exit(0),
+        }
+        libc::setsid();
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+        if null != -1 {
+            libc::dup2(null, libc::STDIN_FILENO);
+            libc::dup2(null, libc::STDOUT_FILENO);
+            libc::dup2(null, libc::STDERR_FILENO);
+            if null > libc::STDERR_FILENO {
+                libc::close(null);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes the process's number to a file.
+pub fn write_pidfile(path: &str) -> io::Result<()> {
+    let mut file = std::fs::File::create(path)?;
+    writeln!(file, "{}", std::process::id())
+}
+
+/// CPU seconds of the process: system and user.
+pub fn cpu_times() -> (f64, f64) {
+    // SAFETY: all zeros is a valid `rusage`, which the call fills.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+        usage
+    };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    (seconds(usage.ru_stime), seconds(usage.ru_utime))
+}
+
+/// The kernel's score for killing this process before it was changed, read once.
+static FIRST_OOM_SCORE: std::sync::OnceLock<i32> = std::sync::OnceLock::new();
+
+/// Tells the kernel how gladly this process may be killed when memory runs out: as the score says, or as it says on
+/// top of the score that the process was started with.
+pub fn set_oom_score(mode: OomAdjust, score: i32) -> Result<(), String> {
+    const PATH: &str = "/proc/self/oom_score_adj";
+    let first = *FIRST_OOM_SCORE.get_or_init(|| {
+        std::fs::read_to_string(PATH).ok().and_then(|text| text.trim().parse().ok()).unwrap_or_default()
+    });
+    let wanted = match mode {
+        OomAdjust::No => first,
+        OomAdjust::Relative => first.saturating_add(score),
+        OomAdjust::Absolute => score,
+    };
+    std::fs::write(PATH, wanted.clamp(-1000, 1000).to_string()).map_err(|error| {
+        crate::log::warning!("Unable to write oom_score_adj: {}", crate::server::os_error_text(&error));
+        "Failed to set current oom_score_adj. Check server logs.".to_string()
+    })
+}
+
+/// The system's name, release and machine, as in `Linux 6.1.0 x86_64`.
+pub fn system_name() -> String {
+    // SAFETY: all zeros is a valid `utsname`, which the call fills with terminated strings.
+    let name = unsafe {
+        let mut name: libc::utsname = std::mem::zeroed();
+        libc::uname(&mut name);
+        name
+    };
+    let text = |field: &[libc::c_char]| -> String {
+        field.iter().take_while(|&&byte| byte != 0).map(|&byte| byte as u8 as char).collect()
+    };
+    format!("{} {} {}", text(&name.sysname), text(&name.release), text(&name.machine))
+}
+
+/// Bytes of physical memory in the machine.
+pub fn system_memory() -> u64 {
+    // SAFETY: queries without arguments in memory.
+    let (pages, size) = unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
+    pages.max(0) as u64 * size.max(0) as u64
+}

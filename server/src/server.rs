@@ -1,0 +1,249 @@
+//! The server as a whole: what all workers share.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering::Relaxed};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+use protocol::Args;
+use storage::Keyspace;
+use tokio::sync::Notify;
+
+use crate::client::{Client, Registry};
+use crate::command::spec::Flags;
+use crate::command::table::{Command, CommandTable};
+use crate::config::{Apply, Config, OutputLimit};
+use crate::info::rates::Rates;
+use crate::latency::LatencyMonitor;
+use crate::slowlog::SlowLog;
+use crate::stats::Stats;
+
+/// Which commands CLIENT PAUSE holds back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Pause {
+    None = 0,
+    Writes = 1,
+    All = 2,
+}
+
+/// See the module's description. There is one, and it lives as long as the process.
+pub struct Server {
+    pub config: Config,
+    pub keyspace: Keyspace,
+    pub commands: CommandTable,
+    /// Commands by their number in statistics.
+    pub commands_by_id: Vec<&'static Command>,
+    pub clients: Registry,
+    pub stats: Stats,
+    pub slowlog: Mutex<SlowLog>,
+    pub latency: LatencyMonitor,
+    pub clock: quanta::Clock,
+    pub run_id: String,
+    /// What replicas would know this data's history by.
+    pub replication_id: Mutex<String>,
+    pub rates: Rates,
+    /// Bytes in use when the first client was about to come.
+    pub startup_memory: AtomicUsize,
+    /// Unix milliseconds.
+    pub started_ms: i64,
+    pub executable: String,
+    /// Clients that are connected or about to be.
+    pub connected: AtomicUsize,
+    pub blocked: AtomicUsize,
+    /// Connections that were ever handed to a worker, and refused.
+    pub accepted: AtomicUsize,
+    pub rejected: AtomicUsize,
+    /// Whether keys are expired without being touched.
+    pub active_expire: AtomicBool,
+    pub workers: usize,
+    /// Addresses that are listened on, as the log names them.
+    pub listening: Mutex<Vec<String>>,
+    pub tcp_port: AtomicUsize,
+    /// Wakes whoever opens the listeners.
+    pub relisten: Notify,
+    pub shutdown: Notify,
+    pub last_save_s: AtomicI64,
+    pause: AtomicU8,
+    pause_until_ms: AtomicI64,
+}
+
+impl Server {
+    pub fn new(config: Config) -> Result<Server, String> {
+        let mut commands = CommandTable::new();
+        let mut commands_by_id: Vec<&'static Command> = commands
+            .iter()
+            .flat_map(|command| std::iter::once(command).chain(command.subcommands.values().copied()))
+            .collect();
+        commands_by_id.sort_by_key(|command| command.id);
+        for (from, to) in &config.renames {
+            commands.rename(from, to)?;
+        }
+        let workers = config.workers();
+        let server = Server {
+            keyspace: Keyspace::new(config.databases() as usize),
+            commands,
+            commands_by_id,
+            clients: Registry::default(),
+            stats: Stats::new(workers),
+            slowlog: Mutex::new(SlowLog::default()),
+            latency: LatencyMonitor::default(),
+            clock: quanta::Clock::new(),
+            run_id: random_hex(20),
+            replication_id: Mutex::new(random_hex(20)),
+            rates: Rates::default(),
+            startup_memory: AtomicUsize::new(0),
+            started_ms: unix_ms(),
+            executable: std::env::current_exe().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
+            connected: AtomicUsize::new(0),
+            blocked: AtomicUsize::new(0),
+            accepted: AtomicUsize::new(0),
+            rejected: AtomicUsize::new(0),
+            active_expire: AtomicBool::new(true),
+            workers,
+            listening: Mutex::default(),
+            tcp_port: AtomicUsize::new(config.port() as usize),
+            relisten: Notify::new(),
+            shutdown: Notify::new(),
+            last_save_s: AtomicI64::new(unix_ms() / 1000),
+            pause: AtomicU8::new(Pause::None as u8),
+            pause_until_ms: AtomicI64::new(0),
+            config,
+        };
+        for step in [Apply::AccessPolicy, Apply::Logging] {
+            server.apply(step)?;
+        }
+        if let Err(reason) = server.apply(Apply::OomScore) {
+            crate::log::warning!("{reason}");
+        }
+        Ok(server)
+    }
+
+    /// Puts a changed directive in force.
+    pub fn apply(&self, step: Apply) -> Result<(), String> {
+        let config = &self.config;
+        match step {
+            Apply::AccessPolicy => {
+                let lfu = config.maxmemory_policy().is_lfu();
+                self.keyspace.access.set(lfu, config.lfu_log_factor() as u32, config.lfu_decay_time() as u32);
+            }
+            Apply::AppendOnly => {
+                if config.appendonly() {
+                    return Err("Unable to turn on AOF. Check server logs.".into());
+                }
+            }
+            Apply::Listeners => self.relisten.notify_one(),
+            Apply::Logging => crate::log::set_level(config.loglevel() as i64),
+            Apply::MaxClients => {
+                // A higher limit needs as many file descriptors.
+                crate::process::make_room_for_clients(config.maxclients() as u64)?;
+            }
+            Apply::OomScore => crate::process::set_oom_score(config.oom_score_adj(), config.oom_score_adj_values()[0])?,
+            Apply::Password => {
+                // With a password, who is connected stays in; without one, everybody may enter.
+                if config.requirepass().is_empty() {
+                    for client in self.clients.all() {
+                        client.authenticated.store(true, Relaxed);
+                    }
+                }
+            }
+            Apply::SlowLog => self.slowlog.lock().set_max_len(config.slowlog_max_len() as usize),
+            Apply::Tls => {
+                if config.tls_port() != 0 || config.tls_replication() || config.tls_cluster() {
+                    return Err("Unable to update TLS configuration. Check server logs.".into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The output limits for normal clients.
+    pub fn normal_output_limit(&self) -> OutputLimit {
+        self.config.output_limits()[0]
+    }
+
+    /// Whether commands that need memory are refused.
+    #[inline]
+    pub fn out_of_memory(&self) -> bool {
+        let limit = self.config.maxmemory();
+        limit > 0 && storage::memory::used_memory() as i64 > limit
+    }
+
+    /// After each command: the slow log and the latency monitor.
+    #[inline]
+    pub fn observe_duration(&self, command: &Command, client: &Client, args: Args<'_>, nanos: u64) {
+        let threshold = self.config.slowlog_log_slower_than();
+        let micros = (nanos / 1000) as i64;
+        if threshold >= 0 && micros >= threshold && !command.spec.flags.contains(Flags::SKIP_SLOWLOG) {
+            self.slowlog.lock().add(command, args, micros, client, self.config.slowlog_max_len() as usize);
+            self.stats.slow_commands.fetch_add(1, Relaxed);
+        }
+        self.observe_latency(if command.spec.flags.contains(Flags::FAST) { "fast-command" } else { "command" }, nanos);
+    }
+
+    /// After something that kept a worker from its clients: the latency monitor.
+    #[inline]
+    pub fn observe_latency(&self, event: &str, nanos: u64) {
+        let threshold = self.config.latency_threshold_ms();
+        let millis = (nanos / 1_000_000) as i64;
+        if threshold > 0 && millis >= threshold {
+            self.latency.record(event, millis);
+        }
+    }
+
+    /// CLIENT PAUSE. A pause for all commands is not weakened by a later one for writes.
+    pub fn pause(&self, pause: Pause, until_ms: i64) {
+        let current = self.pause_state();
+        if (pause as u8) > (current as u8) {
+            self.pause.store(pause as u8, Relaxed);
+        }
+        if current == Pause::None {
+            self.pause_until_ms.store(until_ms, Relaxed);
+        } else {
+            self.pause_until_ms.fetch_max(until_ms, Relaxed);
+        }
+    }
+
+    /// CLIENT UNPAUSE.
+    pub fn unpause(&self) {
+        self.pause.store(Pause::None as u8, Relaxed);
+        self.clients.all().iter().for_each(|client| client.wake());
+    }
+
+    /// What is paused now.
+    #[inline]
+    pub fn pause_state(&self) -> Pause {
+        match self.pause.load(Relaxed) {
+            0 => Pause::None,
+            _ if unix_ms() >= self.pause_until_ms.load(Relaxed) => {
+                self.pause.store(Pause::None as u8, Relaxed);
+                Pause::None
+            }
+            1 => Pause::Writes,
+            _ => Pause::All,
+        }
+    }
+
+    pub fn pause_until_ms(&self) -> i64 {
+        self.pause_until_ms.load(Relaxed)
+    }
+}
+
+/// The time now, in Unix milliseconds.
+pub fn unix_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// `count` random bytes as hexadecimal digits.
+pub fn random_hex(count: usize) -> String {
+    (0..count).map(|_| format!("{:02x}", rand::random::<u8>())).collect()
+}
+
+/// The system's words for an error, without the number that Rust adds.
+pub fn os_error_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error") {
+        Some(end) => text[..end].to_string(),
+        None => text,
+    }
+}

@@ -1,0 +1,134 @@
+//! A worker: one thread with its own event loop, its connections, and its part of the upkeep.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use storage::SHARDS;
+use tokio::runtime::Builder;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::client::{Client, Peer, Shared};
+use crate::command::dispatch::Executor;
+use crate::connection::{Connection, Stream};
+use crate::log;
+use crate::server::Server;
+
+/// A connection that the acceptor hands over. Not yet part of any event loop.
+pub enum Incoming {
+    Tcp(std::net::TcpStream, Peer),
+    Unix(std::os::unix::net::UnixStream, Peer),
+}
+
+/// Runs a worker until the process ends.
+pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<Incoming>) {
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            log::warning!("Worker {index} cannot start its event loop: {error}");
+            std::process::exit(1);
+        }
+    };
+    // Lives as long as the process, like the thread.
+    let executor: &'static Executor<'static> = Box::leak(Box::new(Executor::new(server, server.stats.worker(index))));
+    let tasks = LocalSet::new();
+    tasks.block_on(&runtime, async move {
+        spawn_local(upkeep(server, executor, index));
+        while let Some(incoming) = inbox.recv().await {
+            match adopt(incoming) {
+                Ok((stream, peer)) => {
+                    let client = Client::new(register(server, peer, index));
+                    executor.stats.connections.add(1);
+                    spawn_local(Connection::new(stream, client, executor).serve());
+                }
+                Err(error) => {
+                    log::verbose!("Error registering a client: {error}");
+                    server.connected.fetch_sub(1, Relaxed);
+                }
+            }
+        }
+    });
+}
+
+fn adopt(incoming: Incoming) -> std::io::Result<(Stream, Peer)> {
+    Ok(match incoming {
+        Incoming::Tcp(stream, peer) => (Stream::Tcp(tokio::net::TcpStream::from_std(stream)?), peer),
+        Incoming::Unix(stream, peer) => (Stream::Unix(tokio::net::UnixStream::from_std(stream)?), peer),
+    })
+}
+
+fn register(server: &Server, peer: Peer, worker: usize) -> Arc<Shared> {
+    let authenticated = server.config.requirepass().is_empty();
+    let shared = Arc::new(Shared::new(server.clients.next_id(), peer, worker, authenticated));
+    server.clients.add(Arc::clone(&shared));
+    shared
+}
+
+/// What happens a few times a second: expired keys go, idle clients are closed.
+async fn upkeep(server: &'static Server, executor: &'static Executor<'static>, index: usize) {
+    let mut ticks = interval(Duration::from_millis(100));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    for tick in 0u64.. {
+        ticks.tick().await;
+        let now = executor.refresh_clock();
+        executor.note_size();
+        if index == 0 {
+            server.rates.sample(&server.stats);
+        }
+        if server.active_expire.load(Relaxed) {
+            expire(server, executor, index, now).await;
+        }
+        if tick % 10 == 0 {
+            look_after_clients(server, index, now);
+        }
+        server.stats.note_memory(storage::memory::used_memory() as u64, now);
+    }
+}
+
+/// Entries that are looked at before others get a turn.
+const EXPIRE_BUDGET: usize = 400;
+
+/// Goes once over this worker's shards. Between two steps the event loop serves its clients.
+async fn expire(server: &Server, executor: &Executor<'_>, index: usize, now: i64) {
+    for shard in (index..SHARDS).step_by(server.workers) {
+        loop {
+            let started = server.clock.raw();
+            let sweep = server.keyspace.expire_shard(shard, now, EXPIRE_BUDGET);
+            let nanos = server.clock.delta_as_nanos(started, server.clock.raw());
+            executor.stats.expire_nanos.add(nanos);
+            server.observe_latency("expire-cycle", nanos);
+            executor.stats.expired.add(sweep.removed);
+            executor.stats.dirty.add(sweep.removed);
+            if sweep.removed > 0 {
+                tokio::task::yield_now().await;
+            }
+            if sweep.finished {
+                break;
+            }
+        }
+    }
+}
+
+/// Clients that are idle for so long give their buffers back.
+const TRIM_AFTER_MS: i64 = 2000;
+
+/// Once a second: clients that have nothing to say are closed, if `timeout` says so, or at least made small.
+fn look_after_clients(server: &Server, index: usize, now: i64) {
+    let timeout_ms = server.config.timeout() * 1000;
+    for client in server.clients.all() {
+        if client.worker.load(Relaxed) as usize != index {
+            continue;
+        }
+        let idle_ms = now - client.last_active_ms.load(Relaxed);
+        let exempt = client.monitor.load(Relaxed) || client.blocked.load(Relaxed);
+        if timeout_ms > 0 && idle_ms > timeout_ms && !exempt {
+            log::verbose!("Closing idle client");
+            client.kill();
+        } else if idle_ms > TRIM_AFTER_MS && client.query_free.load(Relaxed) > 0 {
+            client.trim.store(true, Relaxed);
+            client.wake();
+        }
+    }
+}
