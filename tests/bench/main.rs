@@ -1,0 +1,196 @@
+//! Compares servers under `redis-benchmark`, on one core each, in interleaved rounds.
+//!
+//! Quote the ratios: on a shared machine the absolute figures move. CPU time per request is the steadiest of them.
+
+mod workloads;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::Command;
+
+use clap::Parser;
+use harness::{Server, ServerBuilder, proc};
+
+use workloads::{DATASETS, Dataset, WORKLOADS, Workload};
+
+/// Keys that random requests are spread over.
+const KEYS: usize = 1_000_000;
+const CLIENTS: usize = 50;
+const SERVER_CPU: usize = 0;
+const LOAD_CPU: usize = 1;
+/// Requests that are sent before their replies are read.
+const CHUNK: usize = 1000;
+
+#[derive(Parser)]
+#[command(about = "Compares servers: requests per second, CPU per request, latency, bytes per key")]
+struct Options {
+    /// A server to measure, as name=path; the last one is what the others are compared with
+    #[arg(long = "server", value_name = "NAME=PATH")]
+    servers: Vec<String>,
+    /// Rounds per workload, of which the median counts
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// A tenth of the requests and keys, one round
+    #[arg(long)]
+    quick: bool,
+    /// Only rows whose name contains this
+    #[arg(long, default_value = "")]
+    only: String,
+}
+
+struct Contender {
+    name: String,
+    path: PathBuf,
+}
+
+/// What one round showed.
+#[derive(Clone, Copy)]
+struct Figures {
+    requests_per_second: f64,
+    cpu_micros: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+fn main() -> Result<(), String> {
+    let mut options = Options::parse();
+    if options.quick {
+        options.rounds = 1;
+    }
+    let contenders = contenders(&options.servers)?;
+    let scale = if options.quick { 10 } else { 1 };
+    println!("| load | server | requests/s | CPU us/request | p50 ms | p99 ms | CPU ratio | requests ratio |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    for workload in WORKLOADS.iter().filter(|workload| workload.name.contains(&options.only)) {
+        measure(workload, &contenders, options.rounds, scale).map_err(|error| format!("{}: {error}", workload.name))?;
+    }
+    println!("\n| data | server | resident bytes per key | ratio |\n| --- | --- | --- | --- |");
+    for dataset in DATASETS.iter().filter(|dataset| dataset.name.contains(&options.only)) {
+        weigh(dataset, &contenders, KEYS / scale).map_err(|error| format!("{}: {error}", dataset.name))?;
+    }
+    Ok(())
+}
+
+fn contenders(given: &[String]) -> Result<Vec<Contender>, String> {
+    if given.is_empty() {
+        let own = std::env::current_exe().map_err(|error| error.to_string())?.with_file_name("spinel-server");
+        let reference = Contender { name: "redis".into(), path: "redis-server".into() };
+        return Ok(vec![Contender { name: "spinel".into(), path: own }, reference]);
+    }
+    let parse = |text: &String| {
+        let (name, path) = text.split_once('=').ok_or(format!("--server {text}: expected NAME=PATH"))?;
+        Ok(Contender { name: name.into(), path: path.into() })
+    };
+    given.iter().map(parse).collect()
+}
+
+fn start(contender: &Contender) -> io::Result<Server> {
+    ServerBuilder::new(&contender.path).args(["--io-threads", "1"]).pin_to(SERVER_CPU).start()
+}
+
+/// Measures a workload on every contender in turn, round by round, and prints a row for each.
+fn measure(workload: &Workload, contenders: &[Contender], rounds: usize, scale: usize) -> io::Result<()> {
+    let servers = contenders.iter().map(start).collect::<io::Result<Vec<_>>>()?;
+    let keys = if workload.size > 1024 { KEYS / 100 } else { KEYS / scale };
+    if workload.test == "get" {
+        for server in &servers {
+            fill(server, keys, |n| vec!["SET".into(), format!("key:{n:012}"), "x".repeat(workload.size)])?;
+        }
+    }
+    let mut figures = vec![Vec::new(); servers.len()];
+    for _ in 0..rounds {
+        for (server, figures) in servers.iter().zip(&mut figures) {
+            figures.push(round(server, workload, workload.requests / scale, keys)?);
+        }
+    }
+    let medians: Vec<Figures> = figures.iter().map(|rounds| median(rounds)).collect();
+    let reference = medians[medians.len() - 1];
+    for (contender, figures) in contenders.iter().zip(&medians) {
+        println!(
+            "| {} | {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
+            workload.name,
+            contender.name,
+            figures.requests_per_second,
+            figures.cpu_micros,
+            figures.p50_ms,
+            figures.p99_ms,
+            reference.cpu_micros / figures.cpu_micros,
+            figures.requests_per_second / reference.requests_per_second,
+        );
+    }
+    Ok(())
+}
+
+fn round(server: &Server, workload: &Workload, requests: usize, keys: usize) -> io::Result<Figures> {
+    let before = proc::cpu_nanos(server.pid())?;
+    let output = Command::new("taskset")
+        .args(["-c", &LOAD_CPU.to_string(), "redis-benchmark", "--csv", "-p", &server.port().to_string()])
+        .args(["-t", workload.test, "-n", &requests.to_string(), "-c", &CLIENTS.to_string()])
+        .args(["-P", &workload.pipeline.to_string(), "-d", &workload.size.to_string(), "-r", &keys.to_string()])
+        .output()
+        .map_err(|error| io::Error::new(error.kind(), format!("redis-benchmark and taskset are needed: {error}")))?;
+    let cpu = proc::cpu_nanos(server.pid())? - before;
+    let text = String::from_utf8_lossy(&output.stdout);
+    // The last line: name, requests per second, and average, minimal, p50, p95, p99 and maximal latency.
+    let fields: Vec<f64> = text
+        .lines()
+        .last()
+        .unwrap_or_default()
+        .rsplit(',')
+        .take(7)
+        .filter_map(|field| field.trim_matches('"').parse().ok())
+        .collect();
+    match fields[..] {
+        [_, p99_ms, _, p50_ms, _, _, requests_per_second] => {
+            Ok(Figures { requests_per_second, cpu_micros: cpu as f64 / 1000.0 / requests as f64, p50_ms, p99_ms })
+        }
+        _ => Err(io::Error::other(format!("redis-benchmark said: {text}{}", String::from_utf8_lossy(&output.stderr)))),
+    }
+}
+
+fn median(rounds: &[Figures]) -> Figures {
+    let by = |field: fn(&Figures) -> f64| {
+        let mut values: Vec<f64> = rounds.iter().map(field).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    Figures {
+        requests_per_second: by(|figures| figures.requests_per_second),
+        cpu_micros: by(|figures| figures.cpu_micros),
+        p50_ms: by(|figures| figures.p50_ms),
+        p99_ms: by(|figures| figures.p99_ms),
+    }
+}
+
+/// Loads a dataset into every contender and prints what a key takes.
+fn weigh(dataset: &Dataset, contenders: &[Contender], keys: usize) -> io::Result<()> {
+    let mut sizes = Vec::new();
+    for contender in contenders {
+        let server = start(contender)?;
+        // What a server takes for its first requests belongs to none of the keys.
+        fill(&server, CHUNK, |n| vec!["SET".into(), format!("warm{n}"), "x".into()])?;
+        let before = proc::resident_bytes(server.pid())?;
+        fill(&server, keys, dataset.command)?;
+        sizes.push((proc::resident_bytes(server.pid())? - before) as f64 / keys as f64);
+    }
+    let reference = sizes[sizes.len() - 1];
+    for (contender, size) in contenders.iter().zip(&sizes) {
+        println!("| {} | {} | {size:.1} | {:.2} |", dataset.name, contender.name, reference / size);
+    }
+    Ok(())
+}
+
+fn fill(server: &Server, keys: usize, command: impl Fn(usize) -> Vec<String>) -> io::Result<()> {
+    let mut connection = server.connect()?;
+    for first in (0..keys).step_by(CHUNK) {
+        let requests: Vec<u8> = (first..(first + CHUNK).min(keys)).flat_map(|n| harness::encode(&command(n))).collect();
+        connection.send_bytes(&requests)?;
+        for _ in first..(first + CHUNK).min(keys) {
+            let reply = connection.read()?;
+            if reply.is_error() {
+                return Err(io::Error::other(String::from_utf8_lossy(reply.payload()).into_owned()));
+            }
+        }
+    }
+    Ok(())
+}

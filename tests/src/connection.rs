@@ -1,0 +1,81 @@
+//! A blocking connection that shows replies as the bytes they came in.
+
+use std::io::{self, BufReader, Read, Write};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use crate::reply::{self, Reply};
+
+/// No reply takes as long: a test that gets here has found a hang.
+const READ_LIMIT: Duration = Duration::from_secs(60);
+
+/// A raw RESP connection.
+#[derive(Debug)]
+pub struct Connection {
+    stream: BufReader<TcpStream>,
+}
+
+impl Connection {
+    /// Connects to `address`.
+    pub fn open(address: impl ToSocketAddrs) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(READ_LIMIT))?;
+        stream.set_write_timeout(Some(READ_LIMIT))?;
+        Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    /// Sends bytes as they are.
+    pub fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
+    }
+
+    /// Sends one command without waiting for its reply.
+    pub fn send<A: AsRef<[u8]>>(&mut self, args: &[A]) -> io::Result<()> {
+        self.send_bytes(&encode(args))
+    }
+
+    /// Reads exactly one reply.
+    pub fn read(&mut self) -> io::Result<Reply> {
+        reply::read(&mut self.stream)
+    }
+
+    /// Sends one command and reads its reply.
+    pub fn call<A: AsRef<[u8]>>(&mut self, args: &[A]) -> io::Result<Reply> {
+        self.send(args)?;
+        self.read()
+    }
+
+    /// Tells the server that nothing more will come, and reads until it closes the connection.
+    pub fn finish(mut self) -> io::Result<Vec<u8>> {
+        // A server that has closed already, for a protocol error, is as good.
+        let _ = self.stream.get_ref().shutdown(Shutdown::Write);
+        self.read_to_close()
+    }
+
+    /// Reads until the server closes the connection. A reset is a close, too.
+    pub fn read_to_close(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        match self.stream.read_to_end(&mut bytes) {
+            Err(error) if error.kind() != io::ErrorKind::ConnectionReset => Err(error),
+            _ => Ok(bytes),
+        }
+    }
+
+    /// The socket below, for tests that set its options or use it half-open.
+    pub fn socket(&self) -> &TcpStream {
+        self.stream.get_ref()
+    }
+}
+
+/// A command as a RESP array of bulk strings.
+pub fn encode<A: AsRef<[u8]>>(args: &[A]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", args.len()).into_bytes();
+    for arg in args {
+        let arg = arg.as_ref();
+        bytes.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+        bytes.extend_from_slice(arg);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}

@@ -1,0 +1,158 @@
+//! Commands about connections and clients.
+
+use harness::{Connection, Server, server_under_test};
+
+fn start(args: &[&str]) -> Server {
+    Server::start(server_under_test(env!("CARGO_BIN_EXE_server-under-test")), args).unwrap()
+}
+
+fn call(connection: &mut Connection, command: &str) -> String {
+    let args: Vec<&str> = command.split(' ').collect();
+    connection.call(&args).unwrap().0.escape_ascii().to_string()
+}
+
+/// Sends each command and compares its whole reply.
+fn converse(connection: &mut Connection, lines: &[(&str, &str)]) {
+    for (command, expected) in lines {
+        assert_eq!(call(connection, command), *expected, "{command}");
+    }
+}
+
+fn id_of(connection: &mut Connection) -> String {
+    connection.call(&["CLIENT", "ID"]).unwrap().integer().unwrap().to_string()
+}
+
+const WRONG_PASS: &str = r"-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+
+#[test]
+fn a_password_keeps_strangers_out() {
+    let server = start(&["--requirepass", "secret"]);
+    let mut connection = server.connect().unwrap();
+    converse(
+        &mut connection,
+        &[
+            ("PING", r"-NOAUTH Authentication required.\r\n"),
+            ("AUTH secre", WRONG_PASS),
+            ("AUTH secretsecret", WRONG_PASS),
+            ("AUTH somebody secret", WRONG_PASS),
+            ("AUTH a b c", r"-ERR syntax error\r\n"),
+            ("AUTH secret", r"+OK\r\n"),
+            ("PING", r"+PONG\r\n"),
+            ("RESET", r"+RESET\r\n"),
+            ("PING", r"-NOAUTH Authentication required.\r\n"),
+        ],
+    );
+    assert!(call(&mut connection, "HELLO 3").starts_with("-NOAUTH HELLO must be called with the client already"));
+    assert!(call(&mut connection, "HELLO 3 AUTH default secret SETNAME me").starts_with("%7"));
+    converse(&mut connection, &[("CLIENT GETNAME", r"$2\r\nme\r\n"), ("GET none", r"_\r\n")]);
+}
+
+#[test]
+fn hello_refuses_what_it_does_not_know() {
+    let server = start(&[]);
+    converse(
+        &mut server.connect().unwrap(),
+        &[
+            ("HELLO 4", r"-NOPROTO unsupported protocol version\r\n"),
+            ("HELLO x", r"-ERR Protocol version is not an integer or out of range\r\n"),
+            ("HELLO 3 AUTH default", r"-ERR Syntax error in HELLO option \'AUTH\'\r\n"),
+            ("HELLO 3 SETNAME a\x01", r"-ERR Client names cannot contain spaces, newlines or special characters.\r\n"),
+            ("GET none", r"$-1\r\n"),
+        ],
+    );
+}
+
+#[test]
+fn replies_can_be_turned_off() {
+    let server = start(&[]);
+    let mut connection = server.connect().unwrap();
+    for command in [
+        &["CLIENT", "REPLY", "SKIP"][..],
+        &["ECHO", "1"],
+        &["ECHO", "2"],
+        &["CLIENT", "REPLY", "OFF"],
+        &["ECHO", "3"],
+        &["NO SUCH COMMAND"],
+        &["CLIENT", "REPLY", "ON"],
+    ] {
+        connection.send(command).unwrap();
+    }
+    assert_eq!(connection.read().unwrap().payload(), b"2");
+    assert_eq!(connection.read().unwrap().payload(), b"OK");
+}
+
+#[test]
+fn a_waiting_client_can_be_unblocked_and_killed() {
+    let server = start(&[]);
+    let (mut waiting, mut other) = (server.connect().unwrap(), server.connect().unwrap());
+    let id = id_of(&mut waiting);
+    assert_eq!(call(&mut other, &format!("CLIENT UNBLOCK {id}")), r":0\r\n");
+    for (how, reply) in [("TIMEOUT", r":0\r\n"), ("ERROR", r"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n")] {
+        waiting.send(&["WAIT", "1", "0"]).unwrap();
+        while !call(&mut other, &format!("CLIENT LIST ID {id}")).contains("flags=b") {}
+        assert_eq!(call(&mut other, &format!("CLIENT UNBLOCK {id} {how}")), r":1\r\n");
+        assert_eq!(waiting.read().unwrap().0.escape_ascii().to_string(), reply);
+    }
+    assert_eq!(call(&mut other, &format!("CLIENT KILL ID {id} USER default TYPE normal")), r":1\r\n");
+    assert!(waiting.read().is_err());
+    assert_eq!(call(&mut other, "CLIENT KILL 1.2.3.4:5"), r"-ERR No such client\r\n");
+}
+
+#[test]
+fn a_pause_holds_writes_back_until_it_is_over() {
+    let server = start(&[]);
+    let (mut writer, mut other) = (server.connect().unwrap(), server.connect().unwrap());
+    let id = id_of(&mut writer);
+    assert_eq!(call(&mut other, "CLIENT PAUSE 100000 WRITE"), r"+OK\r\n");
+    writer.send(&["SET", "k", "v"]).unwrap();
+    while !call(&mut other, &format!("CLIENT LIST ID {id}")).contains("flags=b") {}
+    converse(
+        &mut other,
+        &[
+            ("GET k", r"$-1\r\n"),
+            ("SET k", r"-ERR wrong number of arguments for \'set\' command\r\n"),
+            (&format!("CLIENT UNBLOCK {id}"), r":0\r\n"),
+        ],
+    );
+    assert_eq!(call(&mut other, "CLIENT UNPAUSE"), r"+OK\r\n");
+    assert_eq!(writer.read().unwrap().payload(), b"OK");
+}
+
+#[test]
+fn client_list_shows_each_field_in_order() {
+    let server = start(&[]);
+    let mut connection = server.connect().unwrap();
+    call(&mut connection, "CLIENT SETINFO LIB-NAME spinel-test");
+    call(&mut connection, "SELECT 3");
+    let reply = connection.call(&["CLIENT", "INFO"]).unwrap();
+    let line = String::from_utf8(reply.payload().to_vec()).unwrap();
+    let fields: Vec<(&str, &str)> = line.trim_end().split(' ').filter_map(|field| field.split_once('=')).collect();
+    let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+    assert_eq!(
+        names.join(" "),
+        "id addr laddr fd name age idle flags db sub psub ssub multi watch qbuf qbuf-free argv-mem multi-mem rbs rbp obl \
+         oll omem tot-mem events cmd user redir resp lib-name lib-ver io-thread"
+    );
+    for expected in [("db", "3"), ("flags", "N"), ("cmd", "client|info"), ("resp", "2"), ("lib-name", "spinel-test")] {
+        assert!(fields.contains(&expected), "{expected:?} in {line}");
+    }
+}
+
+#[test]
+fn commands_describe_themselves() {
+    let server = start(&[]);
+    converse(
+        &mut server.connect().unwrap(),
+        &[
+            ("COMMAND GETKEYS SET k v", r"*1\r\n$1\r\nk\r\n"),
+            ("COMMAND GETKEYSANDFLAGS SET k v", r"*1\r\n*2\r\n$1\r\nk\r\n*2\r\n+OW\r\n+update\r\n"),
+            ("COMMAND GETKEYSANDFLAGS SET k v GET", r"*1\r\n*2\r\n$1\r\nk\r\n*3\r\n+RW\r\n+access\r\n+update\r\n"),
+            ("COMMAND GETKEYS PING", r"-ERR The command has no key arguments\r\n"),
+            ("COMMAND GETKEYS NOSUCH k", r"-ERR Invalid command specified\r\n"),
+            ("COMMAND LIST FILTERBY PATTERN object|f*", r"*1\r\n$11\r\nobject|freq\r\n"),
+            ("COMMAND INFO nosuch", r"*1\r\n$-1\r\n"),
+            ("NOSUCH a b", r"-ERR unknown command \'NOSUCH\', with args beginning with: \'a\' \'b\' \r\n"),
+            ("OBJECT NOSUCH", r"-ERR unknown subcommand \'NOSUCH\'. Try OBJECT HELP.\r\n"),
+        ],
+    );
+}

@@ -1,0 +1,154 @@
+//! Runs commands on both servers, compares, and finds the fewest that still differ.
+
+use std::io;
+use std::path::Path;
+
+use harness::{Connection, Reply, Server, escape};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use crate::generate::{Family, KEYS, Request};
+
+const COMMANDS: usize = 6_000;
+/// Commands between two looks at the whole state, after which both start empty again.
+const ROUND: usize = 150;
+
+struct Pair {
+    ours: Connection,
+    theirs: Connection,
+}
+
+/// A command to which the servers gave different answers.
+struct Difference {
+    request: Request,
+    ours: Reply,
+    theirs: Reply,
+}
+
+impl Pair {
+    fn call(&mut self, request: &Request) -> io::Result<Option<Difference>> {
+        let (ours, theirs) = (self.ours.call(request)?, self.theirs.call(request)?);
+        let same = normalised(request, &ours) == normalised(request, &theirs);
+        Ok((!same).then(|| Difference { request: request.clone(), ours, theirs }))
+    }
+
+    fn reset(&mut self, resp: u8) -> io::Result<()> {
+        for connection in [&mut self.ours, &mut self.theirs] {
+            for command in [&["HELLO", if resp == 3 { "3" } else { "2" }][..], &["FLUSHALL"], &["SELECT", "0"]] {
+                connection.call(command)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs commands on empty servers and then reads all state back. Stops at the first difference.
+    fn run(&mut self, requests: &[Request], resp: u8) -> io::Result<Option<Difference>> {
+        self.reset(resp)?;
+        for request in requests {
+            if let Some(difference) = self.call(request)? {
+                return Ok(Some(difference));
+            }
+        }
+        let word = |word: &str| word.as_bytes().to_vec();
+        for key in KEYS {
+            for question in [&["TYPE"][..], &["GET"], &["EXPIRETIME"], &["OBJECT", "ENCODING"], &["STRLEN"]] {
+                let mut request: Request = question.iter().map(|text| word(text)).collect();
+                request.push(key.to_vec());
+                if let Some(difference) = self.call(&request)? {
+                    return Ok(Some(difference));
+                }
+            }
+        }
+        self.call(&vec![word("DBSIZE")])
+    }
+}
+
+/// What must be equal: where order or the clock make a difference, less than all.
+fn normalised(request: &Request, reply: &Reply) -> Vec<Vec<u8>> {
+    let name = request[0].to_ascii_uppercase();
+    // The words of a help text are the server's own.
+    if request.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"help")) && !reply.is_error() {
+        return Vec::new();
+    }
+    // Which modules there are, and the version, differ; so does the number of commands.
+    if !reply.is_error() && (name == b"HELLO" || name == b"COMMAND" && request.len() <= 2) {
+        return Vec::new();
+    }
+    let is_id = |word: &Vec<u8>| word.eq_ignore_ascii_case(b"id");
+    if name == b"CLIENT" && request.get(1).is_some_and(is_id) && reply.integer().is_some() {
+        return Vec::new();
+    }
+    let sorted = |reply: &Reply| {
+        let mut keys: Vec<Vec<u8>> = reply.elements().into_iter().map(|key| key.0).collect();
+        keys.sort();
+        keys
+    };
+    match name.as_slice() {
+        b"KEYS" => sorted(reply),
+        b"SCAN" if !reply.is_error() => reply.elements().last().map(sorted).unwrap_or_default(),
+        b"RANDOMKEY" | b"TIME" | b"LASTSAVE" if !reply.is_error() => Vec::new(),
+        // The servers are asked one after the other, so only the kind of answer counts.
+        b"TTL" | b"PTTL" | b"EXPIRETIME" | b"PEXPIRETIME" => vec![match reply.integer() {
+            Some(number @ ..0) => number.to_string().into_bytes(),
+            Some(_) => b"some time".to_vec(),
+            None => reply.0.clone(),
+        }],
+        _ => vec![reply.0.clone()],
+    }
+}
+
+/// Compares on as many random commands as asked for.
+pub fn compare(reference: &Path, family: &Family, resp: u8) -> Result<(), String> {
+    let failed = |error: io::Error| error.to_string();
+    let binary = harness::server_under_test(env!("CARGO_BIN_EXE_server-under-test"));
+    let ours = Server::start(binary, &["--enable-debug-command", "yes"]).map_err(failed)?;
+    let theirs = Server::start(reference, &["--enable-debug-command", "yes"]).map_err(failed)?;
+    let mut pair = Pair { ours: ours.connect().map_err(failed)?, theirs: theirs.connect().map_err(failed)? };
+    let seed = harness::seed(family.name);
+    let mut random = StdRng::seed_from_u64(seed);
+    let rounds = harness::env_number("SPINEL_DIFFERENTIAL_COMMANDS", COMMANDS).div_ceil(ROUND);
+    for _ in 0..rounds {
+        let requests: Vec<Request> = (0..ROUND).map(|_| (family.generate)(&mut random)).collect();
+        if pair.run(&requests, resp).map_err(failed)?.is_some() {
+            let fewest = shrink(&mut pair, requests, resp).map_err(failed)?;
+            return Err(report(&mut pair, &fewest, resp, seed).map_err(failed)?);
+        }
+    }
+    Ok(())
+}
+
+/// Leaves out whatever is not needed for a difference, in ever smaller pieces.
+fn shrink(pair: &mut Pair, mut requests: Vec<Request>, resp: u8) -> io::Result<Vec<Request>> {
+    let mut piece = requests.len() / 2;
+    while piece > 0 {
+        let mut at = 0;
+        while at < requests.len() {
+            let mut fewer = requests.clone();
+            fewer.drain(at..(at + piece).min(requests.len()));
+            if pair.run(&fewer, resp)?.is_some() {
+                requests = fewer;
+            } else {
+                at += piece;
+            }
+        }
+        piece /= 2;
+    }
+    Ok(requests)
+}
+
+fn report(pair: &mut Pair, requests: &[Request], resp: u8, seed: u64) -> io::Result<String> {
+    let mut text = format!("the replies differ (SPINEL_TEST_SEED={seed}):\n");
+    let show =
+        |request: &Request| request.iter().map(|arg| format!("\"{}\"", escape(arg))).collect::<Vec<_>>().join(" ");
+    for request in requests {
+        text.push_str(&format!("  {}\n", show(request)));
+    }
+    match pair.run(requests, resp)? {
+        Some(Difference { request, ours, theirs }) => {
+            let (ours, theirs) = (escape(&ours.0), escape(&theirs.0));
+            text.push_str(&format!("at {}\n  redis:  {theirs}\n  spinel: {ours}\n", show(&request)));
+        }
+        None => text.push_str("but not when run again\n"),
+    }
+    Ok(text)
+}

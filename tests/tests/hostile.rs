@@ -1,0 +1,176 @@
+//! Clients that mean harm or do not know better: the right error or a close, bounded memory, and nobody else notices.
+
+use std::io::Write;
+use std::process::Command;
+
+use harness::{Connection, Server, escape, server_under_test};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+fn start(args: &[&str]) -> Server {
+    Server::start(server_under_test(env!("CARGO_BIN_EXE_server-under-test")), args).expect("the server starts")
+}
+
+fn assert_alive(server: &Server) {
+    let mut connection = server.connect().expect("a connection");
+    assert_eq!(connection.call(&["PING"]).expect("a reply").payload(), b"PONG");
+}
+
+/// What the server says to these bytes before it closes the connection.
+fn answer(server: &Server, bytes: &[u8]) -> String {
+    let mut connection = server.connect().expect("a connection");
+    // The server may close before it has taken all.
+    let _ = connection.send_bytes(bytes);
+    escape(&connection.read_to_close().expect("a close"))
+}
+
+#[test]
+fn violations_are_answered_and_end_the_connection() {
+    let server = start(&[]);
+    let long = [b"a".repeat(70_000), b"".to_vec()].concat();
+    let cases: [(&[u8], &str); 8] = [
+        (b"*abc\r\n", "-ERR Protocol error: invalid multibulk length"),
+        (b"*2147483648\r\n", "-ERR Protocol error: invalid multibulk length"),
+        (b"*1\r\n$-1\r\n", "-ERR Protocol error: invalid bulk length"),
+        (b"*1\r\n$536870913\r\n", "-ERR Protocol error: invalid bulk length"),
+        (b"*1\r\n$1073741824\r\n", "-ERR Protocol error: invalid bulk length"),
+        (b"*1\r\n+PING\r\n", "-ERR Protocol error: expected '$', got '+'"),
+        (b"SET \"a\r\n", "-ERR Protocol error: unbalanced quotes in request"),
+        (&long, "-ERR Protocol error: too big inline request"),
+    ];
+    for (bytes, expected) in cases {
+        assert_eq!(answer(&server, bytes), format!("{expected}\\r\\n"));
+    }
+    // What came before the violation is carried out.
+    assert!(answer(&server, b"PING\r\n*x\r\n").starts_with("+PONG\\r\\n-ERR Protocol error"));
+    assert_alive(&server);
+}
+
+#[test]
+fn random_and_truncated_requests_are_harmless() {
+    let server = start(&[]);
+    let mut random = StdRng::seed_from_u64(harness::seed("hostile"));
+    for _ in 0..200 {
+        let mut connection = server.connect().expect("a connection");
+        let len = random.random_range(0..2000);
+        let bytes: Vec<u8> = if random.random() {
+            (0..len).map(|_| random.random()).collect()
+        } else {
+            harness::encode(&["SET", "key", &"x".repeat(len)])[..len.min(20)].to_vec()
+        };
+        let _ = connection.send_bytes(&bytes);
+    }
+    assert_alive(&server);
+}
+
+#[test]
+fn claims_take_no_memory() {
+    let server = start(&[]);
+    let before = harness::proc::resident_bytes(server.pid()).expect("a figure");
+    let mut connections: Vec<Connection> = (0..50).map(|_| server.connect().expect("a connection")).collect();
+    for connection in &mut connections {
+        connection.send_bytes(b"*1000000000\r\n$536870912\r\nabc").expect("sent");
+    }
+    assert_alive(&server);
+    let after = harness::proc::resident_bytes(server.pid()).expect("a figure");
+    assert!(after < before + (100 << 20), "grew by {} bytes", after - before);
+}
+
+#[test]
+fn many_arguments_work() {
+    let server = start(&[]);
+    let mut words = vec!["MGET".to_string()];
+    words.extend((0..100_000).map(|number| number.to_string()));
+    let reply = server.connect().expect("a connection").call(&words).expect("a reply");
+    assert!(reply.0.starts_with(b"*100000\r\n$-1\r\n"));
+}
+
+#[test]
+fn one_byte_at_a_time_keeps_nobody_waiting() {
+    let server = start(&["--io-threads", "1"]);
+    let mut slow = server.connect().expect("a connection");
+    for byte in harness::encode(&["SET", "key", "value"]) {
+        slow.send_bytes(&[byte]).expect("sent");
+        assert_alive(&server);
+    }
+    assert_eq!(slow.read().expect("a reply").payload(), b"OK");
+}
+
+#[test]
+fn who_does_not_read_is_closed_at_the_limit() {
+    let server = start(&["--client-output-buffer-limit", "normal", "1mb", "0", "0"]);
+    let mut greedy = server.connect().expect("a connection");
+    greedy.call(&["SET", "big", &"x".repeat(500_000)]).expect("a reply");
+    let request = harness::encode(&["GET", "big"]);
+    // Never reads; the server must give up on it rather than keep on storing.
+    while greedy.send_bytes(&request).is_ok() {}
+    assert_alive(&server);
+}
+
+#[test]
+fn before_auth_little_is_accepted() {
+    let server = start(&["--requirepass", "secret"]);
+    assert_eq!(answer(&server, b"*11\r\n"), "-ERR Protocol error: unauthenticated multibulk length\\r\\n");
+    assert_eq!(answer(&server, b"*1\r\n$16385\r\n"), "-ERR Protocol error: unauthenticated bulk length\\r\\n");
+    let mut connection = server.connect().expect("a connection");
+    assert_eq!(connection.call(&["GET", "key"]).expect("a reply").payload(), b"NOAUTH Authentication required.");
+    // In one packet: what follows AUTH is read by the rules for those who have the password.
+    let mut both = harness::encode(&["AUTH", "secret"]);
+    both.extend(harness::encode(&["SET", "key", &"x".repeat(20_000)]));
+    connection.send_bytes(&both).expect("sent");
+    assert_eq!(connection.read().expect("a reply").payload(), b"OK");
+    assert_eq!(connection.read().expect("a reply").payload(), b"OK");
+}
+
+#[test]
+fn one_client_too_many_is_told_so() {
+    let server = start(&["--maxclients", "3"]);
+    let mut clients: Vec<Connection> = (0..3).map(|_| server.connect().expect("a connection")).collect();
+    for client in &mut clients {
+        client.call(&["PING"]).expect("a reply");
+    }
+    let mut refused = server.connect().expect("a connection");
+    assert_eq!(escape(&refused.read_to_close().expect("a close")), "-ERR max number of clients reached\\r\\n");
+}
+
+#[test]
+fn wrong_starts_are_explained() {
+    let binary = server_under_test(env!("CARGO_BIN_EXE_server-under-test"));
+    let run = |args: &[&str]| {
+        let output = Command::new(&binary).args(args).output().expect("it runs");
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.code(), text)
+    };
+    for (args, expected) in [
+        (&["--no-such-directive", "1"][..], "FATAL CONFIG FILE ERROR"),
+        (&["--maxclients", "many"], "argument couldn't be parsed into an integer"),
+        (&["--appendonly", "maybe"], "argument must be 'yes' or 'no'"),
+        (&["/no/such/file.conf"], "can't open config file"),
+    ] {
+        let (code, text) = run(args);
+        assert_eq!(code, Some(1), "{args:?}: {text}");
+        assert!(text.contains(expected), "{args:?}: {text}");
+    }
+    let server = start(&[]);
+    let (code, text) = run(&["--port", &server.port().to_string(), "--bind", "127.0.0.1"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("Failed listening on port"), "{text}");
+}
+
+#[test]
+fn a_configuration_can_come_from_standard_input() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let binary = server_under_test(env!("CARGO_BIN_EXE_server-under-test"));
+    let mut child = Command::new(binary)
+        .args(["-", "--port", "0"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    child.stdin.take().expect("a pipe").write_all(b"port 1\nmaxclients 77\n").expect("written");
+    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("Server initialized")));
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+}

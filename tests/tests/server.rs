@@ -1,0 +1,175 @@
+//! Commands about the server: its report on itself, its logs, its configuration and its end.
+
+use std::time::{Duration, Instant};
+
+use harness::{Connection, Server, server_under_test};
+
+fn start(args: &[&str]) -> Server {
+    Server::start(server_under_test(env!("CARGO_BIN_EXE_server-under-test")), args).unwrap()
+}
+
+fn text(connection: &mut Connection, command: &str) -> String {
+    let words: Vec<&str> = command.split(' ').collect();
+    String::from_utf8_lossy(connection.call(&words).unwrap().payload()).into_owned()
+}
+
+/// A field of INFO.
+fn field(connection: &mut Connection, section: &str, name: &str) -> Option<String> {
+    let report = text(connection, &format!("INFO {section}"));
+    report.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.to_string()))
+}
+
+#[test]
+fn info_counts_what_is_done() {
+    let server = start(&[]);
+    let mut client = server.connect().unwrap();
+    assert_eq!(text(&mut client, "CONFIG RESETSTAT"), "OK");
+    text(&mut client, "SET a 1");
+    text(&mut client, "SET b 1 EX 1000");
+    text(&mut client, "GET a");
+    text(&mut client, "GET nosuch");
+    text(&mut client, "SET a");
+    text(&mut client, "INCR");
+    let get = |client: &mut Connection, section: &str, name: &str| field(client, section, name).unwrap_or_default();
+    assert_eq!(get(&mut client, "stats", "keyspace_hits"), "1");
+    assert_eq!(get(&mut client, "stats", "keyspace_misses"), "1");
+    assert_eq!(get(&mut client, "stats", "total_error_replies"), "2");
+    assert_eq!(get(&mut client, "errorstats", "errorstat_ERR"), "count=2");
+    let set = get(&mut client, "commandstats", "cmdstat_set");
+    assert!(set.starts_with("calls=2,") && set.ends_with(",rejected_calls=1,failed_calls=0"), "{set}");
+    assert!(get(&mut client, "latencystats", "latency_percentiles_usec_set").starts_with("p50="));
+    let keyspace = get(&mut client, "keyspace", "db0");
+    let ttl =
+        keyspace.strip_prefix("keys=2,expires=1,avg_ttl=").and_then(|rest| rest.split(',').next()?.parse::<i64>().ok());
+    assert!(ttl.is_some_and(|ttl| (900_000..=1_000_000).contains(&ttl)), "{keyspace}");
+    assert_eq!(get(&mut client, "server", "process_id"), server.pid().to_string());
+    assert_eq!(get(&mut client, "server", "tcp_port"), server.port().to_string());
+    assert_eq!(text(&mut client, "CONFIG RESETSTAT"), "OK");
+    assert_eq!(field(&mut client, "errorstats", "errorstat_ERR"), None);
+    assert_eq!(field(&mut client, "commandstats", "cmdstat_set"), None);
+}
+
+#[test]
+fn slow_commands_are_logged_without_secrets() {
+    let server = start(&["--slowlog-log-slower-than", "0", "--enable-debug-command", "yes"]);
+    let mut client = server.connect().unwrap();
+    text(&mut client, "CLIENT SETNAME tester");
+    text(&mut client, "CONFIG SET masterauth secret");
+    text(&mut client, "SLOWLOG RESET");
+    text(&mut client, "CONFIG SET masterauth secret");
+    client.call(&["SET", "k", &"x".repeat(200)]).unwrap();
+    text(&mut client, "CONFIG SET slowlog-log-slower-than -1");
+    let entries = client.call(&["SLOWLOG", "GET", "-1"]).unwrap().elements();
+    // The command that switched the log off is not in it.
+    assert_eq!(entries.len(), 3);
+    let args = |index: usize| {
+        let args = entries[index].elements()[3].elements();
+        args.iter().map(|arg| String::from_utf8_lossy(arg.payload()).into_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(args(1), ["CONFIG", "SET", "masterauth", "(redacted)"]);
+    assert_eq!(args(0)[2], format!("{}... (72 more bytes)", "x".repeat(128)));
+    assert_eq!(entries[0].elements()[5].payload(), b"tester");
+    assert_eq!(text(&mut client, "SLOWLOG GET -2"), "ERR count should be greater than or equal to -1");
+}
+
+#[test]
+fn latency_is_watched() {
+    let server = start(&["--latency-monitor-threshold", "20", "--enable-debug-command", "local"]);
+    let mut client = server.connect().unwrap();
+    text(&mut client, "DEBUG SLEEP 0.05");
+    let latest = client.call(&["LATENCY", "LATEST"]).unwrap().elements();
+    let event = latest.iter().map(|event| event.elements()).find(|event| event[0].payload() == b"command");
+    let event = event.expect("the sleep is an event");
+    assert!(event[2].integer().unwrap() >= 50 && event[3].integer().unwrap() >= 50);
+    assert!(!client.call(&["LATENCY", "HISTORY", "command"]).unwrap().elements().is_empty());
+    assert!(text(&mut client, "LATENCY GRAPH command").starts_with("command - high "));
+    assert!(text(&mut client, "LATENCY DOCTOR").contains("1. command: "));
+    let histogram = client.call(&["LATENCY", "HISTOGRAM", "debug", "nosuch", "latency|latest"]).unwrap().elements();
+    assert_eq!(histogram.len(), 4);
+    assert_eq!(histogram[1].elements()[1].integer(), Some(1));
+    assert!(client.call(&["LATENCY", "RESET"]).unwrap().integer().unwrap() >= 1);
+    assert!(client.call(&["LATENCY", "LATEST"]).unwrap().elements().is_empty());
+}
+
+#[test]
+fn monitor_shows_every_client() {
+    let server = start(&[]);
+    let mut watcher = server.connect().unwrap();
+    assert_eq!(text(&mut watcher, "MONITOR"), "OK");
+    let mut client = server.connect().unwrap();
+    text(&mut client, "AUTH user password");
+    text(&mut client, "CONFIG GET port");
+    client.call(&[&b"set"[..], b"k\r\n", b"\"\x00\xff"]).unwrap();
+    let mut next = || String::from_utf8_lossy(watcher.read().unwrap().payload()).into_owned();
+    assert!(next().ends_with(r#"] "AUTH" "(redacted)" "(redacted)""#));
+    let line = next();
+    assert!(line.contains(" [0 127.0.0.1:") && line.ends_with(r#"] "set" "k\r\n" "\"\x00\xff""#), "{line}");
+}
+
+#[test]
+fn debug_is_closed_unless_opened() {
+    let server = start(&[]);
+    let mut client = server.connect().unwrap();
+    assert!(text(&mut client, "DEBUG SLEEP 0").starts_with("ERR DEBUG command not allowed. If the "));
+    assert!(text(&mut client, "CONFIG SET dir /tmp").ends_with(" - can't set protected config"));
+    let open = start(&["--enable-debug-command", "yes"]);
+    let mut client = open.connect().unwrap();
+    assert_eq!(text(&mut client, "DEBUG SLEEP 0"), "OK");
+    assert_eq!(
+        text(&mut client, "DEBUG NOSUCH"),
+        "ERR unknown subcommand or wrong number of arguments for 'NOSUCH'. Try DEBUG HELP."
+    );
+}
+
+#[test]
+fn digests_are_those_of_redis() {
+    let server = start(&["--enable-debug-command", "yes"]);
+    let mut client = server.connect().unwrap();
+    assert_eq!(text(&mut client, "DEBUG DIGEST"), "0".repeat(40));
+    for command in ["SET a b", "SET n 123", "SET e 5 EX 1000"] {
+        text(&mut client, command);
+    }
+    let values = client.call(&["DEBUG", "DIGEST-VALUE", "a", "n", "e", "nosuch"]).unwrap().elements();
+    let values: Vec<_> = values.iter().map(|value| String::from_utf8_lossy(value.payload()).into_owned()).collect();
+    assert_eq!(values[0], "b78559cd22bce6e6df712eb99ce7f3b08e8f8f1f");
+    assert_eq!(values[1], "89f7f51b707418f666d5b45e053bd5bbbf82ac2b");
+    assert_eq!(values[2], "1e47b7737b7537b3113b09ca0319a5fd0e2bf48d");
+    assert_eq!(values[3], "0".repeat(40));
+    let before = text(&mut client, "DEBUG DIGEST");
+    text(&mut client, "SWAPDB 0 5");
+    assert_ne!(text(&mut client, "DEBUG DIGEST"), before);
+    text(&mut client, "SWAPDB 5 0");
+    assert_eq!(text(&mut client, "DEBUG DIGEST"), before);
+}
+
+#[test]
+fn flushing_empties_what_it_says() {
+    for mode in ["", " ASYNC", " SYNC"] {
+        let server = start(&["--enable-debug-command", "yes"]);
+        let mut client = server.connect().unwrap();
+        text(&mut client, "DEBUG POPULATE 1000");
+        text(&mut client, "SELECT 1");
+        text(&mut client, "DEBUG POPULATE 10 p 100");
+        assert_eq!(text(&mut client, &format!("FLUSHDB{mode}")), "OK");
+        assert_eq!(client.call(&["DBSIZE"]).unwrap().integer(), Some(0));
+        text(&mut client, "SELECT 0");
+        assert_eq!(client.call(&["DBSIZE"]).unwrap().integer(), Some(1000));
+        assert_eq!(text(&mut client, &format!("FLUSHALL{mode}")), "OK");
+        assert_eq!(client.call(&["DBSIZE"]).unwrap().integer(), Some(0));
+    }
+}
+
+#[test]
+fn shutdown_ends_the_connection_and_the_process() {
+    let server = start(&[]);
+    let mut client = server.connect().unwrap();
+    assert_eq!(text(&mut client, "SHUTDOWN ABORT"), "ERR No shutdown in progress.");
+    assert_eq!(text(&mut client, "SHUTDOWN SAVE NOSAVE"), "ERR syntax error");
+    client.send(&["SHUTDOWN", "NOSAVE"]).unwrap();
+    assert_eq!(client.read_to_close().unwrap(), b"");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while server.connect().is_ok() {
+        assert!(Instant::now() < deadline, "still there");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
