@@ -74,6 +74,11 @@ fn normalised(request: &Request, reply: &Reply) -> Vec<Vec<u8>> {
     if !reply.is_error() && (name == b"HELLO" || name == b"COMMAND" && request.len() <= 2) {
         return Vec::new();
     }
+    // Redis shares small integers that were set, but not those that were copied.
+    let is_refcount = |word: &Vec<u8>| word.eq_ignore_ascii_case(b"refcount");
+    if name == b"OBJECT" && request.get(1).is_some_and(is_refcount) && reply.integer().is_some() {
+        return Vec::new();
+    }
     let is_id = |word: &Vec<u8>| word.eq_ignore_ascii_case(b"id");
     if name == b"CLIENT" && request.get(1).is_some_and(is_id) && reply.integer().is_some() {
         return Vec::new();
