@@ -62,6 +62,10 @@ const NUMBERS: &[&[u8]] = &[
     b"01",
 ];
 
+/// Times to live that both servers agree about whenever they are asked: none that runs out during the test.
+const TIMES: &[&[u8]] =
+    &[b"1000000", b"33177117420", b"0", b"-5", b"9223372036854775807", b"9223372036854775808", b"abc", b"1.5", b""];
+
 const FLOATS: &[&[u8]] = &[
     b"0.1",
     b"-0.1",
@@ -108,7 +112,7 @@ fn word(random: &mut StdRng, text: &str) -> Vec<u8> {
     }
 }
 
-/// A command from a pattern: `K` is a key, `V` a value, `N` a number, `F` a fraction, `*` some options, the rest words.
+/// A command from a pattern: `K` is a key, `V` a value, `N` a number, `F` a fraction, `T` a time to live, `*` some options, the rest words.
 fn fill(random: &mut StdRng, pattern: &str, options: &[&str]) -> Request {
     let mut request = expand(random, pattern, options);
     // Now and then an argument too few or too many.
@@ -127,6 +131,7 @@ fn expand(random: &mut StdRng, pattern: &str, options: &[&str]) -> Request {
             "K" => request.push(key(random)),
             "V" => request.push(value(random)),
             "N" => request.push(number(random)),
+            "T" => request.push(pick(random, TIMES).to_vec()),
             "F" => request.push(pick(random, FLOATS).to_vec()),
             "*" => {
                 for _ in 0..random.random_range(0..4) {
@@ -163,8 +168,8 @@ fn strings(random: &mut StdRng) -> Request {
                 "getset K V",
                 "getdel K",
                 "setnx K V",
-                "setex K N V",
-                "psetex K N V",
+                "setex K T V",
+                "psetex K T V",
                 "append K V",
                 "strlen K",
                 "getrange K N N",
