@@ -226,7 +226,14 @@ pub enum Group {
     Bitmap,
     Connection,
     Generic,
+    Geo,
+    Hash,
+    Hyperloglog,
+    List,
     Server,
+    Set,
+    SortedSet,
+    Stream,
     String,
 }
 
@@ -236,7 +243,14 @@ impl Group {
             Group::Bitmap => "bitmap",
             Group::Connection => "connection",
             Group::Generic => "generic",
+            Group::Geo => "geo",
+            Group::Hash => "hash",
+            Group::Hyperloglog => "hyperloglog",
+            Group::List => "list",
             Group::Server => "server",
+            Group::Set => "set",
+            Group::SortedSet => "sorted-set",
+            Group::Stream => "stream",
             Group::String => "string",
         }
     }
