@@ -231,7 +231,11 @@ impl Server {
 
 /// The time now, in Unix milliseconds.
 pub fn unix_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+    unix_nanos() / 1_000_000
+}
+
+pub fn unix_nanos() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64)
 }
 
 /// `count` random bytes as hexadecimal digits.

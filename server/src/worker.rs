@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use storage::SHARDS;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::client::{Client, Peer, Shared};
@@ -24,7 +24,7 @@ pub enum Incoming {
 
 /// Runs a worker until the process ends.
 pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<Incoming>) {
-    let runtime = match Builder::new_current_thread().enable_all().build() {
+    let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => {
             log::warning!("Worker {index} cannot start its event loop: {error}");
@@ -33,8 +33,7 @@ pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<I
     };
     // Lives as long as the process, like the thread.
     let executor: &'static Executor<'static> = Box::leak(Box::new(Executor::new(server, server.stats.worker(index))));
-    let tasks = LocalSet::new();
-    tasks.block_on(&runtime, async move {
+    runtime.block_on(async move {
         spawn_local(upkeep(server, executor, index));
         while let Some(incoming) = inbox.recv().await {
             match adopt(incoming) {
@@ -72,7 +71,7 @@ async fn upkeep(server: &'static Server, executor: &'static Executor<'static>, i
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     for tick in 0u64.. {
         ticks.tick().await;
-        let now = executor.refresh_clock();
+        let now = executor.sync_clock();
         executor.note_size();
         if index == 0 {
             server.rates.sample(&server.stats);

@@ -15,7 +15,7 @@ use crate::command::keys::{self, KeysAt};
 use crate::command::spec::{BeginSearch, FindKeys, Flags};
 use crate::command::table::{Command, CommandTable};
 use crate::log;
-use crate::server::{Server, unix_ms};
+use crate::server::{Server, unix_nanos};
 use crate::stats::WorkerStats;
 
 /// What a worker carries requests out with.
@@ -24,6 +24,8 @@ pub struct Executor<'a> {
     pub stats: &'a WorkerStats,
     /// The time that commands see, in Unix milliseconds: read once for all that arrived together.
     now_ms: Cell<i64>,
+    /// A reading of the server's clock and the Unix nanoseconds at that moment.
+    synced: Cell<(u64, i64)>,
     /// Whether prefetching is worth its while.
     large: Cell<bool>,
 }
@@ -35,12 +37,24 @@ const PREFETCH_FROM: usize = 100_000;
 
 impl<'a> Executor<'a> {
     pub fn new(server: &'a Server, stats: &'a WorkerStats) -> Executor<'a> {
-        Executor { server, stats, now_ms: Cell::new(unix_ms()), large: Cell::new(false) }
+        let executor =
+            Executor { server, stats, now_ms: Cell::default(), synced: Cell::default(), large: Cell::new(false) };
+        executor.sync_clock();
+        executor
+    }
+
+    /// Sets the time that commands see by the system's clock. Asking that for every request would cost more than the
+    /// processor's counter, from which [`Executor::refresh_clock`] goes on.
+    pub fn sync_clock(&self) -> i64 {
+        self.synced.set((self.server.clock.raw(), unix_nanos()));
+        self.refresh_clock()
     }
 
     /// Reads the time that commands see from now on.
     pub fn refresh_clock(&self) -> i64 {
-        self.now_ms.set(unix_ms());
+        let (raw, nanos) = self.synced.get();
+        let elapsed = self.server.clock.delta_as_nanos(raw, self.server.clock.raw());
+        self.now_ms.set((nanos + elapsed as i64) / 1_000_000);
         self.now_ms.get()
     }
 
