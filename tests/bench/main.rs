@@ -68,6 +68,11 @@ fn main() -> Result<(), String> {
     for dataset in DATASETS.iter().filter(|dataset| dataset.name.contains(&options.only)) {
         weigh(dataset, &contenders, KEYS / scale).map_err(|error| format!("{}: {error}", dataset.name))?;
     }
+    println!("\n| workers | load | requests/s | CPU us/request | CPU ratio |\n| --- | --- | --- | --- | --- |");
+    for workload in WORKLOADS.iter().filter(|load| load.pipeline == 16 && load.name.contains(&options.only)) {
+        scale_up(workload, &contenders[0], options.rounds, scale)
+            .map_err(|error| format!("workers, {}: {error}", workload.name))?;
+    }
     Ok(())
 }
 
@@ -88,6 +93,60 @@ fn start(contender: &Contender) -> io::Result<Server> {
     ServerBuilder::new(&contender.path).args(["--io-threads", "1"]).pin_to(SERVER_CPU).start()
 }
 
+/// Measures the first contender with one worker and with two, which share all cores with the load: whether workers are
+/// in each other's way shows in the CPU time of a request, which should not grow.
+fn scale_up(workload: &Workload, contender: &Contender, rounds: usize, scale: usize) -> io::Result<()> {
+    let start = |workers| ServerBuilder::new(&contender.path).args(["--io-threads", workers]).start();
+    let servers = [start("1")?, start("2")?];
+    let keys = KEYS / scale;
+    let mut figures = [Vec::new(), Vec::new()];
+    for server in &servers {
+        fill(server, keys, |n| vec!["SET".into(), format!("key:{n:012}"), "x".repeat(workload.size)])?;
+    }
+    for _ in 0..rounds {
+        for (server, figures) in servers.iter().zip(&mut figures) {
+            figures.push(round(server, workload, workload.requests / scale, keys, Load::TwoThreads)?);
+        }
+    }
+    let [one, two] = figures.map(|rounds| median(&rounds));
+    for (workers, figures) in [(1, one), (2, two)] {
+        println!(
+            "| {workers} | {} | {:.0} | {:.2} | {:.2} |",
+            workload.name,
+            figures.requests_per_second,
+            figures.cpu_micros,
+            one.cpu_micros / figures.cpu_micros
+        );
+    }
+    Ok(())
+}
+
+/// How `redis-benchmark` runs.
+#[derive(Clone, Copy)]
+enum Load {
+    /// On a core of its own.
+    Pinned,
+    /// Wherever there is room.
+    TwoThreads,
+}
+
+impl Load {
+    fn command(self) -> Command {
+        match self {
+            Load::Pinned => {
+                let mut command = Command::new("taskset");
+                command.args(["-c", &LOAD_CPU.to_string(), "redis-benchmark"]);
+                command
+            }
+            Load::TwoThreads => {
+                let mut command = Command::new("redis-benchmark");
+                command.args(["--threads", "2"]);
+                command
+            }
+        }
+    }
+}
+
 /// Measures a workload on every contender in turn, round by round, and prints a row for each.
 fn measure(workload: &Workload, contenders: &[Contender], rounds: usize, scale: usize) -> io::Result<()> {
     let servers = contenders.iter().map(start).collect::<io::Result<Vec<_>>>()?;
@@ -100,7 +159,7 @@ fn measure(workload: &Workload, contenders: &[Contender], rounds: usize, scale: 
     let mut figures = vec![Vec::new(); servers.len()];
     for _ in 0..rounds {
         for (server, figures) in servers.iter().zip(&mut figures) {
-            figures.push(round(server, workload, workload.requests / scale, keys)?);
+            figures.push(round(server, workload, workload.requests / scale, keys, Load::Pinned)?);
         }
     }
     let medians: Vec<Figures> = figures.iter().map(|rounds| median(rounds)).collect();
@@ -121,10 +180,11 @@ fn measure(workload: &Workload, contenders: &[Contender], rounds: usize, scale: 
     Ok(())
 }
 
-fn round(server: &Server, workload: &Workload, requests: usize, keys: usize) -> io::Result<Figures> {
+fn round(server: &Server, workload: &Workload, requests: usize, keys: usize, load: Load) -> io::Result<Figures> {
     let before = proc::cpu_nanos(server.pid())?;
-    let output = Command::new("taskset")
-        .args(["-c", &LOAD_CPU.to_string(), "redis-benchmark", "--csv", "-p", &server.port().to_string()])
+    let output = load
+        .command()
+        .args(["--csv", "-p", &server.port().to_string()])
         .args(["-t", workload.test, "-n", &requests.to_string(), "-c", &CLIENTS.to_string()])
         .args(["-P", &workload.pipeline.to_string(), "-d", &workload.size.to_string(), "-r", &keys.to_string()])
         .output()
