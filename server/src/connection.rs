@@ -126,6 +126,9 @@ impl<'w> Connection<'w> {
         }
         loop {
             self.carry_out();
+            if self.client.shared.is_killed() {
+                return Poll::Ready(Err(Closed));
+            }
             if self.client.shared.has_mail() {
                 let mail = self.client.shared.take_mail();
                 self.reply.raw(&mail);
@@ -268,8 +271,7 @@ impl<'w> Connection<'w> {
         match server.pause_state() {
             Pause::None => false,
             Pause::Writes => writes,
-            // What ends a pause must get through.
-            Pause::All => !command.full_name.starts_with("client"),
+            Pause::All => true,
         }
     }
 

@@ -15,6 +15,7 @@ use crate::command::table::{Command, CommandTable};
 use crate::config::{Apply, Config, OutputLimit};
 use crate::info::rates::Rates;
 use crate::latency::LatencyMonitor;
+use crate::log;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 
@@ -66,6 +67,8 @@ pub struct Server {
     pub last_save_s: AtomicI64,
     pause: AtomicU8,
     pause_until_ms: AtomicI64,
+    /// When lines of HTTP were last told of, in Unix milliseconds.
+    attack_noted_ms: AtomicI64,
 }
 
 impl Server {
@@ -108,6 +111,7 @@ impl Server {
             last_save_s: AtomicI64::new(unix_ms() / 1000),
             pause: AtomicU8::new(Pause::None as u8),
             pause_until_ms: AtomicI64::new(0),
+            attack_noted_ms: AtomicI64::new(0),
             config,
         };
         for step in [Apply::AccessPolicy, Apply::Logging] {
@@ -167,6 +171,21 @@ impl Server {
     pub fn out_of_memory(&self) -> bool {
         let limit = self.config.maxmemory();
         limit > 0 && storage::memory::used_memory() as i64 > limit
+    }
+
+    /// Tells, at most once a minute, of a browser that was made to talk to this server.
+    pub fn note_attack(&self, client: &Client) {
+        const PAUSE_MS: i64 = 60_000;
+        let now = unix_ms();
+        if now - self.attack_noted_ms.load(Relaxed) < PAUSE_MS {
+            return;
+        }
+        self.attack_noted_ms.store(now, Relaxed);
+        log::warning!(
+            "Possible SECURITY ATTACK detected: POST or Host: lines of HTTP came instead of commands, maybe from a \
+             browser that was tricked into it. The connection from {} is closed.",
+            client.shared.peer.addr
+        );
     }
 
     /// After each command: the slow log and the latency monitor.

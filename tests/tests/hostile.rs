@@ -47,6 +47,19 @@ fn violations_are_answered_and_end_the_connection() {
 }
 
 #[test]
+fn lines_of_http_end_the_connection() {
+    let server = start(&[]);
+    let cases: [&[u8]; 4] =
+        [b"POST / HTTP/1.1\r\nSET k v\r\n", b"host: a\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n", b"*1\r\n$4\r\npost\r\n"];
+    for bytes in cases {
+        assert_eq!(answer(&server, bytes), "");
+    }
+    let mut connection = server.connect().expect("a connection");
+    assert_eq!(connection.call(&["DBSIZE"]).expect("a reply").integer(), Some(0));
+    assert!(server.log().contains("Possible SECURITY ATTACK detected"));
+}
+
+#[test]
 fn random_and_truncated_requests_are_harmless() {
     let server = start(&[]);
     let mut random = StdRng::seed_from_u64(harness::seed("hostile"));

@@ -83,6 +83,12 @@ impl<'a> Executor<'a> {
         let mark = reply.mark();
         let ended = match self.resolve(client, args) {
             Ok(command) => self.run(client, command, args, reply, started),
+            Err(_) if is_http(args) => {
+                self.server.note_attack(client);
+                client.shared.kill();
+                client.closing = true;
+                started
+            }
             Err(error) => {
                 self.stats.error(error.code());
                 reply.error_bytes(error.text());
@@ -185,6 +191,11 @@ pub fn find(commands: &CommandTable, args: Args<'_>) -> Result<&'static Command,
         let help = format!("'. Try {} HELP.", command.spec.name.to_ascii_uppercase());
         Error::quoting("ERR unknown subcommand '", shown(&args[1], 128), &help)
     })
+}
+
+/// Whether a request is a line of HTTP that a browser may have been made to send: the body could hold commands.
+fn is_http(args: Args<'_>) -> bool {
+    args.get(0).is_some_and(|name| name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:"))
 }
 
 fn unknown_command(name: &[u8], args: Args<'_>) -> Error {

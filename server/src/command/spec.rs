@@ -392,6 +392,8 @@ pub struct Spec {
     pub history: &'static [(&'static str, &'static str)],
     /// Since when and in favour of what the command is deprecated.
     pub deprecated: Option<(&'static str, &'static str)>,
+    /// For Redis's own use rather than for applications.
+    pub internal: bool,
     pub args: &'static [Arg],
     pub subcommands: &'static [Spec],
 }
@@ -414,6 +416,7 @@ impl Spec {
             complexity: "",
             history: &[],
             deprecated: None,
+            internal: false,
             args: &[],
             subcommands: &[],
         }
@@ -456,6 +459,11 @@ impl Spec {
 
     pub const fn history(self, history: &'static [(&'static str, &'static str)]) -> Spec {
         Spec { history, ..self }
+    }
+
+    /// Marks a command that is not for applications.
+    pub const fn internal(self) -> Spec {
+        Spec { internal: true, ..self }
     }
 
     pub const fn deprecated(self, since: &'static str, replaced_by: &'static str) -> Spec {

@@ -69,9 +69,12 @@ fn write_docs(reply: &mut Reply, command: &Command) {
             reply.bulk(change.as_bytes());
         }
     }
-    if let Some((since, replaced_by)) = spec.deprecated {
+    if spec.deprecated.is_some() || spec.internal {
         fields.name(reply, "doc_flags");
-        write_names(reply, "", ["deprecated"].into_iter());
+        let flags = [(spec.deprecated.is_some(), "deprecated"), (spec.internal, "syscmd")];
+        write_names(reply, "", flags.into_iter().filter(|(on, _)| *on).map(|(_, name)| name));
+    }
+    if let Some((since, replaced_by)) = spec.deprecated {
         fields.text(reply, "deprecated_since", since);
         fields.text(reply, "replaced_by", replaced_by);
     }

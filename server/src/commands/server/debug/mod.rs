@@ -13,6 +13,7 @@ use crate::{log, set};
 
 pub(super) const DEBUG: Spec = Spec::new("debug", -2, debug)
     .doc(Group::Server, "1.0.0", "Depends on subcommand.", "Tools for tests and for a look inside.")
+    .internal()
     .flags(set!(Flags: ADMIN | NOSCRIPT | LOADING | STALE));
 
 fn debug(cx: &mut Context<'_>) -> CommandResult {

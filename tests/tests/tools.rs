@@ -1,0 +1,163 @@
+//! The tools that come with Redis: redis-cli in each of its modes, and redis-benchmark.
+//!
+//! Where they are not installed the tests are reported as ignored.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use harness::Server;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+type Outcome = Result<(), Failed>;
+
+fn start() -> Result<Server, Failed> {
+    let binary = harness::server_under_test(env!("CARGO_BIN_EXE_server-under-test"));
+    Ok(Server::start(binary, &["--maxmemory-policy", "allkeys-lfu"])?)
+}
+
+/// A tool, told where the server is.
+fn tool(name: &str, server: &Server, args: &[&str]) -> Command {
+    let mut command = Command::new(name);
+    command.args(["-h", "127.0.0.1", "-p", &server.port().to_string()]).args(args);
+    command
+}
+
+/// What a tool prints, given this on its standard input.
+fn run(mut command: Command, input: &[u8]) -> Result<String, Failed> {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut stdin = child.stdin.take().ok_or("no standard input")?;
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || stdin.write_all(&input));
+    let output = child.wait_with_output()?;
+    writer.join().map_err(|_| "the writer panicked")??;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        Ok(text)
+    } else {
+        Err(format!("{}: {text}{}", output.status, String::from_utf8_lossy(&output.stderr)).into())
+    }
+}
+
+fn cli(server: &Server, args: &[&str], input: &[u8]) -> Result<String, Failed> {
+    run(tool("redis-cli", server, args), input)
+}
+
+fn expect(text: &str, part: &str) -> Outcome {
+    if text.contains(part) { Ok(()) } else { Err(format!("expected {part:?} in:\n{text}").into()) }
+}
+
+fn equal(text: &str, expected: &str) -> Outcome {
+    if text == expected { Ok(()) } else { Err(format!("expected {expected:?}, got {text:?}").into()) }
+}
+
+fn lines_of_commands() -> Outcome {
+    let server = start()?;
+    let text = cli(&server, &[], b"set k 41\nincr k\nget nothing\nset \"a b\" \"x\\ny\"\nkeys a*\nnonsense\n")?;
+    equal(&text, "OK\n42\n\nOK\na b\nERR unknown command 'nonsense', with args beginning with: \n\n")
+}
+
+fn reply_formats() -> Outcome {
+    let server = start()?;
+    equal(&cli(&server, &["set", "k", "7"], b"")?, "OK\n")?;
+    equal(&cli(&server, &["--no-raw", "get", "k"], b"")?, "\"7\"\n")?;
+    equal(&cli(&server, &["--csv", "mget", "k", "none"], b"")?, "\"7\",NULL\n")?;
+    equal(&cli(&server, &["-3", "--json", "config", "get", "databases"], b"")?, "{\"databases\":\"16\"}\n")?;
+    expect(&cli(&server, &["-3", "--no-raw", "config", "get", "databases"], b"")?, "1# \"databases\" => \"16\"")?;
+    equal(&cli(&server, &["-x", "set", "file"], b"from stdin")?, "OK\n")?;
+    equal(&cli(&server, &["-n", "3", "-r", "3", "incr", "c"], b"")?, "1\n2\n3\n")
+}
+
+fn mass_insertion() -> Outcome {
+    let server = start()?;
+    let requests: Vec<u8> = (0..20_000)
+        .flat_map(|n| harness::encode(&["SET".to_string(), format!("key:{n}"), format!("value {n}")]))
+        .collect();
+    expect(&cli(&server, &["--pipe"], &requests)?, "errors: 0, replies: 20000")?;
+    equal(&cli(&server, &["dbsize"], b"")?, "20000\n")?;
+    let mut found: Vec<String> =
+        cli(&server, &["--scan", "--pattern", "key:1999?"], b"")?.lines().map(String::from).collect();
+    found.sort();
+    let expected: Vec<String> = (19_990..20_000).map(|n| format!("key:{n}")).collect();
+    if found == expected { Ok(()) } else { Err(format!("found {found:?}").into()) }
+}
+
+fn looking_for_large_and_busy_keys() -> Outcome {
+    let server = start()?;
+    let mut connection = server.connect()?;
+    for n in 0..500 {
+        connection.call(&["SET".to_string(), format!("key:{n}"), "x".repeat(n)])?;
+    }
+    for _ in 0..500 {
+        connection.call(&["GET", "key:7"])?;
+    }
+    let text = cli(&server, &["--bigkeys"], b"")?;
+    expect(&text, "Sampled 500 keys in the keyspace!")?;
+    expect(&text, "\"key:499\"' has 499 bytes")?;
+    expect(&text, "500 strings with 124750 bytes")?;
+    // Sizes in memory come in steps, so that several keys are the biggest.
+    expect(&cli(&server, &["--memkeys"], b"")?, "Biggest string found '\"key:4")?;
+    expect(&cli(&server, &["--hotkeys"], b"")?, "keyname: \"key:7\"")
+}
+
+fn latency() -> Outcome {
+    let server = start()?;
+    // Without a terminal it measures for a second and prints the minimum, maximum, mean and count.
+    let text = cli(&server, &["--latency"], b"")?;
+    let fields = text.split_whitespace().filter(|field| field.parse::<f64>().is_ok()).count();
+    if fields == 4 { Ok(()) } else { Err(format!("printed {text:?}").into()) }
+}
+
+fn monitor() -> Outcome {
+    let server = start()?;
+    let mut watching = tool("redis-cli", &server, &["monitor"]).stdout(Stdio::piped()).spawn()?;
+    let mut lines = BufReader::new(watching.stdout.take().ok_or("no standard output")?).lines();
+    let mut next = || lines.next().unwrap_or_else(|| Ok(String::new()));
+    equal(&next()?, "OK")?;
+    cli(&server, &["-n", "2", "set", "seen", "a\"b"], b"")?;
+    // The tool itself asks for databases and documentation before.
+    let line = loop {
+        let line = next()?;
+        if line.is_empty() || line.contains("\"set\"") {
+            break line;
+        }
+    };
+    watching.kill()?;
+    watching.wait()?;
+    expect(&line, "[2 127.0.0.1:")?;
+    expect(&line, "\"set\" \"seen\" \"a\\\"b\"")
+}
+
+fn benchmark(args: &'static [&'static str], rows: usize) -> impl FnOnce() -> Outcome {
+    move || {
+        let server = start()?;
+        let text = run(tool("redis-benchmark", &server, args), b"")?;
+        let measured = text.lines().filter(|line| line.starts_with('"') && !line.starts_with("\"test\"")).count();
+        if measured == rows { Ok(()) } else { Err(format!("{measured} rows, expected {rows}:\n{text}").into()) }
+    }
+}
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let installed =
+        |name| Command::new(name).arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
+    let missing = !installed("redis-cli") || !installed("redis-benchmark");
+    if missing {
+        eprintln!("tools: redis-cli and redis-benchmark are not installed; Debian has them in redis-tools");
+    }
+    let strings = &["--csv", "-t", "ping_inline,ping_mbulk,set,get,incr,mset", "-n", "5000"];
+    let piped = &["--csv", "-t", "set,get", "-n", "50000", "-P", "16", "-r", "1000"];
+    let threads = &["--csv", "-t", "set,get", "-n", "20000", "--threads", "2"];
+    let trials = vec![
+        Trial::test("lines_of_commands", lines_of_commands),
+        Trial::test("reply_formats", reply_formats),
+        Trial::test("mass_insertion", mass_insertion),
+        Trial::test("looking_for_large_and_busy_keys", looking_for_large_and_busy_keys),
+        Trial::test("latency", latency),
+        Trial::test("monitor", monitor),
+        Trial::test("benchmark_of_strings", benchmark(strings, 6)),
+        Trial::test("benchmark_with_a_pipeline", benchmark(piped, 2)),
+        Trial::test("benchmark_with_threads", benchmark(threads, 2)),
+    ];
+    let trials = trials.into_iter().map(|trial| trial.with_ignored_flag(missing)).collect();
+    libtest_mimic::run(&arguments, trials).exit();
+}
