@@ -7,6 +7,7 @@ use std::task::Waker;
 
 use parking_lot::Mutex;
 
+use crate::blocking::Parked;
 use crate::command::table::Command;
 use crate::config::Permission;
 use crate::server::unix_ms;
@@ -170,17 +171,18 @@ pub enum ReplyMode {
     Skip,
 }
 
-/// A wait that ends by itself: nothing is executed for the client until then.
-#[derive(Clone, Debug, Default)]
+/// A wait, during which nothing is carried out for the client.
+#[derive(Default)]
 pub struct Wait {
     /// Unix milliseconds; `None` waits for ever.
     pub until_ms: Option<i64>,
     /// The reply when the time is over.
     pub reply: Vec<u8>,
+    /// What may end the wait before.
+    pub parked: Option<Arc<Parked>>,
 }
 
 /// A client as its own connection sees it.
-#[derive(Debug)]
 pub struct Client {
     pub shared: Arc<Shared>,
     pub reply_mode: ReplyMode,

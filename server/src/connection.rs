@@ -15,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Sleep, sleep};
 
-use crate::client::{Client, Unblock};
+use crate::client::{Client, Unblock, Wait};
+use crate::command::Error;
 use crate::command::dispatch::{self, Executor};
 use crate::command::spec::Flags;
 use crate::log;
@@ -108,8 +109,10 @@ impl<'w> Connection<'w> {
             Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
         })
         .await;
-        if self.timer.is_some() {
-            server.blocked.fetch_sub(1, Relaxed);
+        if self.timer.is_some()
+            && let Some(parked) = self.end_wait().parked
+        {
+            parked.end(&server.keyspace);
         }
         server.clients.remove(&self.client.shared);
         server.connected.fetch_sub(1, Relaxed);
@@ -289,19 +292,27 @@ impl<'w> Connection<'w> {
             }
             return ended;
         }
+        let served = self.client.wait.as_ref().and_then(|wait| wait.parked.as_ref()).is_some_and(|p| p.is_served());
         let unblocked = self.client.shared.take_unblocked();
-        if !over && unblocked.is_none() {
+        if !over && !served && unblocked.is_none() {
             return false;
         }
         self.timer = None;
-        let wait = self.client.wait.take().unwrap_or_default();
+        let wait = self.end_wait();
+        let outcome = wait.parked.and_then(|parked| parked.end(&self.executor.server.keyspace));
+        let outcome = outcome.unwrap_or(match unblocked {
+            Some(Unblock::Error) => Err(Error::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK")),
+            _ => Ok(wait.reply),
+        });
+        self.executor.finish(&self.client, outcome, &mut self.reply);
+        true
+    }
+
+    /// The client waits no more.
+    fn end_wait(&mut self) -> Wait {
         self.client.shared.blocked.store(false, Relaxed);
         self.executor.server.blocked.fetch_sub(1, Relaxed);
-        match unblocked {
-            Some(Unblock::Error) => self.reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
-            _ => self.reply.raw(&wait.reply),
-        }
-        true
+        self.client.wait.take().unwrap_or_default()
     }
 
     /// Writes what waits, as much as the socket takes.

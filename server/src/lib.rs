@@ -4,7 +4,8 @@
 //! [`connection`] for what happens to bytes, [`command`] for how a command is declared and dispatched, [`commands`] for
 //! the commands themselves.
 
-pub mod client;
+pub mod blocking;
+mod client;
 pub mod command;
 pub mod commands;
 pub mod config;

@@ -63,6 +63,15 @@ impl LongDouble {
         }
     }
 
+    /// The number times `factor`, rounded up to an integer; `None` where that is out of range.
+    pub fn scaled_ceil(&self, factor: u32) -> Option<i64> {
+        let LongDouble::Finite { mantissa, exponent } = self else { return None };
+        let scaled = mantissa * BigInt::from(factor);
+        // The shift rounds down.
+        let whole = if *exponent >= 0 { scaled << *exponent as u64 } else { -(-scaled >> exponent.unsigned_abs()) };
+        i64::try_from(whole).ok()
+    }
+
     /// The number without an exponent, rounded to 17 digits behind the point and without zeros at the end; `None` for
     /// infinities.
     pub fn to_text(&self) -> Option<String> {

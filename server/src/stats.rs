@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
+use storage::Effects;
 
 use crate::command::table;
 
@@ -85,6 +86,7 @@ pub struct WorkerStats {
     pub hits: Counter,
     pub misses: Counter,
     pub expired: Counter,
+    pub expired_fields: Counter,
     pub dirty: Counter,
     /// Time spent on expiring keys that nobody touched.
     pub expire_nanos: Counter,
@@ -110,6 +112,7 @@ impl WorkerStats {
             hits: Counter::default(),
             misses: Counter::default(),
             expired: Counter::default(),
+            expired_fields: Counter::default(),
             dirty: Counter::default(),
             expire_nanos: Counter::default(),
             reads: Counter::default(),
@@ -119,6 +122,18 @@ impl WorkerStats {
             commands_by_id: (0..table::declared()).map(|_| CommandCounters::default()).collect(),
             errors: Mutex::default(),
             error_replies: Counter::default(),
+        }
+    }
+
+    /// Counts what was done to the keyspace.
+    #[inline]
+    pub fn took_effect(&self, effects: &Effects) {
+        if effects.hits | effects.misses | effects.expired | effects.dirty != 0 {
+            self.hits.add(effects.hits);
+            self.misses.add(effects.misses);
+            self.expired.add(effects.expired);
+            self.expired_fields.add(effects.expired_fields);
+            self.dirty.add(effects.dirty);
         }
     }
 
@@ -258,6 +273,7 @@ impl Stats {
                 &worker.hits,
                 &worker.misses,
                 &worker.expired,
+                &worker.expired_fields,
                 &worker.expire_nanos,
                 &worker.reads,
                 &worker.writes,

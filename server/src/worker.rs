@@ -98,9 +98,8 @@ async fn expire(server: &Server, executor: &Executor<'_>, index: usize, now: i64
             let nanos = server.clock.delta_as_nanos(started, server.clock.raw());
             executor.stats.expire_nanos.add(nanos);
             server.observe_latency("expire-cycle", nanos);
-            executor.stats.expired.add(sweep.removed);
-            executor.stats.dirty.add(sweep.removed);
-            if sweep.removed > 0 {
+            executor.stats.took_effect(&sweep.effects);
+            if sweep.effects.dirty > 0 {
                 tokio::task::yield_now().await;
             }
             if sweep.finished {

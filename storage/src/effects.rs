@@ -6,8 +6,13 @@
 pub enum Class {
     Generic = 1 << 0,
     String = 1 << 1,
-    Expired = 1 << 2,
-    New = 1 << 3,
+    List = 1 << 2,
+    Set = 1 << 3,
+    Hash = 1 << 4,
+    Zset = 1 << 5,
+    Stream = 1 << 6,
+    Expired = 1 << 7,
+    New = 1 << 8,
 }
 
 /// One thing that can happen to a key.
@@ -41,6 +46,7 @@ events! {
     COPY_TO = Generic "copy_to",
     MOVE_FROM = Generic "move_from",
     MOVE_TO = Generic "move_to",
+    HEXPIRED = Hash "hexpired",
     EXPIRED = Expired "expired",
     NEW = New "new",
 }
@@ -61,6 +67,8 @@ pub struct Effects {
     pub hits: u64,
     pub misses: u64,
     pub expired: u64,
+    /// Fields of hashes that have expired.
+    pub expired_fields: u64,
     /// Filled only while somebody observes the keyspace.
     pub events: Vec<Effect>,
 }
@@ -72,6 +80,7 @@ impl Effects {
         self.hits += other.hits;
         self.misses += other.misses;
         self.expired += other.expired;
+        self.expired_fields += other.expired_fields;
         self.events.extend(other.events);
     }
 }

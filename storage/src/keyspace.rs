@@ -1,5 +1,6 @@
 //! The shards, their locks and what belongs to all of them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use ahash::RandomState;
@@ -8,10 +9,12 @@ use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 use crate::access::AccessPolicy;
+use crate::effects::Effects;
 use crate::entry::Slot;
 use crate::reclaim::Reclaimer;
 use crate::table::{HashTable, prefetch};
 use crate::view::View;
+use crate::waiting::{WaitList, Waiter};
 
 /// Shards in a keyspace. Many more than cores, so that two commands seldom want the same one.
 pub const SHARDS: usize = 256;
@@ -38,6 +41,8 @@ pub(crate) struct Db {
     pub(crate) table: HashTable<Slot>,
     /// Keys that have an expiry.
     pub(crate) expiring: usize,
+    /// Keys with values in which something expires.
+    pub(crate) timed: usize,
 }
 
 /// A slice of every database, behind one lock.
@@ -45,6 +50,8 @@ pub(crate) struct Db {
 pub(crate) struct Shard {
     /// Databases up to the highest that was ever written to in this shard.
     dbs: Vec<Db>,
+    /// Those who wait for keys of this shard; no box while there are none.
+    waiting: Option<Box<WaitList>>,
 }
 
 impl Shard {
@@ -58,6 +65,22 @@ impl Shard {
             self.dbs.resize_with(db + 1, Db::default);
         }
         &mut self.dbs[db]
+    }
+
+    pub(crate) fn waiting(&self) -> Option<&WaitList> {
+        self.waiting.as_deref()
+    }
+
+    pub(crate) fn park(&mut self, db: usize, key: &[u8], waiter: Arc<dyn Waiter>) {
+        self.waiting.get_or_insert_default().park(db, key, waiter);
+    }
+
+    pub(crate) fn leave(&mut self, db: usize, key: &[u8], waiter: &Arc<dyn Waiter>) {
+        let Some(list) = &mut self.waiting else { return };
+        list.leave(db, key, waiter);
+        if list.is_empty() {
+            self.waiting = None;
+        }
     }
 
     pub(crate) fn swap(&mut self, a: usize, b: usize) {
@@ -114,6 +137,31 @@ impl<'k> Locked<'k> {
         }
     }
 
+    /// As [`Locked::shard`], to look at.
+    pub(crate) fn shard_ref(&self, index: usize) -> &Shard {
+        match self {
+            Locked::One(held, shard) => {
+                assert_eq!(*held, index, "a key outside of the locked shard");
+                shard
+            }
+            Locked::Some(shards) => {
+                let at = shards.binary_search_by_key(&index, |(held, _)| *held);
+                &shards[at.expect("a key outside of the locked shards")].1
+            }
+            Locked::All(shards) => &shards[index],
+            Locked::None => panic!("a key in a command that declares none"),
+        }
+    }
+
+    pub(crate) fn holds(&self, index: usize) -> bool {
+        match self {
+            Locked::None => false,
+            Locked::One(held, _) => *held == index,
+            Locked::Some(shards) => shards.binary_search_by_key(&index, |(held, _)| *held).is_ok(),
+            Locked::All(_) => true,
+        }
+    }
+
     /// Every shard, for commands about the whole keyspace.
     ///
     /// # Panics
@@ -131,6 +179,8 @@ impl<'k> Locked<'k> {
 pub struct DbCounts {
     pub keys: usize,
     pub expiring: usize,
+    /// Keys with values in which something expires.
+    pub timed: usize,
 }
 
 impl Keyspace {
@@ -177,8 +227,7 @@ impl Keyspace {
     /// A view of one key.
     #[inline]
     pub fn view_one(&self, db: usize, key: &Key<'_>, now_ms: i64) -> View<'_> {
-        let shard = key.shard();
-        View::new(self, Locked::One(shard, self.shards[shard].lock()), db, now_ms)
+        self.view_shard(db, key.shard(), now_ms)
     }
 
     /// A view of several keys: their shards are locked in the order of their numbers, all before the first effect,
@@ -189,10 +238,37 @@ impl Keyspace {
         indices.dedup();
         let locked = match indices[..] {
             [] => Locked::None,
-            [index] => Locked::One(index, self.shards[index].lock()),
-            _ => Locked::Some(indices.into_iter().map(|index| (index, self.shards[index].lock())).collect()),
+            [index] => self.lock_one(index),
+            _ => self.lock_some(indices),
         };
         View::new(self, locked, db, now_ms)
+    }
+
+    #[inline]
+    fn lock_one(&self, index: usize) -> Locked<'_> {
+        let shard = self.shards[index].lock();
+        if shard.waiting.is_some() {
+            drop(shard);
+            return self.lock_some(SmallVec::from_slice(&[index]));
+        }
+        Locked::One(index, shard)
+    }
+
+    /// Locks shards, and those that serving their waiters needs. The numbers are sorted and each is there once.
+    fn lock_some(&self, mut indices: SmallVec<[usize; 16]>) -> Locked<'_> {
+        loop {
+            let shards: SmallVec<[_; 8]> = indices.iter().map(|index| (*index, self.shards[*index].lock())).collect();
+            let lists = shards.iter().filter_map(|(_, shard)| shard.waiting());
+            let mut more: SmallVec<[usize; 16]> = lists.flat_map(WaitList::needed).collect();
+            more.extend_from_slice(&indices);
+            more.sort_unstable();
+            more.dedup();
+            if more.len() == indices.len() {
+                return Locked::Some(shards);
+            }
+            // Locks are taken in order, so what is missing cannot be added: once more, from the start.
+            indices = more;
+        }
     }
 
     /// A view of everything.
@@ -201,8 +277,20 @@ impl Keyspace {
     }
 
     /// A view of one whole shard, for walking over the keyspace bit by bit.
+    #[inline]
     pub fn view_shard(&self, db: usize, shard: usize, now_ms: i64) -> View<'_> {
-        View::new(self, Locked::One(shard, self.shards[shard].lock()), db, now_ms)
+        View::new(self, self.lock_one(shard), db, now_ms)
+    }
+
+    /// Takes a waiter off the list of a key. One that was served is off that key's list already, not the others'.
+    pub fn leave(&self, db: usize, key: &[u8], waiter: &Arc<dyn Waiter>) {
+        self.shards[self.key(key).shard()].lock().leave(db, key, waiter);
+    }
+
+    /// How many keys are waited for, and how many of these by somebody who hears of their removal.
+    pub fn awaited_keys(&self) -> (usize, usize) {
+        let counts = self.shards.iter().filter_map(|shard| shard.lock().waiting().map(WaitList::keys));
+        counts.fold((0, 0), |(keys, removal), (more, of_them)| (keys + more, removal + of_them))
     }
 
     /// How many keys a database holds; expired ones count until they are found out.
@@ -212,6 +300,7 @@ impl Keyspace {
             if let Some(db) = shard.lock().db(db) {
                 counts.keys += db.table.len();
                 counts.expiring += db.expiring;
+                counts.timed += db.timed;
             }
         }
         counts
@@ -260,16 +349,17 @@ impl Keyspace {
     }
 
     /// One step of the active expiry: looks at one shard's databases and removes what has expired, looking at no more
-    /// than `budget` entries. Returns how many were removed and whether the shard was looked through to its end.
+    /// than `budget` entries. Returns what that did and whether the shard was looked through to its end.
     pub fn expire_shard(&self, shard: usize, now_ms: i64, budget: usize) -> ExpirySweep {
         let mut sweep = ExpirySweep::default();
         for db in 0..self.databases {
-            if self.shards[shard].lock().db(db).is_none_or(|db| db.expiring == 0) {
+            if self.shards[shard].lock().db(db).is_none_or(|db| db.expiring == 0 && db.timed == 0) {
                 continue;
             }
             let mut view = self.view_shard(db, shard, now_ms);
             sweep.finished &= view.sweep_expired(shard, budget);
-            sweep.removed += view.effects.expired;
+            view.serve_waiters();
+            sweep.effects.absorb(view.effects);
         }
         sweep
     }
@@ -281,12 +371,12 @@ impl Keyspace {
 
 /// What a step of the active expiry did.
 pub struct ExpirySweep {
-    pub removed: u64,
+    pub effects: Effects,
     pub finished: bool,
 }
 
 impl Default for ExpirySweep {
     fn default() -> Self {
-        ExpirySweep { removed: 0, finished: true }
+        ExpirySweep { effects: Effects::default(), finished: true }
     }
 }

@@ -3,16 +3,25 @@
 //! [`Keyspace`] holds everything; a command locks what it needs and works through a [`View`].
 
 mod access;
+mod blob;
 mod effects;
 mod entry;
+pub mod hash;
+mod hashing;
 mod keyspace;
+mod layout;
+pub mod listpack;
 pub mod memory;
 mod reclaim;
 pub mod table;
+mod value;
 mod view;
+mod waiting;
 
 pub use access::AccessPolicy;
 pub use effects::{Class, Effect, Effects, Event};
-pub use entry::{Kind, MAX_INLINE, NewValue, StrRef};
+pub use entry::{MAX_INLINE, MAX_PACKED, NewValue, StrRef};
 pub use keyspace::{DbCounts, ExpirySweep, Key, Keyspace, SHARDS};
-pub use view::{Entry, Free, Ttl, View};
+pub use value::{Boxed, Collection, PackLimits, Stored, Type, Value, WrongType};
+pub use view::{Entry, Free, Log, Ttl, View};
+pub use waiting::{Served, Waiter};

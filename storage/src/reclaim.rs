@@ -9,9 +9,6 @@ use crossbeam::channel::{Receiver, Sender, unbounded};
 use crate::entry::Slot;
 use crate::table::HashTable;
 
-/// A value whose buffer is at least this long is worth the trip.
-pub(crate) const WORTHWHILE: usize = 64 * 1024;
-
 enum Garbage {
     Entry(Slot),
     Table(HashTable<Slot>),

@@ -144,16 +144,14 @@ impl<'a> Executor<'a> {
         let mut cx = Context { server, stats: self.stats, client, command, args, reply, db };
         // A panic is a bug of ours; the client and everybody else must not pay for it. What the command held is
         // released while unwinding, and the keyspace's structures are whole between any two of their operations.
-        let result = catch_unwind(AssertUnwindSafe(|| (command.spec.run)(&mut cx)));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let result = (command.spec.run)(&mut cx);
+            cx.db.serve_waiters();
+            result
+        }));
         let Context { db, reply, client, .. } = cx;
-        let (hits, misses, expired, dirty) = (db.effects.hits, db.effects.misses, db.effects.expired, db.effects.dirty);
+        self.stats.took_effect(&db.effects);
         drop(db);
-        if hits | misses | expired | dirty != 0 {
-            self.stats.hits.add(hits);
-            self.stats.misses.add(misses);
-            self.stats.expired.add(expired);
-            self.stats.dirty.add(dirty);
-        }
         let result = result.unwrap_or_else(|_| {
             log::warning!("A command panicked, which is a bug: {}", crate::monitor::quoted(command, args));
             Err(Error::fixed("ERR internal error while executing the command, see the server's log"))
@@ -167,6 +165,9 @@ impl<'a> Executor<'a> {
             false
         };
         let ended = server.clock.raw();
+        if client.wait.is_some() {
+            return ended;
+        }
         let nanos = server.clock.delta_as_nanos(started, ended);
         self.stats.called(command.id, nanos, failed, server.config.latency_tracking());
         server.observe_duration(command, client, args, nanos);
@@ -177,6 +178,23 @@ impl<'a> Executor<'a> {
             self.refresh_clock();
         }
         ended
+    }
+}
+
+impl Executor<'_> {
+    /// Replies for a command whose client has waited, and accounts for it.
+    pub fn finish(&self, client: &Client, outcome: Result<Vec<u8>, Error>, reply: &mut Reply) {
+        let failed = outcome.is_err();
+        match outcome {
+            Ok(bytes) => reply.raw(&bytes),
+            Err(error) => {
+                reply.error_bytes(error.text());
+                self.stats.error(error.code());
+            }
+        }
+        if let Some(id) = client.shared.last_command.load(Relaxed).checked_sub(1) {
+            self.stats.called(id, 0, failed, self.server.config.latency_tracking());
+        }
     }
 }
 

@@ -73,3 +73,9 @@ pub fn shown(bytes: &[u8], max: usize) -> &[u8] {
     let bytes = &bytes[..bytes.len().min(max)];
     &bytes[..memchr::memchr(0, bytes).unwrap_or(bytes.len())]
 }
+
+impl From<storage::WrongType> for Error {
+    fn from(_: storage::WrongType) -> Error {
+        Error::WRONG_TYPE
+    }
+}

@@ -22,7 +22,8 @@ pub(super) fn stats(server: &Server, lines: &mut Lines) {
     lines.field("instantaneous_input_repl_kbps", "0.00");
     lines.field("instantaneous_output_repl_kbps", "0.00");
     lines.field("rejected_connections", server.rejected.load(Relaxed));
-    lines.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err", "expired_subkeys"]);
+    lines.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    lines.field("expired_subkeys", total(|worker| &worker.expired_fields));
     lines.field("expired_keys", total(|worker| &worker.expired));
     lines.field("expire_cycle_cpu_milliseconds", total(|worker| &worker.expire_nanos) / 1_000_000);
     lines.zeros(&["evicted_keys", "evicted_clients", "evicted_scripts"]);

@@ -54,7 +54,8 @@ pub(super) fn keyspace(server: &Server, lines: &mut Lines) {
             continue;
         }
         let ttl = if counts.expiring > 0 { keyspace.mean_ttl(db, unix_ms(), TTL_SAMPLES) } else { 0 };
-        let values = format!("keys={},expires={},avg_ttl={ttl},subexpiry=0", counts.keys, counts.expiring);
+        let values =
+            format!("keys={},expires={},avg_ttl={ttl},subexpiry={}", counts.keys, counts.expiring, counts.timed);
         lines.field(&format!("db{db}"), values);
     }
 }

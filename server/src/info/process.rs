@@ -67,9 +67,10 @@ pub(super) fn clients(server: &Server, lines: &mut Lines) {
         "watching_clients",
         "clients_in_timeout_table",
         "total_watched_keys",
-        "total_blocking_keys",
-        "total_blocking_keys_on_nokey",
     ]);
+    let (awaited, of_removal) = server.keyspace.awaited_keys();
+    lines.field("total_blocking_keys", awaited);
+    lines.field("total_blocking_keys_on_nokey", of_removal);
 }
 
 pub(super) fn threads(server: &Server, lines: &mut Lines) {

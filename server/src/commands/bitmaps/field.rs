@@ -113,7 +113,7 @@ pub(super) fn bitfield(cx: &mut Context<'_>) -> CommandResult {
         let results = operations.iter().map(|operation| carry_out(operation, bytes, &mut changed)).collect::<Vec<_>>();
         (results, changed)
     });
-    reply(cx, &results);
+    reply(cx, &results?);
     Ok(())
 }
 

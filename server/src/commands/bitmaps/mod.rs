@@ -232,6 +232,6 @@ fn setbit(cx: &mut Context<'_>) -> CommandResult {
         bytes[byte] = bytes[byte] & !(1 << shift) | on << shift;
         (old, old != on)
     });
-    cx.reply.integer(old.into());
+    cx.reply.integer(old?.into());
     Ok(())
 }

@@ -106,7 +106,7 @@ pub(super) const TYPE: Spec = Spec::new("type", 2, type_of)
 
 fn type_of(cx: &mut Context<'_>) -> CommandResult {
     let key = cx.key(1);
-    let name = cx.db.inspect(&key).map_or("none", |entry| entry.kind().type_name());
+    let name = cx.db.inspect(&key).map_or("none", |entry| entry.kind().name());
     cx.reply.simple(name);
     Ok(())
 }

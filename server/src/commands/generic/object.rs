@@ -94,7 +94,7 @@ fn refcount(cx: &mut Context<'_>) -> CommandResult {
     let key = cx.key(2);
     match cx.db.inspect(&key) {
         // Redis keeps one object for each of these numbers, with a count that never changes, and shows it.
-        Some(entry) if matches!(entry.value(), StrRef::Int(0..=9999)) => cx.reply.integer(i32::MAX.into()),
+        Some(entry) if matches!(entry.string(), Ok(StrRef::Int(0..=9999))) => cx.reply.integer(i32::MAX.into()),
         Some(_) => cx.reply.integer(1),
         None => cx.reply.null(),
     }

@@ -67,7 +67,7 @@ fn scan(cx: &mut Context<'_>) -> CommandResult {
         let next = view.scan_shard(cursor.shard, cursor.position, |name, kind| {
             seen += 1;
             let wanted = options.pattern.is_none_or(|pattern| glob::matches(pattern, name, false))
-                && options.kind.is_none_or(|wanted| wanted.eq_ignore_ascii_case(kind.type_name().as_bytes()));
+                && options.kind.is_none_or(|wanted| wanted.eq_ignore_ascii_case(kind.name().as_bytes()));
             if wanted {
                 page.push(name);
             }

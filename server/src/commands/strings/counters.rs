@@ -35,7 +35,7 @@ fn add(cx: &mut Context<'_>, amount: i64, event: Event) -> CommandResult {
             },
         };
         sum = before.checked_add(amount).ok_or(Error::OVERFLOW)?;
-        Ok(NewValue::Int(sum))
+        Ok::<_, Error>(NewValue::Int(sum))
     })?;
     cx.reply.integer(sum);
     Ok(())

@@ -22,7 +22,7 @@ pub(super) fn append(cx: &mut Context<'_>) -> CommandResult {
     };
     let len = string_of(&entry)?.len();
     check_length(cx.server, len, added.len())?;
-    cx.db.edit(&key, len + added.len(), Event::APPEND, |bytes| (bytes[len..].copy_from_slice(added), true));
+    cx.db.edit(&key, len + added.len(), Event::APPEND, |bytes| (bytes[len..].copy_from_slice(added), true))?;
     cx.reply.integer((len + added.len()) as i64);
     Ok(())
 }
@@ -38,7 +38,7 @@ pub(super) fn setrange(cx: &mut Context<'_>) -> CommandResult {
     }
     check_length(cx.server, offset, bytes.len())?;
     let end = offset + bytes.len();
-    cx.db.edit(&key, end, Event::SETRANGE, |string| (string[offset..end].copy_from_slice(bytes), true));
+    cx.db.edit(&key, end, Event::SETRANGE, |string| (string[offset..end].copy_from_slice(bytes), true))?;
     cx.reply.integer(len.max(end) as i64);
     Ok(())
 }

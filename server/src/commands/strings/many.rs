@@ -10,10 +10,9 @@ pub(super) fn mget(cx: &mut Context<'_>) -> CommandResult {
     cx.reply.array(cx.args.len() - 1);
     for index in 1..cx.args.len() {
         let key = cx.key(index);
-        match cx.db.read(&key) {
-            // Another type is as good as nothing here.
-            Some(entry) if super::string_of(&entry).is_ok() => reply_string(cx.reply, entry)?,
-            _ => cx.reply.null(),
+        // Another type is as good as nothing here.
+        if !reply_string(cx.reply, &mut cx.db, &key).unwrap_or(false) {
+            cx.reply.null();
         }
     }
     Ok(())

@@ -8,7 +8,8 @@ mod many;
 mod options;
 mod single;
 
-use storage::{Entry, NewValue, StrRef};
+use protocol::Reply;
+use storage::{Entry, Key, NewValue, StrRef, View};
 
 use crate::command::{Arg, ArgKind, Categories, Error, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::set;
@@ -298,23 +299,20 @@ fn value_of<'a>(args: protocol::Args<'a>, index: usize) -> NewValue<'a> {
 
 /// The string of an entry.
 #[inline]
-pub(crate) fn string_of<'e>(entry: &'e Entry<'_>) -> Result<StrRef<'e>, Error> {
-    Ok(entry.value())
+pub(crate) fn string_of<'e>(entry: &Entry<'e>) -> Result<StrRef<'e>, Error> {
+    Ok(entry.string()?)
 }
 
-/// Answers with the string of an entry.
+/// Reads a key and answers with its string. Tells whether there is one; if not, there is no answer yet.
 #[inline]
-fn reply_string(reply: &mut protocol::Reply, mut entry: Entry<'_>) -> Result<(), Error> {
-    match string_of(&entry)? {
+fn reply_string(reply: &mut Reply, db: &mut View<'_>, key: &Key<'_>) -> Result<bool, Error> {
+    let Some(entry) = db.read(key) else { return Ok(false) };
+    match entry.string()? {
         StrRef::Int(number) => reply.bulk_integer(number),
         StrRef::Bytes(bytes) if bytes.len() < SHARE_FROM => reply.bulk(bytes),
-        StrRef::Bytes(_) => {
-            if let Some(shared) = entry.share() {
-                reply.bulk_shared(shared);
-            }
-        }
+        StrRef::Bytes(_) => reply.bulk_shared(db.share(key).unwrap_or_default()),
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Refuses strings that would be longer than `proto-max-bulk-len`.

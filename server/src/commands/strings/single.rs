@@ -11,9 +11,8 @@ use crate::set;
 #[inline]
 pub(super) fn get(cx: &mut Context<'_>) -> CommandResult {
     let key = cx.key(1);
-    match cx.db.read(&key) {
-        None => cx.reply.null(),
-        Some(entry) => reply_string(cx.reply, entry)?,
+    if !reply_string(cx.reply, &mut cx.db, &key)? {
+        cx.reply.null();
     }
     Ok(())
 }
@@ -109,14 +108,12 @@ pub(super) fn getex(cx: &mut Context<'_>) -> CommandResult {
     let options = Options::parse(cx.args.tail(2), Accepts::GetEx)?;
     let key = cx.key(1);
     let now = cx.now_ms();
-    let Some(entry) = cx.db.read(&key) else {
+    if !reply_string(cx.reply, &mut cx.db, &key)? {
         cx.reply.null();
         return Ok(());
-    };
-    let had_expiry = entry.expiry().is_some();
-    string_of(&entry)?;
+    }
+    let had_expiry = cx.db.peek(&key).is_some_and(|entry| entry.expiry().is_some());
     let expiry = options.expiry(now, "getex")?;
-    reply_string(cx.reply, entry)?;
     match expiry {
         Some(when) if options.is_absolute() && when <= now => drop(cx.db.remove(&key, Free::Now, Event::DEL)),
         Some(when) => drop(cx.db.set_expiry(&key, Some(when), Event::EXPIRE)),

@@ -27,8 +27,10 @@ impl Digest {
 
     /// Adds a value with its type and whether it expires.
     fn value(&mut self, entry: &Entry<'_>) {
-        self.mix(&STRING_TYPE.to_be_bytes());
-        self.mix(entry.value().bytes(&mut itoa::Buffer::new()));
+        if let Ok(string) = entry.string() {
+            self.mix(&STRING_TYPE.to_be_bytes());
+            self.mix(string.bytes(&mut itoa::Buffer::new()));
+        }
         if entry.expiry().is_some() {
             self.add(b"!!expire!!");
         }

@@ -1,6 +1,6 @@
 //! Looks at single keys, and makes many.
 
-use storage::{Event, NewValue, StrRef, Ttl};
+use storage::{Entry, Event, NewValue, StrRef, Ttl};
 
 use crate::command::{CommandResult, Context, Error};
 
@@ -14,7 +14,7 @@ pub(super) fn object(cx: &mut Context<'_>) -> CommandResult {
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
         entry.address(),
         entry.encoding(),
-        serialized_length(entry.value()),
+        serialized_length(entry),
         entry.access(),
         keyspace.access.idle_seconds(entry.access(), now_ms),
     );
@@ -22,8 +22,10 @@ pub(super) fn object(cx: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Bytes of a string in a snapshot, without compression: a header of its length and itself, or a small integer.
-fn serialized_length(value: StrRef<'_>) -> usize {
+/// Bytes of a string in a snapshot, without compression: a header of its length and itself, or a small integer. Of a
+/// collection the bytes that it takes in memory.
+fn serialized_length(entry: Entry<'_>) -> usize {
+    let Ok(value) = entry.string() else { return entry.memory() };
     match value {
         StrRef::Int(number) if i8::try_from(number).is_ok() => 2,
         StrRef::Int(number) if i16::try_from(number).is_ok() => 3,

@@ -6,86 +6,61 @@
 //! [expiry: i64, if the slot says so] [key length: 1 or 5 bytes] [key] [value]
 //! ```
 //!
-//! and the value is, by the slot's [`Kind`], eight bytes of integer, a length (1 or 3 bytes) with the string's bytes, or
-//! a pointer to a [`LongString`]. What kind it is and whether it expires stand in the spare bits of the slot's
-//! pointer, so that walking over a page of slots does not touch the entries.
+//! and the value is laid out as the slot's [`Kind`] says: an integer, a short string or packed collection with its
+//! length, or a pointer to something larger. What kind it is and whether it expires stand in the spare bits of the
+//! slot's pointer, so that walking over a page of slots does not touch the entries.
 
-use std::alloc::{self, Layout};
+mod string;
+
 use std::{ptr, slice};
 
 use bytes::Bytes;
 
 use crate::memory::good_size;
 use crate::table::PlainItem;
+use crate::value::{Boxed, Stored, Type, Value, WrongType};
+
+use crate::layout::{
+    LONG_KEY, allocate, boxed, head_len, inline_len_bytes, inline_parts, release, write_box, write_inline, write_key,
+};
+pub use string::StrRef;
+use string::{LongString, grow};
 
 /// Strings longer than this live in a buffer of their own, which replies can share.
 pub const MAX_INLINE: usize = 4096;
-
-/// A string too long for its entry.
-enum LongString {
-    /// Being edited: has room to grow.
-    Owned(Vec<u8>),
-    /// Handed in by a client's request or out to a client's reply, and copied at the next edit if still in use.
-    Shared(Bytes),
-}
-
-impl LongString {
-    fn as_slice(&self) -> &[u8] {
-        match self {
-            LongString::Owned(bytes) => bytes,
-            LongString::Shared(bytes) => bytes,
-        }
-    }
-
-    fn share(&mut self) -> Bytes {
-        if let LongString::Owned(bytes) = self {
-            *self = LongString::Shared(std::mem::take(bytes).into());
-        }
-        match self {
-            LongString::Shared(bytes) => bytes.clone(),
-            LongString::Owned(_) => unreachable!("made shared above"),
-        }
-    }
-
-    fn edit(&mut self) -> &mut Vec<u8> {
-        if let LongString::Shared(bytes) = self {
-            *self = LongString::Owned(Vec::from(std::mem::take(bytes)));
-        }
-        match self {
-            LongString::Owned(bytes) => bytes,
-            LongString::Shared(_) => unreachable!("made owned above"),
-        }
-    }
-}
+/// Packed collections longer than this are boxed: each change to one inside an entry copies it out and back.
+pub const MAX_PACKED: usize = 512;
 
 /// How an entry's value is laid out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub enum Kind {
-    /// A string that is a canonical 64-bit integer.
+pub(crate) enum Kind {
+    /// A string that is a canonical 64-bit integer: its eight bytes.
     Int = 0,
-    /// A short string inside the entry.
+    /// A short string: its length (1 or 3 bytes) and its bytes.
     Inline = 1,
-    /// A short string inside the entry that was made by editing; clients are told "raw" whatever its length.
+    /// The same, made by editing; clients are told "raw" whatever its length.
     InlineRaw = 2,
-    /// A long string in a buffer of its own.
-    Heap = 3,
+    /// A long string: a pointer to a [`LongString`].
+    Long = 3,
+    /// A packed collection: a byte for its type and form, its length (1 or 3 bytes) and its bytes.
+    Packed = 4,
+    /// Another collection: a pointer to a [`Boxed`].
+    Boxed = 5,
+    /// The same, and something inside it expires.
+    Timed = 6,
 }
 
 impl Kind {
-    /// The type's name as TYPE tells it.
-    pub fn type_name(self) -> &'static str {
-        match self {
-            Kind::Int | Kind::Inline | Kind::InlineRaw | Kind::Heap => "string",
-        }
-    }
-
     fn from_bits(bits: u64) -> Kind {
         match bits & 7 {
             0 => Kind::Int,
             1 => Kind::Inline,
             2 => Kind::InlineRaw,
-            _ => Kind::Heap,
+            3 => Kind::Long,
+            4 => Kind::Packed,
+            5 => Kind::Boxed,
+            _ => Kind::Timed,
         }
     }
 }
@@ -101,10 +76,23 @@ pub enum NewValue<'a> {
     Shared(Bytes),
     /// An edited string that may have room to grow.
     Grown(Vec<u8>),
+    /// The bytes of a packed collection, no more than [`MAX_PACKED`], its type and form.
+    Packed(Type, u8, &'a [u8]),
+    Boxed(Box<Boxed>),
 }
 
-impl NewValue<'_> {
-    /// The kind that this value is stored as.
+impl<'a> NewValue<'a> {
+    /// A collection as it is best stored; the buffer of a packed one is handed back through `buffer`.
+    pub(crate) fn with_collection<C: Stored, R>(collection: C, put: impl FnOnce(NewValue<'_>) -> R) -> (R, Vec<u8>) {
+        match collection.packed() {
+            Some((form, bytes)) if bytes.len() <= MAX_PACKED => {
+                let result = put(NewValue::Packed(C::TYPE, form, bytes));
+                (result, collection.into_buffer())
+            }
+            _ => (put(NewValue::Boxed(Box::new(collection.into_boxed()))), Vec::new()),
+        }
+    }
+
     fn kind(&self) -> Kind {
         match self {
             NewValue::Int(_) => Kind::Int,
@@ -112,7 +100,10 @@ impl NewValue<'_> {
             NewValue::Raw(s) if s.len() <= MAX_INLINE => Kind::InlineRaw,
             NewValue::Shared(s) if s.len() <= MAX_INLINE => Kind::Inline,
             NewValue::Grown(s) if s.len() <= MAX_INLINE => Kind::InlineRaw,
-            _ => Kind::Heap,
+            NewValue::Packed(..) => Kind::Packed,
+            NewValue::Boxed(boxed) if boxed.next_expiry().is_some() => Kind::Timed,
+            NewValue::Boxed(_) => Kind::Boxed,
+            _ => Kind::Long,
         }
     }
 
@@ -124,36 +115,13 @@ impl NewValue<'_> {
             NewValue::Str(s) | NewValue::Raw(s) => inline(s.len()),
             NewValue::Shared(s) => inline(s.len()),
             NewValue::Grown(s) => inline(s.len()),
+            NewValue::Packed(_, _, bytes) => 1 + inline(bytes.len()),
+            NewValue::Boxed(_) => POINTER_LEN,
         }
     }
 }
 
-/// A string value as it lies in its entry.
-#[derive(Clone, Copy)]
-pub enum StrRef<'a> {
-    Int(i64),
-    Bytes(&'a [u8]),
-}
-
-impl<'a> StrRef<'a> {
-    /// The value's bytes; an integer is written out into `digits`.
-    pub fn bytes(self, digits: &'a mut itoa::Buffer) -> &'a [u8] {
-        match self {
-            StrRef::Int(n) => digits.format(n).as_bytes(),
-            StrRef::Bytes(bytes) => bytes,
-        }
-    }
-
-    pub fn len(self) -> usize {
-        self.bytes(&mut itoa::Buffer::new()).len()
-    }
-
-    pub fn is_empty(self) -> bool {
-        self.len() == 0
-    }
-}
-
-const POINTER_LEN: usize = size_of::<*mut LongString>();
+const POINTER_LEN: usize = size_of::<*mut u8>();
 
 const EXPIRES: u64 = 1 << 47;
 const POINTER: u64 = (1 << 47) - 1 - 7;
@@ -176,6 +144,10 @@ impl Slot {
         self.0[..6].copy_from_slice(&word.to_le_bytes()[..6]);
     }
 
+    fn set_kind(&mut self, kind: Kind) {
+        self.set_word((self.word() & !7) | kind as u64);
+    }
+
     fn at(&self) -> *mut u8 {
         ptr::with_exposed_provenance_mut((self.word() & POINTER) as usize)
     }
@@ -186,7 +158,7 @@ impl Slot {
         self.at()
     }
 
-    pub fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         Kind::from_bits(self.word())
     }
 
@@ -194,6 +166,12 @@ impl Slot {
     #[inline]
     pub fn expires(&self) -> bool {
         self.word() & EXPIRES != 0
+    }
+
+    /// Whether something inside the value expires, told without touching it.
+    #[inline]
+    pub fn is_timed(&self) -> bool {
+        self.kind() == Kind::Timed
     }
 
     /// The 24-bit clock of the last access (see [`crate::access`]).
@@ -260,37 +238,144 @@ impl Slot {
         self.expires().then(|| unsafe { self.at().cast::<i64>().read_unaligned() })
     }
 
-    pub fn value(&self) -> StrRef<'_> {
+    /// When the first thing inside the value expires, in Unix milliseconds.
+    pub fn inner_expiry(&self) -> Option<i64> {
+        if self.is_timed() { self.boxed().and_then(Boxed::next_expiry) } else { None }
+    }
+
+    /// The value, if it is a string.
+    #[inline]
+    pub fn string(&self) -> Option<StrRef<'_>> {
         let p = self.value_at();
         // SAFETY: `value_at` is where `write_value` put a value of this kind.
         unsafe {
             match self.kind() {
-                Kind::Int => StrRef::Int(p.cast::<i64>().read_unaligned()),
+                Kind::Int => Some(StrRef::Int(p.cast::<i64>().read_unaligned())),
                 Kind::Inline | Kind::InlineRaw => {
                     let (data, len) = inline_parts(p);
-                    StrRef::Bytes(slice::from_raw_parts(data, len))
+                    Some(StrRef::Bytes(slice::from_raw_parts(data, len)))
                 }
-                Kind::Heap => StrRef::Bytes((*long_string(p)).as_slice()),
+                Kind::Long => Some(StrRef::Bytes((*boxed::<LongString>(p)).as_slice())),
+                Kind::Packed | Kind::Boxed | Kind::Timed => None,
             }
         }
+    }
+
+    /// A packed collection: its type, form and bytes.
+    fn packed(&self) -> Option<(u8, u8, &[u8])> {
+        if self.kind() != Kind::Packed {
+            return None;
+        }
+        let p = self.value_at();
+        // SAFETY: a value of this kind is a byte followed by an inline string.
+        unsafe {
+            let (data, len) = inline_parts(p.add(1));
+            Some((*p & 7, *p >> 3, slice::from_raw_parts(data, len)))
+        }
+    }
+
+    fn boxed(&self) -> Option<&Boxed> {
+        // SAFETY: a value of these kinds is a pointer to a collection that the entry owns.
+        matches!(self.kind(), Kind::Boxed | Kind::Timed).then(|| unsafe { &*boxed::<Boxed>(self.value_at()) })
+    }
+
+    fn boxed_mut(&mut self) -> Option<&mut Boxed> {
+        // SAFETY: as in `boxed`, and `&mut self` is the only way to it.
+        matches!(self.kind(), Kind::Boxed | Kind::Timed).then(|| unsafe { &mut *boxed::<Boxed>(self.value_at()) })
+    }
+
+    pub fn value(&self) -> Value<'_> {
+        if let Some(string) = self.string() {
+            return Value::Str(string);
+        }
+        match (self.packed(), self.boxed()) {
+            (Some((kind, form, bytes)), _) => Value::packed(kind, form, bytes),
+            (_, Some(boxed)) => boxed.as_ref(),
+            _ => unreachable!("a value is a string, packed or boxed"),
+        }
+    }
+
+    /// The collection, if it is one of this type.
+    #[inline]
+    pub fn collection<C: Stored>(&self) -> Result<C::Ref<'_>, WrongType> {
+        if let Some((kind, form, bytes)) = self.packed() {
+            return if kind == C::TYPE as u8 { Ok(C::packed_ref(form, bytes)) } else { Err(WrongType) };
+        }
+        self.boxed().and_then(C::from_boxed).map(C::as_ref).ok_or(WrongType)
+    }
+
+    /// Lets `change` work on the collection, which says besides its result whether it changed anything. A packed one is
+    /// copied to `scratch` for it, and back.
+    pub fn change<C: Stored, R>(
+        &mut self,
+        scratch: &mut Vec<u8>,
+        change: impl FnOnce(&mut C) -> (R, bool),
+    ) -> Result<R, WrongType> {
+        if let Some((kind, form, bytes)) = self.packed() {
+            if kind != C::TYPE as u8 {
+                return Err(WrongType);
+            }
+            let mut buffer = std::mem::take(scratch);
+            buffer.clear();
+            buffer.extend_from_slice(bytes);
+            let mut collection = C::from_packed(form, buffer);
+            let (result, changed) = change(&mut collection);
+            *scratch = if changed {
+                NewValue::with_collection(collection, |value| self.set_value(value)).1
+            } else {
+                collection.into_buffer()
+            };
+            return Ok(result);
+        }
+        let boxed = self.boxed_mut().ok_or(WrongType)?;
+        let (result, _) = change(C::from_boxed_mut(boxed).ok_or(WrongType)?);
+        let timed = boxed.next_expiry().is_some();
+        self.set_kind(if timed { Kind::Timed } else { Kind::Boxed });
+        Ok(result)
+    }
+
+    /// Removes what has expired inside the value. Returns how many elements that were.
+    pub fn expire_inside(&mut self, now_ms: i64) -> usize {
+        let Some(boxed) = self.boxed_mut() else { return 0 };
+        let removed = boxed.expire(now_ms);
+        let timed = boxed.next_expiry().is_some();
+        self.set_kind(if timed { Kind::Timed } else { Kind::Boxed });
+        removed
+    }
+
+    /// Whether the value is a collection that is empty and must go.
+    pub fn is_spent(&self) -> bool {
+        // Nothing empty is packed: it takes a change to empty a collection, which then is looked at.
+        self.boxed().is_some_and(Boxed::is_spent)
     }
 
     /// A long string's buffer, shared with the caller; `None` where copying is the better way.
     pub fn share(&mut self) -> Option<Bytes> {
         // SAFETY: a value of this kind is a pointer to a string that the entry owns, and `&mut self` the only way to it.
-        (self.kind() == Kind::Heap).then(|| unsafe { (*long_string(self.value_at())).share() })
+        (self.kind() == Kind::Long).then(|| unsafe { (*boxed::<LongString>(self.value_at())).share() })
     }
 
-    /// Bytes behind the entry, for deciding whether freeing is worth another thread.
-    pub fn heap_len(&self) -> usize {
+    fn long(&self) -> Option<&LongString> {
         // SAFETY: a value of this kind is a pointer to a string that the entry owns.
-        if self.kind() == Kind::Heap { unsafe { (*long_string(self.value_at())).as_slice().len() } } else { 0 }
+        (self.kind() == Kind::Long).then(|| unsafe { &*boxed::<LongString>(self.value_at()) })
     }
 
-    /// The entry's own bytes, as the allocator rounds them, and those of a long string.
+    /// Whether freeing takes so long that another thread should do it.
+    pub fn is_big(&self) -> bool {
+        const LONG: usize = 64 * 1024;
+        const MANY: usize = 64;
+        self.long().is_some_and(|string| string.as_slice().len() >= LONG)
+            || self.boxed().is_some_and(|boxed| boxed.free_effort() >= MANY)
+    }
+
+    /// The entry's own bytes, as the allocator rounds them, and those behind its value.
     pub fn memory(&self) -> usize {
-        let long = self.heap_len();
-        good_size(self.size()) + if long > 0 { good_size(long) + good_size(size_of::<LongString>()) } else { 0 }
+        let behind = match (self.long(), self.boxed()) {
+            (Some(string), _) => good_size(string.as_slice().len()) + good_size(size_of::<LongString>()),
+            (_, Some(boxed)) => boxed.memory() + good_size(size_of::<Boxed>()),
+            _ => 0,
+        };
+        good_size(self.size()) + behind
     }
 
     /// Replaces the value; in place when the entry's size class does not change.
@@ -309,7 +394,7 @@ impl Slot {
             drop_value(self.kind(), p);
             write_value(p, value);
         }
-        self.set_word((self.word() & !7) | kind as u64);
+        self.set_kind(kind);
     }
 
     /// Sets or clears the expiry.
@@ -353,41 +438,48 @@ impl Slot {
 
     /// A second entry with the same value under another key.
     pub fn duplicate(&self, key: &[u8], expiry: Option<i64>, access: u32) -> Slot {
-        let value = match self.value() {
-            StrRef::Int(n) => NewValue::Int(n),
-            StrRef::Bytes(s) if self.kind() == Kind::InlineRaw => NewValue::Raw(s),
-            StrRef::Bytes(s) => NewValue::Str(s),
+        let value = if let Some((kind, form, bytes)) = self.packed() {
+            NewValue::Packed(Value::packed(kind, form, bytes).kind(), form, bytes)
+        } else if let Some(boxed) = self.boxed() {
+            NewValue::Boxed(Box::new(boxed.clone()))
+        } else {
+            match self.string() {
+                Some(StrRef::Int(n)) => NewValue::Int(n),
+                Some(StrRef::Bytes(s)) if self.kind() == Kind::InlineRaw => NewValue::Raw(s),
+                Some(StrRef::Bytes(s)) => NewValue::Str(s),
+                None => unreachable!("a value is a string, packed or boxed"),
+            }
         };
         Slot::new(key, expiry, value, access)
     }
 
-    /// Makes the value an editable string of at least `min_len` bytes (zero-padded), lets `edit` change the bytes in
+    /// Makes the string an editable one of at least `min_len` bytes (zero-padded), lets `edit` change the bytes in
     /// place, and leaves it marked as edited.
-    pub fn edit<R>(&mut self, min_len: usize, edit: impl FnOnce(&mut [u8]) -> R) -> R {
-        if self.kind() == Kind::Heap {
+    pub fn edit<R>(&mut self, min_len: usize, edit: impl FnOnce(&mut [u8]) -> R) -> Result<R, WrongType> {
+        if self.kind() == Kind::Long {
             // SAFETY: a value of this kind is a pointer to a string that the entry owns, `&mut self` the only way to it.
-            let string = unsafe { (*long_string(self.value_at())).edit() };
+            let string = unsafe { (*boxed::<LongString>(self.value_at())).edit() };
             if string.len() < min_len {
                 grow(string, min_len);
             }
-            return edit(string);
+            return Ok(edit(string));
         }
         let mut digits = itoa::Buffer::new();
-        let current = self.value().bytes(&mut digits);
+        let current = self.string().ok_or(WrongType)?.bytes(&mut digits);
         let len = current.len().max(min_len);
         if self.kind() != Kind::Int && len == current.len() {
-            self.set_word((self.word() & !7) | Kind::InlineRaw as u64);
+            self.set_kind(Kind::InlineRaw);
             // SAFETY: an inline string of `len` bytes, to which `&mut self` is the only way.
-            return unsafe {
+            return Ok(unsafe {
                 let (data, len) = inline_parts(self.value_at());
                 edit(slice::from_raw_parts_mut(data, len))
-            };
+            });
         }
         let mut string = Vec::from(current);
         grow(&mut string, len);
         let result = edit(&mut string);
         self.set_value(if len > MAX_INLINE { NewValue::Grown(string) } else { NewValue::Raw(&string) });
-        result
+        Ok(result)
     }
 
     fn value_at(&self) -> *mut u8 {
@@ -403,71 +495,19 @@ impl Slot {
     /// Bytes asked for when this entry was allocated, as far as its size class goes.
     fn size(&self) -> usize {
         let head = head_len(self.key().len(), self.expires());
-        head + match self.value() {
-            StrRef::Int(_) => 8,
-            StrRef::Bytes(_) if self.kind() == Kind::Heap => POINTER_LEN,
-            StrRef::Bytes(s) => inline_len_bytes(s.len()) + s.len(),
-        }
-    }
-}
-
-const LONG_KEY: u8 = 255;
-const LONG_INLINE: u8 = 255;
-
-fn head_len(key_len: usize, expires: bool) -> usize {
-    (if expires { 8 } else { 0 }) + (if key_len < usize::from(LONG_KEY) { 1 } else { 5 }) + key_len
-}
-
-fn inline_len_bytes(len: usize) -> usize {
-    if len < usize::from(LONG_INLINE) { 1 } else { 3 }
-}
-
-/// Lengthens with zeros, with room for more once the string is long: appending byte by byte must not copy it each time.
-fn grow(string: &mut Vec<u8>, len: usize) {
-    if len > string.capacity() && len > MAX_INLINE {
-        string.reserve_exact(len + len / 4 - string.len());
-    }
-    string.resize(len, 0);
-}
-
-/// Whole size classes, so that an entry whose value changes in place is released with the layout it was allocated with.
-fn layout(size: usize) -> Layout {
-    Layout::from_size_align(good_size(size), 8).expect("an entry is far smaller than the address space")
-}
-
-fn allocate(size: usize) -> *mut u8 {
-    // SAFETY: an entry has at least a key length, so the size is not zero.
-    let at = unsafe { alloc::alloc(layout(size)) };
-    if at.is_null() {
-        alloc::handle_alloc_error(layout(size));
-    }
-    at
-}
-
-/// # Safety
-/// `at` came from [`allocate`] with a size of the same class and is not used again.
-unsafe fn release(at: *mut u8, size: usize) {
-    // SAFETY: see above.
-    unsafe { alloc::dealloc(at, layout(size)) }
-}
-
-/// # Safety
-/// `p` has room for the key and its length.
-unsafe fn write_key(p: *mut u8, key: &[u8]) {
-    // SAFETY: see above.
-    unsafe {
-        let data = match u8::try_from(key.len()) {
-            Ok(len) if len != LONG_KEY => {
-                *p = len;
-                p.add(1)
-            }
-            _ => {
-                *p = LONG_KEY;
-                p.add(1).cast::<u32>().write_unaligned(u32::try_from(key.len()).expect("keys are below 4 GiB"));
-                p.add(5)
-            }
+        let p = self.value_at();
+        // SAFETY: `p` is where `write_value` put a value of this kind.
+        let inline = |p: *mut u8| unsafe {
+            let (_, len) = inline_parts(p);
+            inline_len_bytes(len) + len
         };
-        ptr::copy_nonoverlapping(key.as_ptr(), data, key.len());
+        head + match self.kind() {
+            Kind::Int => 8,
+            Kind::Inline | Kind::InlineRaw => inline(p),
+            // SAFETY: the inline string stands behind the byte that tells its type.
+            Kind::Packed => 1 + inline(unsafe { p.add(1) }),
+            Kind::Long | Kind::Boxed | Kind::Timed => POINTER_LEN,
+        }
     }
 }
 
@@ -481,55 +521,14 @@ unsafe fn write_value(p: *mut u8, value: NewValue<'_>) {
             NewValue::Str(s) | NewValue::Raw(s) if s.len() <= MAX_INLINE => write_inline(p, s),
             NewValue::Shared(s) if s.len() <= MAX_INLINE => write_inline(p, &s),
             NewValue::Grown(s) if s.len() <= MAX_INLINE => write_inline(p, &s),
-            NewValue::Str(s) | NewValue::Raw(s) => write_long(p, LongString::Owned(s.to_vec())),
-            NewValue::Shared(s) => write_long(p, LongString::Shared(s)),
-            NewValue::Grown(s) => write_long(p, LongString::Owned(s)),
-        }
-    }
-}
-
-/// # Safety
-/// `p` has room for the string and its length.
-unsafe fn write_inline(p: *mut u8, s: &[u8]) {
-    // SAFETY: see above.
-    unsafe {
-        let data = match u8::try_from(s.len()) {
-            Ok(len) if len != LONG_INLINE => {
-                *p = len;
-                p.add(1)
+            NewValue::Str(s) | NewValue::Raw(s) => write_box(p, Box::new(LongString::Owned(s.to_vec()))),
+            NewValue::Shared(s) => write_box(p, Box::new(LongString::Shared(s))),
+            NewValue::Grown(s) => write_box(p, Box::new(LongString::Owned(s))),
+            NewValue::Packed(kind, form, bytes) => {
+                *p = kind as u8 | form << 3;
+                write_inline(p.add(1), bytes);
             }
-            _ => {
-                *p = LONG_INLINE;
-                p.add(1).cast::<u16>().write_unaligned(s.len() as u16);
-                p.add(3)
-            }
-        };
-        ptr::copy_nonoverlapping(s.as_ptr(), data, s.len());
-    }
-}
-
-/// # Safety
-/// `p` has room for a pointer.
-unsafe fn write_long(p: *mut u8, string: LongString) {
-    // SAFETY: see above.
-    unsafe { p.cast::<*mut LongString>().write_unaligned(Box::into_raw(Box::new(string))) }
-}
-
-/// # Safety
-/// `p` holds what [`write_long`] wrote.
-unsafe fn long_string(p: *mut u8) -> *mut LongString {
-    // SAFETY: see above.
-    unsafe { p.cast::<*mut LongString>().read_unaligned() }
-}
-
-/// # Safety
-/// `p` holds an inline string as [`write_inline`] wrote it.
-unsafe fn inline_parts(p: *mut u8) -> (*mut u8, usize) {
-    // SAFETY: see above.
-    unsafe {
-        match *p {
-            LONG_INLINE => (p.add(3), usize::from(p.add(1).cast::<u16>().read_unaligned())),
-            len => (p.add(1), usize::from(len)),
+            NewValue::Boxed(collection) => write_box(p, collection),
         }
     }
 }
@@ -537,8 +536,12 @@ unsafe fn inline_parts(p: *mut u8) -> (*mut u8, usize) {
 /// # Safety
 /// `p` holds a value of this kind, which is not used again.
 unsafe fn drop_value(kind: Kind, p: *mut u8) {
-    if kind == Kind::Heap {
-        // SAFETY: see above; the box was made by `write_long`.
-        drop(unsafe { Box::from_raw(long_string(p)) });
+    // SAFETY: see above; the boxes were made by `write_box`.
+    unsafe {
+        match kind {
+            Kind::Int | Kind::Inline | Kind::InlineRaw | Kind::Packed => {}
+            Kind::Long => drop(Box::from_raw(boxed::<LongString>(p))),
+            Kind::Boxed | Kind::Timed => drop(Box::from_raw(boxed::<Boxed>(p))),
+        }
     }
 }

@@ -1,13 +1,27 @@
 //! The one way to the keys: a view of locked shards that finds keys, expires the dead ones it meets, and records what
 //! a command changed.
 
+mod change;
+mod entry;
+mod expire;
+mod serve;
+mod walk;
+
+use std::collections::VecDeque;
+
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::effects::{Effect, Effects, Event};
-use crate::entry::{Kind, NewValue, Slot, StrRef};
-use crate::keyspace::{Db, Key, Keyspace, Locked, SHARDS};
-use crate::reclaim::{WORTHWHILE, free_table};
-use crate::table::{NO_HINT, Position};
+use crate::entry::{NewValue, Slot};
+use crate::keyspace::{Db, Key, Keyspace, Locked};
+use crate::reclaim::free_table;
+use crate::table::Position;
+use crate::value::WrongType;
+
+pub use change::Log;
+pub use entry::Entry;
+use expire::hint_of;
 
 /// What becomes of a key's expiry when its value is set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,54 +39,6 @@ pub enum Free {
     Later,
 }
 
-/// Strings up to this length are reported as "embstr".
-const MAX_EMBSTR: usize = 44;
-
-/// A key as commands read it. Changing goes through the [`View`], which records it.
-pub struct Entry<'v>(&'v mut Slot);
-
-impl Entry<'_> {
-    pub fn value(&self) -> StrRef<'_> {
-        self.0.value()
-    }
-
-    /// A long string's buffer, to be sent without a copy.
-    pub fn share(&mut self) -> Option<Bytes> {
-        self.0.share()
-    }
-
-    pub fn kind(&self) -> Kind {
-        self.0.kind()
-    }
-
-    /// The encoding's name as OBJECT ENCODING tells it, by the rules of Redis rather than by how the value lies here.
-    pub fn encoding(&self) -> &'static str {
-        match self.kind() {
-            Kind::Int => "int",
-            Kind::Inline if self.value().len() <= MAX_EMBSTR => "embstr",
-            Kind::Inline | Kind::InlineRaw | Kind::Heap => "raw",
-        }
-    }
-
-    pub fn expiry(&self) -> Option<i64> {
-        self.0.expiry()
-    }
-
-    /// Where the entry lies, for people to look at only.
-    pub fn address(&self) -> *const u8 {
-        self.0.address()
-    }
-
-    pub fn access(&self) -> u32 {
-        self.0.access()
-    }
-
-    /// Bytes that the key and its value take, its place in the table included.
-    pub fn memory(&self) -> usize {
-        self.0.memory() + size_of::<Slot>()
-    }
-}
-
 /// Locked shards, seen by one command (or transaction, or script) at one instant.
 pub struct View<'k> {
     keyspace: &'k Keyspace,
@@ -81,6 +47,8 @@ pub struct View<'k> {
     now_ms: i64,
     /// Whether reading a key counts as an access to it (CLIENT NO-TOUCH turns it off).
     touch: bool,
+    /// Keys that changed while somebody waits for them, in order.
+    ready: VecDeque<(usize, Box<[u8]>)>,
     /// What was done so far.
     pub effects: Effects,
 }
@@ -88,7 +56,7 @@ pub struct View<'k> {
 impl<'k> View<'k> {
     #[inline]
     pub(crate) fn new(keyspace: &'k Keyspace, locked: Locked<'k>, db: usize, now_ms: i64) -> View<'k> {
-        View { keyspace, locked, db, now_ms, touch: true, effects: Effects::default() }
+        View { keyspace, locked, db, now_ms, touch: true, ready: VecDeque::new(), effects: Effects::default() }
     }
 
     pub fn keyspace(&self) -> &'k Keyspace {
@@ -130,6 +98,29 @@ impl<'k> View<'k> {
         Some(Entry(slot))
     }
 
+    /// Reads several keys as [`View::read`] does.
+    pub fn read_all(&mut self, keys: &[Key<'_>]) -> SmallVec<[Option<Entry<'_>>; 4]> {
+        // What has expired goes first, then nothing moves any more.
+        for key in keys {
+            self.read(key);
+        }
+        keys.iter().map(|key| self.look(key)).collect()
+    }
+
+    /// Looks at several keys as [`View::peek`] does.
+    pub fn peek_all(&mut self, keys: &[Key<'_>]) -> SmallVec<[Option<Entry<'_>>; 4]> {
+        for key in keys {
+            self.find(key);
+        }
+        keys.iter().map(|key| self.look(key)).collect()
+    }
+
+    /// A long string's buffer, to be sent without a copy; `None` where copying is the better way.
+    pub fn share(&mut self, key: &Key<'_>) -> Option<Bytes> {
+        let handle = self.find(key)?;
+        self.table_db(key).table.at_mut(handle).share()
+    }
+
     /// Looks at a key without an access to it; counts as a hit or a miss.
     pub fn inspect(&mut self, key: &Key<'_>) -> Option<Entry<'_>> {
         let found = self.find(key);
@@ -137,13 +128,13 @@ impl<'k> View<'k> {
             Some(_) => self.effects.hits += 1,
             None => self.effects.misses += 1,
         }
-        Some(Entry(self.table_db(key).table.at_mut(found?)))
+        Some(Entry(self.table_db(key).table.at(found?)))
     }
 
     /// Looks at a key that is about to be changed: no statistics, no access.
     pub fn peek(&mut self, key: &Key<'_>) -> Option<Entry<'_>> {
         let found = self.find(key)?;
-        Some(Entry(self.table_db(key).table.at_mut(found)))
+        Some(Entry(self.table_db(key).table.at(found)))
     }
 
     pub fn exists(&mut self, key: &Key<'_>) -> bool {
@@ -168,7 +159,7 @@ impl<'k> View<'k> {
         compute: impl FnOnce(Option<Entry<'_>>) -> Result<NewValue<'a>, E>,
     ) -> Result<(), E> {
         let found = self.find(key);
-        let old = found.map(|handle| Entry(self.table_db(key).table.at_mut(handle)));
+        let old = found.map(|handle| Entry(self.table_db(key).table.at(handle)));
         let value = compute(old)?;
         self.put(key, found, value, Ttl::Keep);
         self.changed(key, event);
@@ -183,20 +174,20 @@ impl<'k> View<'k> {
         min_len: usize,
         event: Event,
         edit: impl FnOnce(&mut [u8]) -> (R, bool),
-    ) -> R {
+    ) -> Result<R, WrongType> {
         let found = match self.find(key) {
             Some(position) => position,
             None => self.insert(key, NewValue::Raw(b""), None),
         };
         let (keyspace, now_ms) = (self.keyspace, self.now_ms);
         let slot = self.table_db(key).table.at_mut(found);
-        let grows = slot.value().len() < min_len;
-        let (result, changed) = slot.edit(min_len, edit);
+        let grows = slot.string().ok_or(WrongType)?.len() < min_len;
+        let (result, changed) = slot.edit(min_len, edit)?;
         touch_slot(keyspace, slot, now_ms);
         if changed || grows {
             self.changed(key, event);
         }
-        result
+        Ok(result)
     }
 
     /// Removes a key. Tells whether it was there.
@@ -276,7 +267,7 @@ impl<'k> View<'k> {
         for shard in self.locked.all() {
             let db = shard.db_mut(db);
             removed += db.table.len();
-            db.expiring = 0;
+            (db.expiring, db.timed) = (0, 0);
             let table = std::mem::take(&mut db.table);
             match free {
                 Free::Now => free_table(table),
@@ -285,6 +276,7 @@ impl<'k> View<'k> {
             }
         }
         self.effects.dirty += removed as u64;
+        self.wake_all(db);
         removed
     }
 
@@ -294,79 +286,8 @@ impl<'k> View<'k> {
             shard.swap(a, b);
         }
         self.effects.dirty += 1;
-    }
-
-    /// Calls `each` with every live key of the current database. Needs all shards.
-    pub fn for_each_key(&mut self, mut each: impl FnMut(&[u8])) {
-        let (db, now_ms) = (self.db, self.now_ms);
-        for shard in self.locked.all() {
-            let Some(db) = shard.db(db) else { continue };
-            for slot in db.table.iter().filter(|slot| !is_expired(slot, now_ms)) {
-                each(slot.key());
-            }
-        }
-    }
-
-    /// One step of SCAN over one shard: passes the live keys of the next page on and returns the cursor of the one
-    /// after it, 0 at the end.
-    pub fn scan_shard(&mut self, shard: usize, cursor: u64, mut each: impl FnMut(&[u8], Kind)) -> u64 {
-        let (db, now_ms) = (self.db, self.now_ms);
-        let Some(db) = self.locked.shard(shard).db(db) else { return 0 };
-        db.table.scan(cursor, |slot| {
-            if !is_expired(slot, now_ms) {
-                each(slot.key(), slot.kind());
-            }
-        })
-    }
-
-    /// A key of one shard, each with the same chance; expired ones are removed until a live one turns up.
-    pub fn random_in_shard(&mut self, shard: usize, mut random: impl FnMut() -> u64) -> Option<Vec<u8>> {
-        loop {
-            let (db, now_ms) = (self.db, self.now_ms);
-            let slot = self.locked.shard(shard).db(db)?.table.random(&mut random)?;
-            let name = slot.key().to_vec();
-            if !is_expired(slot, now_ms) {
-                return Some(name);
-            }
-            let key = self.keyspace.key(&name);
-            self.find(&key);
-        }
-    }
-
-    /// Expired keys of one shard and database are removed, at most about `budget` looked at. Tells whether all were.
-    pub(crate) fn sweep_expired(&mut self, shard: usize, budget: usize) -> bool {
-        let now_ms = self.now_ms;
-        let now_seconds = hint_of(now_ms);
-        let mut looked_at = 0;
-        let mut dead: Vec<Vec<u8>> = Vec::new();
-        let db = self.locked.shard(shard).db_mut(self.db);
-        let mut number = 0;
-        while looked_at < budget {
-            number = db.table.visit_page(number, |page| {
-                if page.hint() > now_seconds {
-                    return;
-                }
-                let mut earliest = NO_HINT;
-                for slot in page.items() {
-                    let Some(expiry) = slot.expiry() else { continue };
-                    looked_at += 1;
-                    if expiry < now_ms {
-                        dead.push(slot.key().to_vec());
-                    } else {
-                        earliest = earliest.min(hint_of(expiry));
-                    }
-                }
-                page.set_hint(earliest);
-            });
-            if number == 0 {
-                break;
-            }
-        }
-        for name in dead {
-            let key = self.keyspace.key(&name);
-            self.find(&key);
-        }
-        looked_at < budget
+        self.wake_all(a);
+        self.wake_all(b);
     }
 
     /// Counts a change that leaves the value as it is as an access to its key.
@@ -375,6 +296,12 @@ impl<'k> View<'k> {
             let (keyspace, now_ms) = (self.keyspace, self.now_ms);
             touch_slot(keyspace, self.table_db(key).table.at_mut(handle), now_ms);
         }
+    }
+
+    /// A key that was found before, while nothing has changed since.
+    fn look(&self, key: &Key<'_>) -> Option<Entry<'_>> {
+        let table = &self.locked.shard_ref(key.shard()).db(self.db)?.table;
+        table.find(key.hash, |slot| slot.key() == key.bytes).map(Entry)
     }
 
     fn table_db(&mut self, key: &Key<'_>) -> &mut Db {
@@ -387,19 +314,15 @@ impl<'k> View<'k> {
         let now_ms = self.now_ms;
         let table = &self.table_db(key).table;
         let handle = table.position(key.hash, |slot| slot.key() == key.bytes)?;
-        if is_expired(table.at(handle), now_ms) {
+        let slot = table.at(handle);
+        if is_expired(slot, now_ms) {
             self.expire(key, handle);
             return None;
         }
+        if slot.is_timed() {
+            return self.expire_inside(key, handle);
+        }
         Some(handle)
-    }
-
-    #[cold]
-    fn expire(&mut self, key: &Key<'_>, handle: Position) {
-        let slot = self.take(key, handle);
-        self.release(slot, Free::Later);
-        self.effects.expired += 1;
-        self.changed(key, Event::EXPIRED);
     }
 
     #[inline]
@@ -410,12 +333,24 @@ impl<'k> View<'k> {
             return;
         };
         let (keyspace, now_ms) = (self.keyspace, self.now_ms);
-        let slot = self.table_db(key).table.at_mut(handle);
-        slot.set_value(value);
+        let db = self.table_db(key);
+        let slot = db.table.at_mut(handle);
+        db.timed -= usize::from(slot.is_timed());
+        if slot.is_big() {
+            let next = Slot::new(key.bytes, slot.expiry(), value, slot.access());
+            let old = std::mem::replace(slot, next);
+            keyspace.reclaimer.entry(old);
+        } else {
+            slot.set_value(value);
+        }
         touch_slot(keyspace, slot, now_ms);
+        if slot.is_timed() {
+            db.timed += 1;
+            self.lower_hint(key, handle);
+        }
         match ttl {
             Ttl::Keep => {}
-            Ttl::Clear if !slot.expires() => {}
+            Ttl::Clear if !self.table_db(key).table.at(handle).expires() => {}
             Ttl::Clear => self.put_expiry(key, handle, None),
             Ttl::At(when) => self.put_expiry(key, handle, Some(when)),
         }
@@ -448,6 +383,10 @@ impl<'k> View<'k> {
             db.expiring += 1;
             db.table.lower_hint(key.hash, hint_of(when));
         }
+        if db.table.at(handle).is_timed() {
+            db.timed += 1;
+            self.lower_hint(key, handle);
+        }
         handle
     }
 
@@ -455,11 +394,12 @@ impl<'k> View<'k> {
         let db = self.table_db(key);
         let slot = db.table.remove_at(handle);
         db.expiring -= usize::from(slot.expires());
+        db.timed -= usize::from(slot.is_timed());
         slot
     }
 
     fn release(&self, slot: Slot, free: Free) {
-        if free == Free::Later && slot.heap_len() >= WORTHWHILE {
+        if free == Free::Later && slot.is_big() {
             self.keyspace.reclaimer.entry(slot);
         } else {
             slot.free();
@@ -477,38 +417,11 @@ impl<'k> View<'k> {
         if self.keyspace.observed() {
             self.effects.events.push(Effect { db: self.db, key: key.bytes.into(), event });
         }
-    }
-}
-
-impl Keyspace {
-    /// A key of a database, each with the same chance. Keys that turn out to be expired are removed, which `effects`
-    /// records.
-    pub fn random_key(
-        &self,
-        db: usize,
-        now_ms: i64,
-        mut random: impl FnMut() -> u64,
-        effects: &mut Effects,
-    ) -> Option<Vec<u8>> {
-        // A shard is chosen by its share of the keys; expiry may empty it meanwhile, then another is chosen.
-        loop {
-            let mut at = match self.counts(db).keys {
-                0 => return None,
-                keys => ((u128::from(random()) * keys as u128) >> 64) as usize,
-            };
-            for shard in 0..SHARDS {
-                let mut view = self.view_shard(db, shard, now_ms);
-                let keys = view.locked.shard(shard).db(db).map_or(0, |db| db.table.len());
-                if at < keys {
-                    let key = view.random_in_shard(shard, &mut random);
-                    effects.absorb(view.effects);
-                    if key.is_some() {
-                        return key;
-                    }
-                    break;
-                }
-                at = at.saturating_sub(keys);
-            }
+        let db = self.db;
+        if let Some(waiting) = self.locked.shard_ref(key.shard()).waiting()
+            && waiting.contains(db, key.bytes)
+        {
+            self.ready.push_back((db, key.bytes.into()));
         }
     }
 }
@@ -517,11 +430,6 @@ impl Keyspace {
 #[inline]
 fn is_expired(slot: &Slot, now_ms: i64) -> bool {
     slot.expiry().is_some_and(|when| when < now_ms)
-}
-
-/// Page hints are in whole seconds, rounded down: a lower bound.
-fn hint_of(ms: i64) -> u32 {
-    u32::try_from((ms / 1000).max(0)).unwrap_or(u32::MAX - 1).min(u32::MAX - 1)
 }
 
 #[inline]
@@ -534,8 +442,7 @@ fn touch_slot(keyspace: &Keyspace, slot: &mut Slot, now_ms: i64) {
 
 /// Only for the odds of the frequency counter: quality does not matter, speed does.
 fn rand_u32() -> u32 {
-    use std::cell::Cell;
-    thread_local!(static STATE: Cell<u32> = const { Cell::new(0x9e37_79b9) });
+    thread_local!(static STATE: std::cell::Cell<u32> = const { std::cell::Cell::new(0x9e37_79b9) });
     let mut x = STATE.get();
     x ^= x << 13;
     x ^= x >> 17;

@@ -1,0 +1,173 @@
+//! Commands that wait for data.
+//!
+//! Such a command is parsed once, into a value that can be served again and again. Where it finds nothing, it is parked
+//! under its keys (see [`storage::Waiter`]) and its client carries nothing else out. Whoever changes one of the keys
+//! serves it, on whatever thread that is, under the locks that he holds; the reply then waits for the client's own
+//! connection, which is woken to send it.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use protocol::{Reply, Resp};
+use smallvec::SmallVec;
+use storage::{Key, Keyspace, Served, View, Waiter};
+
+use crate::client::{Shared, Wait};
+use crate::command::{CommandResult, Context, Error};
+use crate::longdouble::LongDouble;
+
+/// A command that can wait for data.
+pub trait Blocking: Send + Sync + 'static {
+    /// The keys that may bring data.
+    fn keys(&self) -> &[Vec<u8>];
+
+    /// Another key that serving changes.
+    fn destination(&self) -> Option<&[u8]> {
+        None
+    }
+
+    /// Whether the client must hear when a key goes or changes its type.
+    fn hears_of_removal(&self) -> bool {
+        false
+    }
+
+    /// Serves the client if there is something for it, and tells whether it did. A command that was `woken` passes over
+    /// keys that the view does not hold and keys of other types.
+    fn serve(&self, db: &mut View<'_>, reply: &mut Reply, woken: bool) -> Result<bool, Error>;
+
+    /// The reply when the time is over.
+    fn timed_out(&self, reply: &mut Reply);
+}
+
+/// What became of a parked command.
+enum State {
+    Waiting,
+    Served(Result<Vec<u8>, Error>),
+    /// Its client waits no more.
+    Over,
+}
+
+/// A command that waits.
+pub struct Parked {
+    client: Arc<Shared>,
+    db: usize,
+    resp: Resp,
+    extra_shards: SmallVec<[usize; 1]>,
+    command: Box<dyn Blocking>,
+    state: Mutex<State>,
+}
+
+impl Waiter for Parked {
+    fn serve(&self, view: &mut View<'_>) -> Served {
+        // Its client takes this lock without holding any shard, so that nobody waits for each other.
+        let mut state = self.state.lock();
+        if !matches!(*state, State::Waiting) {
+            return Served::Done;
+        }
+        view.select(self.db);
+        let mut reply = Reply::new(self.resp);
+        *state = match self.command.serve(view, &mut reply, true) {
+            Ok(false) => return Served::NotYet,
+            Ok(true) => State::Served(Ok(reply.to_vec())),
+            Err(error) => State::Served(Err(error)),
+        };
+        drop(state);
+        self.client.wake();
+        Served::Done
+    }
+
+    fn hears_of_removal(&self) -> bool {
+        self.command.hears_of_removal()
+    }
+
+    fn extra_shards(&self) -> &[usize] {
+        &self.extra_shards
+    }
+}
+
+impl Parked {
+    /// Whether the reply is there.
+    pub fn is_served(&self) -> bool {
+        matches!(*self.state.lock(), State::Served(_))
+    }
+
+    /// Ends the wait: from now on nobody serves the command. Its reply, if it was served before.
+    pub fn end(self: Arc<Self>, keyspace: &Keyspace) -> Option<Result<Vec<u8>, Error>> {
+        let state = std::mem::replace(&mut *self.state.lock(), State::Over);
+        let waiter: Arc<dyn Waiter> = self.clone();
+        for key in self.command.keys() {
+            keyspace.leave(self.db, key, &waiter);
+        }
+        match state {
+            State::Served(reply) => Some(reply),
+            State::Waiting | State::Over => None,
+        }
+    }
+}
+
+/// Serves a command, or has its client wait until `until_ms` (for ever without).
+pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl Blocking) -> CommandResult {
+    if command.serve(&mut cx.db, cx.reply, false)? {
+        return Ok(());
+    }
+    let keyspace = &cx.server.keyspace;
+    let resp = cx.reply.resp();
+    let mut timed_out = Reply::new(resp);
+    command.timed_out(&mut timed_out);
+    let parked = Arc::new(Parked {
+        client: Arc::clone(&cx.client.shared),
+        db: cx.client.db(),
+        resp,
+        extra_shards: command.destination().map(|key| keyspace.key(key).shard()).into_iter().collect(),
+        command: Box::new(command),
+        state: Mutex::new(State::Waiting),
+    });
+    for key in parked.command.keys() {
+        let waiter: Arc<dyn Waiter> = parked.clone();
+        cx.db.park(&keyspace.key(key), waiter);
+    }
+    cx.client.wait = Some(Wait { until_ms, reply: timed_out.to_vec(), parked: Some(parked) });
+    Ok(())
+}
+
+/// The first of some keys that the view holds and `serve` is content with. What a woken command cannot use, it passes
+/// over.
+pub fn first_served(
+    keys: &[Vec<u8>],
+    db: &mut View<'_>,
+    woken: bool,
+    mut serve: impl FnMut(&Key<'_>, &mut View<'_>) -> Result<bool, Error>,
+) -> Result<bool, Error> {
+    for key in keys {
+        let key = db.keyspace().key(key);
+        if woken && !db.holds(&key) {
+            continue;
+        }
+        match serve(&key, db) {
+            Ok(false) => {}
+            Ok(true) => return Ok(true),
+            Err(error) if woken && error == Error::WRONG_TYPE => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
+impl Context<'_> {
+    /// The argument at `index`, seconds from now, as the Unix time in milliseconds at which to stop waiting; `None`,
+    /// written as 0, is never.
+    pub fn deadline_seconds(&self, index: usize) -> Result<Option<i64>, Error> {
+        let seconds =
+            LongDouble::parse(self.arg(index)).ok_or(Error::fixed("ERR timeout is not a float or out of range"))?;
+        let too_far = Error::fixed("ERR timeout is out of range");
+        let timeout = match seconds {
+            LongDouble::Infinite { negative: true } => -1,
+            seconds => seconds.scaled_ceil(1000).ok_or(too_far.clone())?,
+        };
+        if timeout < 0 {
+            return Err(Error::fixed("ERR timeout is negative"));
+        }
+        let until_ms = timeout.checked_add(self.now_ms()).ok_or(too_far)?;
+        Ok((timeout > 0).then_some(until_ms))
+    }
+}

@@ -1,0 +1,78 @@
+//! Walking over keys, and picking one at random.
+
+use super::{View, is_expired};
+use crate::effects::Effects;
+use crate::keyspace::{Keyspace, SHARDS};
+use crate::value::Type;
+
+impl View<'_> {
+    /// Calls `each` with every live key of the current database. Needs all shards.
+    pub fn for_each_key(&mut self, mut each: impl FnMut(&[u8])) {
+        let (db, now_ms) = (self.db, self.now_ms);
+        for shard in self.locked.all() {
+            let Some(db) = shard.db(db) else { continue };
+            for slot in db.table.iter().filter(|slot| !is_expired(slot, now_ms)) {
+                each(slot.key());
+            }
+        }
+    }
+
+    /// One step of SCAN over one shard: passes the live keys of the next page on and returns the cursor of the one
+    /// after it, 0 at the end.
+    pub fn scan_shard(&mut self, shard: usize, cursor: u64, mut each: impl FnMut(&[u8], Type)) -> u64 {
+        let (db, now_ms) = (self.db, self.now_ms);
+        let Some(db) = self.locked.shard(shard).db(db) else { return 0 };
+        db.table.scan(cursor, |slot| {
+            if !is_expired(slot, now_ms) {
+                each(slot.key(), slot.value().kind());
+            }
+        })
+    }
+
+    /// A key of one shard, each with the same chance; expired ones are removed until a live one turns up.
+    pub fn random_in_shard(&mut self, shard: usize, mut random: impl FnMut() -> u64) -> Option<Vec<u8>> {
+        loop {
+            let (db, now_ms) = (self.db, self.now_ms);
+            let slot = self.locked.shard(shard).db(db)?.table.random(&mut random)?;
+            let name = slot.key().to_vec();
+            if !is_expired(slot, now_ms) {
+                return Some(name);
+            }
+            let key = self.keyspace.key(&name);
+            self.find(&key);
+        }
+    }
+}
+
+impl Keyspace {
+    /// A key of a database, each with the same chance. Keys that turn out to be expired are removed, which `effects`
+    /// records.
+    pub fn random_key(
+        &self,
+        db: usize,
+        now_ms: i64,
+        mut random: impl FnMut() -> u64,
+        effects: &mut Effects,
+    ) -> Option<Vec<u8>> {
+        // A shard is chosen by its share of the keys; expiry may empty it meanwhile, then another is chosen.
+        loop {
+            let mut at = match self.counts(db).keys {
+                0 => return None,
+                keys => ((u128::from(random()) * keys as u128) >> 64) as usize,
+            };
+            for shard in 0..SHARDS {
+                let mut view = self.view_shard(db, shard, now_ms);
+                let keys = view.locked.shard(shard).db(db).map_or(0, |db| db.table.len());
+                if at < keys {
+                    let key = view.random_in_shard(shard, &mut random);
+                    effects.absorb(view.effects);
+                    if key.is_some() {
+                        return key;
+                    }
+                    break;
+                }
+                at = at.saturating_sub(keys);
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Collections in the keyspace: the gate stores them, removes them when they are empty, expires what is inside, and
+//! serves those who wait.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+use storage::hash::{FieldTtl, Hash};
+use storage::{Event, Free, Keyspace, NewValue, PackLimits, Served, Ttl, View, Waiter, WrongType};
+
+const LIMITS: PackLimits = PackLimits { entries: 512, value: 64 };
+
+fn set(view: &mut View<'_>, name: &[u8], field: &[u8], ttl: FieldTtl) -> Result<bool, WrongType> {
+    let key = view.keyspace().key(name);
+    view.change::<Hash, _>(&key, |hash, log| {
+        let new = hash.set(field, b"value", ttl, LIMITS);
+        log.changed(Event::SET, 1);
+        new
+    })
+}
+
+fn len(view: &mut View<'_>, name: &[u8]) -> Option<usize> {
+    let key = view.keyspace().key(name);
+    view.peek(&key).map(|entry| entry.get::<Hash>().expect("a hash").len())
+}
+
+#[test]
+fn a_collection_grows_out_of_its_entry_and_goes_when_empty() {
+    let keyspace = Keyspace::new(1);
+    let key = keyspace.key(b"h");
+    let mut view = keyspace.view_one(0, &key, 0);
+    for n in 0..2000u32 {
+        assert_eq!(set(&mut view, b"h", &n.to_le_bytes(), FieldTtl::Clear), Ok(true));
+        assert_eq!(len(&mut view, b"h"), Some(n as usize + 1));
+    }
+    assert_eq!(view.effects.dirty, 2000);
+    view.set_expiry(&key, Some(5), Event::EXPIRE);
+    let entry = view.peek(&key).expect("the key");
+    assert_eq!((entry.encoding(), entry.kind().name(), entry.string().is_err()), ("hashtable", "hash", true));
+    for n in 0..2000u32 {
+        let removed = view.change_existing::<Hash, _>(&key, |hash, log| {
+            log.changed(Event::SET, 1);
+            hash.remove(&n.to_le_bytes())
+        });
+        assert_eq!(removed, Ok(Some(true)));
+    }
+    assert!(!view.exists(&key));
+    assert_eq!(view.change_existing::<Hash, _>(&key, |_, _| ()), Ok(None));
+}
+
+#[test]
+fn what_is_not_reported_is_not_done() {
+    let keyspace = Keyspace::new(1);
+    let key = keyspace.key(b"h");
+    let mut view = keyspace.view_one(0, &key, 0);
+    assert_eq!(view.change::<Hash, _>(&key, |hash, _| hash.set(b"f", b"v", FieldTtl::Clear, LIMITS)), Ok(true));
+    assert!(!view.exists(&key));
+    assert_eq!(set(&mut view, b"h", b"f", FieldTtl::Clear), Ok(true));
+    assert_eq!(view.change::<Hash, _>(&key, |hash, _| hash.remove(b"f")), Ok(true));
+    assert_eq!(len(&mut view, b"h"), Some(1));
+}
+
+#[test]
+fn types_are_kept_apart_and_replaced() {
+    let keyspace = Keyspace::new(1);
+    let key = keyspace.key(b"k");
+    let mut view = keyspace.view_one(0, &key, 0);
+    view.set(&key, NewValue::Str(b"text"), Ttl::Clear, Event::SET);
+    assert_eq!(set(&mut view, b"k", b"f", FieldTtl::Clear), Err(WrongType));
+    let mut hash = <Hash as storage::Collection>::new();
+    hash.set(b"f", b"v", FieldTtl::At(100), LIMITS);
+    view.store(&key, hash, Event::SET, 1);
+    assert_eq!(view.peek(&key).map(|entry| entry.encoding()), Some("listpackex"));
+    assert!(view.edit(&key, 3, Event::APPEND, |_| ((), true)).is_err());
+    view.set(&key, NewValue::Int(1), Ttl::Clear, Event::SET);
+    drop(view);
+    assert_eq!(keyspace.counts(0).timed, 0);
+}
+
+#[test]
+fn fields_are_gone_when_their_time_has_come() {
+    let keyspace = Keyspace::new(1);
+    let key = keyspace.key(b"h");
+    let other = keyspace.key(b"other");
+    {
+        let mut view = keyspace.view_all(0, 0);
+        for n in 0..1000i64 {
+            assert_eq!(set(&mut view, b"h", &n.to_le_bytes(), FieldTtl::At(n + 1)), Ok(true));
+        }
+        assert_eq!(set(&mut view, b"other", b"f", FieldTtl::At(10)), Ok(true));
+        assert!(view.copy(&key, &keyspace.key(b"copy"), 0));
+        assert!(view.rename(&key, &keyspace.key(b"h2")));
+        assert!(view.rename(&keyspace.key(b"h2"), &key));
+    }
+    assert_eq!(keyspace.counts(0).timed, 3);
+    let mut view = keyspace.view_all(0, 500);
+    assert_eq!(len(&mut view, b"h"), Some(501));
+    assert_eq!(view.effects.expired_fields, 499);
+    assert!(!view.exists(&other));
+    drop(view);
+    for shard in 0..storage::SHARDS {
+        while !keyspace.expire_shard(shard, 5000, 10).finished {}
+    }
+    let counts = keyspace.counts(0);
+    assert_eq!((counts.keys, counts.timed), (0, 0));
+}
+
+/// Takes a field out of a hash when there is one.
+struct Taker {
+    name: &'static str,
+    from: &'static [u8],
+    to: Option<&'static [u8]>,
+    extra: Vec<usize>,
+    took: Arc<Mutex<Vec<&'static str>>>,
+    left: AtomicUsize,
+}
+
+impl Waiter for Taker {
+    fn serve(&self, view: &mut View<'_>) -> Served {
+        if self.left.load(Relaxed) == 0 {
+            return Served::Done;
+        }
+        let key = view.keyspace().key(self.from);
+        let Some(entry) = view.peek(&key) else { return Served::NotYet };
+        let Some(field) = entry.get::<Hash>().ok().and_then(|hash| hash.iter().next()).map(|(f, ..)| f.to_vec()) else {
+            return Served::NotYet;
+        };
+        let taken = view.change_existing::<Hash, _>(&key, |hash, log| {
+            log.changed(Event::SET, 1);
+            hash.remove(&field)
+        });
+        assert_eq!(taken, Ok(Some(true)));
+        if let Some(to) = self.to {
+            assert_eq!(set(view, to, &field, FieldTtl::Clear), Ok(true));
+        }
+        self.took.lock().expect("unpoisoned").push(self.name);
+        self.left.store(0, Relaxed);
+        Served::Done
+    }
+
+    fn hears_of_removal(&self) -> bool {
+        false
+    }
+
+    fn extra_shards(&self) -> &[usize] {
+        &self.extra
+    }
+}
+
+#[test]
+fn those_who_wait_are_served_in_order_and_feed_each_other() {
+    let keyspace = Keyspace::new(1);
+    let took = Arc::new(Mutex::new(Vec::new()));
+    let park = |name, from: &'static [u8], to: Option<&'static [u8]>| {
+        let extra = to.map(|to| keyspace.key(to).shard()).into_iter().collect();
+        let taker = Taker { name, from, to, extra, took: Arc::clone(&took), left: AtomicUsize::new(1) };
+        let key = keyspace.key(from);
+        keyspace.view_one(0, &key, 0).park(&key, Arc::new(taker));
+    };
+    park("end", b"c", None);
+    park("first", b"a", Some(b"b"));
+    park("second", b"a", None);
+    park("middle", b"b", Some(b"c"));
+    assert_eq!(keyspace.awaited_keys(), (3, 0));
+    let key = keyspace.key(b"a");
+    for expected in [&["first", "middle", "end"][..], &["second"], &[]] {
+        let mut view = keyspace.view_one(0, &key, 0);
+        assert_eq!(set(&mut view, b"a", b"f", FieldTtl::Clear), Ok(true));
+        view.serve_waiters();
+        drop(view);
+        assert_eq!(std::mem::take(&mut *took.lock().expect("unpoisoned")), expected);
+    }
+    assert_eq!(keyspace.awaited_keys(), (0, 0));
+    assert!(keyspace.view_one(0, &key, 0).remove(&key, Free::Now, Event::DEL));
+}
