@@ -203,8 +203,8 @@ impl Hash {
         }
     }
 
-    /// From now on fields may expire.
-    fn make_timed(&mut self) {
+    /// From now on fields may expire: the packed form makes room for it.
+    pub fn make_timed(&mut self) {
         if let Hash::Packed(pack) = self {
             let mut timed = ListPackBuf::new();
             for (field, value, _) in triples(pack.as_ref(), 2) {
