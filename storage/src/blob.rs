@@ -26,6 +26,11 @@ pub(crate) struct Blob([u8; 6]);
 unsafe impl PlainItem for Blob {}
 
 impl Blob {
+    /// A string alone.
+    pub(crate) fn new(name: &[u8]) -> Blob {
+        Blob::build(None, name, None)
+    }
+
     /// A name with its value, and when that expires in Unix milliseconds.
     pub(crate) fn pair(expiry: Option<i64>, name: &[u8], value: &[u8]) -> Blob {
         Blob::build(expiry, name, Some(value))

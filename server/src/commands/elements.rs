@@ -72,7 +72,10 @@ pub(super) fn scan(
         } else if more && cx.arg_is(index, "match") {
             pattern = Some(cx.arg(index + 1)).filter(|pattern| *pattern != b"*");
             index += 2;
-        } else if may_leave_values && cx.arg_is(index, "novalues") {
+        } else if cx.arg_is(index, "novalues") {
+            if !may_leave_values {
+                return Err(NO_VALUES_ELSEWHERE);
+            }
             values = false;
             index += 1;
         } else {
@@ -97,6 +100,9 @@ pub(super) fn scan(
     }
     Ok(())
 }
+
+/// Only HSCAN has values to leave out.
+pub(super) const NO_VALUES_ELSEWHERE: Error = Error::fixed("ERR NOVALUES option can only be used in HSCAN");
 
 /// The cursor of a scan.
 pub(super) fn cursor(cx: &Context<'_>) -> Result<u64, Error> {

@@ -4,6 +4,7 @@ use protocol::OwnedArgs;
 use storage::SHARDS;
 
 use crate::command::{Arg, ArgKind, Categories, CommandResult, Context, Error, Flags, Group, Spec};
+use crate::commands::elements::NO_VALUES_ELSEWHERE;
 use crate::{glob, set};
 
 pub(super) const KEYS: Spec = Spec::new("keys", 2, keys)
@@ -99,6 +100,9 @@ impl<'a> Options<'a> {
     fn parse(cx: &Context<'a>) -> Result<Options<'a>, Error> {
         let mut options = Options { pattern: None, count: 10, kind: None };
         for index in (2..cx.args.len()).step_by(2) {
+            if cx.arg_is(index, "novalues") {
+                return Err(NO_VALUES_ELSEWHERE);
+            }
             if index + 1 == cx.args.len() {
                 return Err(Error::SYNTAX);
             }
