@@ -50,7 +50,7 @@ fn assert_same(hash: &Hash, model: &Model) {
     let mut walked = HashSet::new();
     let mut cursor = 0;
     loop {
-        cursor = view.scan(cursor, |field, _| drop(walked.insert(field.to_vec())));
+        cursor = view.scan(cursor, |field, _| _ = walked.insert(field.to_vec()));
         if cursor == 0 {
             break;
         }
@@ -204,7 +204,7 @@ fn a_walk_shows_what_stays_while_fields_come_and_go() {
     let mut rng = seed.rng();
     let (mut seen, mut cursor) = (HashSet::new(), 0);
     loop {
-        cursor = hash.as_ref().scan(cursor, |field, _| drop(seen.insert(field.to_vec())));
+        cursor = hash.as_ref().scan(cursor, |field, _| _ = seen.insert(field.to_vec()));
         if cursor == 0 {
             break;
         }
