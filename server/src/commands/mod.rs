@@ -3,7 +3,9 @@
 mod bitmaps;
 mod command;
 mod connection;
+mod elements;
 mod generic;
+mod hashes;
 mod server;
 mod strings;
 
@@ -15,6 +17,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     command::COMMANDS,
     connection::COMMANDS,
     generic::COMMANDS,
+    hashes::COMMANDS,
     server::COMMANDS,
     strings::COMMANDS,
 ];

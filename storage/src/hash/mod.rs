@@ -220,7 +220,7 @@ impl Hash {
         }
     }
 
-    /// From now on fields may expire. Tells whether that makes it another encoding.
+    /// From now on fields may expire: the packed form makes room for it. Tells whether it had to.
     pub fn make_timed(&mut self) -> bool {
         let is_packed = matches!(self, Hash::Packed(_));
         if let Hash::Packed(pack) = self {

@@ -1,5 +1,6 @@
 //! Random commands, valid and not, on few keys, so that they meet.
 
+use super::collections;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -18,6 +19,7 @@ pub const FAMILIES: &[Family] = &[
     Family { name: "bitmaps", generate: bitmaps },
     Family { name: "generic", generate: generic },
     Family { name: "connection", generate: connection },
+    Family { name: "hashes", generate: collections::hashes },
 ];
 
 /// All keys that are used; one is empty and one is not text.
@@ -39,6 +41,24 @@ const VALUES: &[&[u8]] = &[
     b"\x00\xff\x80\r\n",
     b"foobar",
     b"a string that is longer than the forty-four bytes of embedded ones",
+];
+
+/// Few, so that commands meet the same ones, of the kinds that are stored differently.
+const ELEMENTS: &[&[u8]] = &[
+    b"a",
+    b"b",
+    b"c",
+    b"d",
+    b"",
+    b"1",
+    b"2",
+    b"-7",
+    b"300",
+    b"70000",
+    b"5000000000",
+    b"007",
+    b"\x00\xff",
+    b"an element that is longer than the sixty-four bytes of a packed collection's",
 ];
 
 const NUMBERS: &[&[u8]] = &[
@@ -112,8 +132,9 @@ fn word(random: &mut StdRng, text: &str) -> Vec<u8> {
     }
 }
 
-/// A command from a pattern: `K` is a key, `V` a value, `N` a number, `F` a fraction, `T` a time to live, `*` some options, the rest words.
-fn fill(random: &mut StdRng, pattern: &str, options: &[&str]) -> Request {
+/// A command from a pattern: `K` is a key, `V` a value, `N` a number, `F` a fraction, `T` a time to live, `E` an element
+/// of a collection, `*` some options, the rest words.
+pub fn fill(random: &mut StdRng, pattern: &str, options: &[&str]) -> Request {
     let mut request = expand(random, pattern, options);
     // Now and then an argument too few or too many.
     match random.random_range(0..60) {
@@ -131,6 +152,7 @@ fn expand(random: &mut StdRng, pattern: &str, options: &[&str]) -> Request {
             "K" => request.push(key(random)),
             "V" => request.push(value(random)),
             "N" => request.push(number(random)),
+            "E" => request.push(pick(random, ELEMENTS).to_vec()),
             "T" => request.push(pick(random, TIMES).to_vec()),
             "F" => request.push(pick(random, FLOATS).to_vec()),
             "*" => {
@@ -145,7 +167,7 @@ fn expand(random: &mut StdRng, pattern: &str, options: &[&str]) -> Request {
     request
 }
 
-fn one_of(random: &mut StdRng, patterns: &[&str], options: &[&str]) -> Request {
+pub fn one_of(random: &mut StdRng, patterns: &[&str], options: &[&str]) -> Request {
     let pattern = patterns.choose(random).copied().unwrap_or_default();
     fill(random, pattern, options)
 }

@@ -3,6 +3,7 @@
 //! Without a real server there is nothing to compare with: then the tests are reported as ignored, with the command
 //! that gets one. `SPINEL_TEST_SEED` replays a run, `SPINEL_DIFFERENTIAL_COMMANDS` sets its length.
 
+mod collections;
 mod generate;
 mod run;
 

@@ -13,6 +13,17 @@ const COMMANDS: usize = 6_000;
 /// Commands between two looks at the whole state, after which both start empty again.
 const ROUND: usize = 150;
 
+/// What is asked of every key to see whether the servers hold the same.
+const QUESTIONS: &[&[&str]] = &[
+    &["TYPE", "KEY"],
+    &["GET", "KEY"],
+    &["EXPIRETIME", "KEY"],
+    &["OBJECT", "ENCODING", "KEY"],
+    &["STRLEN", "KEY"],
+    &["HGETALL", "KEY"],
+    &["HLEN", "KEY"],
+];
+
 struct Pair {
     ours: Connection,
     theirs: Connection,
@@ -51,9 +62,11 @@ impl Pair {
         }
         let word = |word: &str| word.as_bytes().to_vec();
         for key in KEYS {
-            for question in [&["TYPE"][..], &["GET"], &["EXPIRETIME"], &["OBJECT", "ENCODING"], &["STRLEN"]] {
+            for question in QUESTIONS {
                 let mut request: Request = question.iter().map(|text| word(text)).collect();
-                request.push(key.to_vec());
+                if let Some(place) = request.iter_mut().find(|part| *part == b"KEY") {
+                    *place = key.to_vec();
+                }
                 if let Some(difference) = self.call(&request)? {
                     return Ok(Some(difference));
                 }
@@ -88,7 +101,30 @@ fn normalised(request: &Request, reply: &Reply) -> Vec<Vec<u8>> {
         keys.sort();
         keys
     };
+    // Fields with their values.
+    let sorted_pairs = |reply: &Reply| {
+        let elements: Vec<Vec<u8>> = reply.elements().into_iter().map(|element| element.0).collect();
+        let mut pairs: Vec<Vec<u8>> = elements.chunks(2).map(|pair| pair.concat()).collect();
+        pairs.sort();
+        pairs
+    };
+    let has = |word: &[u8]| request.iter().any(|part| part.eq_ignore_ascii_case(word));
     match name.as_slice() {
+        b"HGETALL" if !reply.is_error() => sorted_pairs(reply),
+        b"HKEYS" | b"HVALS" if !reply.is_error() => sorted(reply),
+        b"HSCAN" if !reply.is_error() => match reply.elements().last() {
+            Some(page) if has(b"novalues") => sorted(page),
+            page => page.map(sorted_pairs).unwrap_or_default(),
+        },
+        // How many, but not which.
+        b"HRANDFIELD" if !reply.is_error() => vec![reply.elements().len().to_string().into_bytes()],
+        b"HTTL" | b"HPTTL" | b"HEXPIRETIME" | b"HPEXPIRETIME" if !reply.is_error() => {
+            let told = |reply: &Reply| match reply.integer() {
+                Some(number @ ..0) => number.to_string().into_bytes(),
+                _ => b"some time".to_vec(),
+            };
+            reply.elements().iter().map(told).collect()
+        }
         b"KEYS" => sorted(reply),
         b"SCAN" if !reply.is_error() => reply.elements().last().map(sorted).unwrap_or_default(),
         b"RANDOMKEY" | b"TIME" | b"LASTSAVE" if !reply.is_error() => Vec::new(),

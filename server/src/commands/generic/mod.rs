@@ -3,7 +3,7 @@
 mod expire;
 mod keys;
 mod object;
-mod scan;
+pub(crate) mod scan;
 mod wait;
 
 use crate::command::spec::Spec;

@@ -149,24 +149,28 @@ impl Cursor {
         Cursor { shard, position }
     }
 
-    /// Reads a cursor as C's `strtoull` does, which clients' habits have grown around: spaces and a sign may stand
-    /// before it, but a plain negative number is refused.
     fn parse(text: &[u8]) -> Option<Cursor> {
-        if let Some(number) = protocol::parse_i64(text) {
-            return u64::try_from(number).ok().map(Cursor::unpack);
-        }
-        let text = text.trim_ascii_start();
-        let (negative, digits) = match text {
-            [b'-', digits @ ..] => (true, digits),
-            [b'+', digits @ ..] => (false, digits),
-            digits => (false, digits),
-        };
-        if !digits.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
-        Some(Cursor::unpack(if negative { number.wrapping_neg() } else { number }))
+        parse_cursor(text).map(Cursor::unpack)
     }
+}
+
+/// Reads a cursor as C's `strtoull` does, which clients' habits have grown around: spaces and a sign may stand before
+/// it, but a plain negative number is refused.
+pub(crate) fn parse_cursor(text: &[u8]) -> Option<u64> {
+    if let Some(number) = protocol::parse_i64(text) {
+        return u64::try_from(number).ok();
+    }
+    let text = text.trim_ascii_start();
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(if negative { number.wrapping_neg() } else { number })
 }
 
 #[cfg(test)]

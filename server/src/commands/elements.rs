@@ -1,0 +1,142 @@
+//! What the commands of all collections share: replying with elements, walking over them, picking some at random.
+
+use protocol::{OwnedArgs, Reply};
+use storage::PackLimits;
+use storage::listpack::Item;
+
+use super::generic::scan::parse_cursor;
+use crate::command::{CommandResult, Context, Error};
+use crate::glob;
+
+/// Answers with an element.
+#[inline]
+pub(super) fn reply_item(reply: &mut Reply, item: Item<'_>) {
+    match item {
+        Item::Int(number) => reply.bulk_integer(number),
+        Item::Str(text) => reply.bulk(text),
+    }
+}
+
+/// Answers with an element, or with nothing.
+#[inline]
+pub(super) fn reply_found(reply: &mut Reply, item: Option<Item<'_>>) {
+    match item {
+        Some(item) => reply_item(reply, item),
+        None => reply.null(),
+    }
+}
+
+/// The limits that two directives set.
+pub(super) fn pack_limits(entries: i64, value: i64) -> PackLimits {
+    PackLimits { entries: usize::try_from(entries).unwrap_or(0), value: usize::try_from(value).unwrap_or(0) }
+}
+
+/// The elements that a step of a scan has come by.
+pub(super) struct Page<'a> {
+    elements: OwnedArgs,
+    seen: usize,
+    pattern: Option<&'a [u8]>,
+}
+
+impl Page<'_> {
+    /// Takes an element, with its value if that is wanted, if its name fits.
+    pub(super) fn add(&mut self, name: Item<'_>, value: Option<Item<'_>>) {
+        self.seen += 1;
+        let mut digits = itoa::Buffer::new();
+        let name = name.bytes(&mut digits);
+        if self.pattern.is_some_and(|pattern| !glob::matches(pattern, name, false)) {
+            return;
+        }
+        self.elements.push(name);
+        if let Some(value) = value {
+            self.elements.push(value.bytes(&mut itoa::Buffer::new()));
+        }
+    }
+}
+
+/// HSCAN, SSCAN and ZSCAN behind the lookup of the key: the cursor stands at 2 and options behind it. `step` goes one
+/// step from a cursor and returns the next; it is told whether values are wanted.
+pub(super) fn scan(
+    cx: &mut Context<'_>,
+    cursor: u64,
+    may_leave_values: bool,
+    mut step: impl FnMut(&mut Context<'_>, u64, bool, &mut Page<'_>) -> Result<u64, Error>,
+) -> CommandResult {
+    let (mut count, mut pattern, mut values) = (10, None, true);
+    let mut index = 3;
+    while index < cx.args.len() {
+        let more = index + 1 < cx.args.len();
+        if more && cx.arg_is(index, "count") {
+            count = usize::try_from(cx.integer(index + 1)?).ok().filter(|count| *count > 0).ok_or(Error::SYNTAX)?;
+            index += 2;
+        } else if more && cx.arg_is(index, "match") {
+            pattern = Some(cx.arg(index + 1)).filter(|pattern| *pattern != b"*");
+            index += 2;
+        } else if may_leave_values && cx.arg_is(index, "novalues") {
+            values = false;
+            index += 1;
+        } else {
+            return Err(Error::SYNTAX);
+        }
+    }
+    let mut page = Page { elements: OwnedArgs::new(), seen: 0, pattern };
+    let mut cursor = cursor;
+    // A sparse table must not make a call walk over all of it.
+    for _ in 0..count.saturating_mul(10) {
+        cursor = step(cx, cursor, values, &mut page)?;
+        if cursor == 0 || page.seen >= count {
+            break;
+        }
+    }
+    cx.reply.array(2);
+    cx.reply.bulk_display(cursor);
+    let elements = page.elements.as_args();
+    cx.reply.array(elements.len());
+    for element in elements {
+        cx.reply.bulk(element);
+    }
+    Ok(())
+}
+
+/// The cursor of a scan.
+pub(super) fn cursor(cx: &Context<'_>) -> Result<u64, Error> {
+    parse_cursor(cx.arg(2)).ok_or(Error::fixed("ERR invalid cursor"))
+}
+
+/// What a scan over a missing key answers.
+pub(super) fn reply_empty_scan(reply: &mut Reply) {
+    reply.array(2);
+    reply.bulk(b"0");
+    reply.array(0);
+}
+
+/// How many elements a random pick asks for: so many different ones, or so many whichever they are.
+#[derive(Clone, Copy)]
+pub(super) enum Picks {
+    Distinct(usize),
+    Any(usize),
+}
+
+impl Picks {
+    /// Reads the count at `index`; a negative one may repeat elements. With `doubled`, every element is answered with
+    /// two.
+    pub(super) fn parse(cx: &Context<'_>, index: usize, doubled: bool) -> Result<Picks, Error> {
+        let count = cx.integer(index)?;
+        if count == i64::MIN {
+            let text = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+            return Err(Error::fixed(text));
+        }
+        if doubled && count.unsigned_abs() > i64::MAX as u64 / 2 {
+            return Err(Error::fixed("ERR value is out of range"));
+        }
+        let size = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+        Ok(if count < 0 { Picks::Any(size) } else { Picks::Distinct(size) })
+    }
+}
+
+/// Which of `len` elements to take so that each `count` of them have the same chance; sorted.
+pub(super) fn sample(len: usize, count: usize) -> Vec<usize> {
+    let mut chosen = rand::seq::index::sample(&mut rand::rng(), len, count.min(len)).into_vec();
+    chosen.sort_unstable();
+    chosen
+}

@@ -1,0 +1,362 @@
+//! Fields that expire.
+
+use protocol::Args;
+use storage::hash::{FieldTtl, Hash, HashRef, MAX_EXPIRY};
+use storage::{Collection, Event};
+
+use super::limits;
+use crate::command::{CommandResult, Context, Error};
+use crate::commands::elements::reply_found;
+
+/// What the replies about single fields say.
+const NO_FIELD: i64 = -2;
+const NO_EXPIRY: i64 = -1;
+const CONDITION_NOT_MET: i64 = 0;
+const DONE: i64 = 1;
+const REMOVED: i64 = 2;
+
+const FIELDS_MISSING: Error = Error::fixed("ERR Mandatory argument FIELDS is missing or not at the right position");
+const COUNT_DIFFERS: Error = Error::fixed("ERR The `numfields` parameter must match the number of arguments");
+
+/// How a time is written.
+#[derive(Clone, Copy)]
+struct Unit {
+    seconds: bool,
+    absolute: bool,
+}
+
+const SECONDS: Unit = Unit { seconds: true, absolute: false };
+const MILLIS: Unit = Unit { seconds: false, absolute: false };
+const UNIX_SECONDS: Unit = Unit { seconds: true, absolute: true };
+const UNIX_MILLIS: Unit = Unit { seconds: false, absolute: true };
+
+impl Unit {
+    /// The time at `index` as Unix milliseconds.
+    fn parse(self, cx: &Context<'_>, index: usize) -> Result<i64, Error> {
+        let time = cx.integer(index)?;
+        if time < 0 {
+            return Err(Error::fixed("ERR invalid expire time, must be >= 0"));
+        }
+        let millis = if self.seconds { time.checked_mul(1000) } else { Some(time) };
+        let basis = if self.absolute { 0 } else { cx.now_ms() };
+        let expiry = millis.and_then(|millis| millis.checked_add(basis)).filter(|when| *when <= MAX_EXPIRY);
+        expiry.ok_or(Error::invalid_expire(&cx.command.full_name))
+    }
+
+    /// A Unix time in milliseconds as this unit tells it.
+    fn format(self, when: i64, now_ms: i64) -> i64 {
+        let millis = if self.absolute { when } else { (when - now_ms).max(0) };
+        if self.seconds { (millis + 999) / 1000 } else { millis }
+    }
+}
+
+pub(super) fn hexpire(cx: &mut Context<'_>) -> CommandResult {
+    expire(cx, SECONDS)
+}
+
+pub(super) fn hpexpire(cx: &mut Context<'_>) -> CommandResult {
+    expire(cx, MILLIS)
+}
+
+pub(super) fn hexpireat(cx: &mut Context<'_>) -> CommandResult {
+    expire(cx, UNIX_SECONDS)
+}
+
+pub(super) fn hpexpireat(cx: &mut Context<'_>) -> CommandResult {
+    expire(cx, UNIX_MILLIS)
+}
+
+/// Refuses a key that holds something else.
+fn check_type(cx: &mut Context<'_>) -> CommandResult {
+    let key = cx.key(1);
+    if let Some(entry) = cx.db.peek(&key) {
+        entry.get::<Hash>()?;
+    }
+    Ok(())
+}
+
+fn expire(cx: &mut Context<'_>, unit: Unit) -> CommandResult {
+    check_type(cx)?;
+    let when = unit.parse(cx, 2)?;
+    let condition = ["nx", "xx", "gt", "lt"].into_iter().find(|word| cx.arg_is(3, word));
+    let at = if condition.is_some() { 4 } else { 3 };
+    if !cx.arg_is(at, "fields") {
+        return Err(FIELDS_MISSING);
+    }
+    let count = cx.integer(at + 1).ok().filter(|count| *count > 0);
+    let count = count.ok_or(Error::fixed("ERR Parameter `numFields` should be greater than 0"))?;
+    let fields = cx.args.tail(at + 2);
+    if count != fields.len() as i64 {
+        return Err(COUNT_DIFFERS);
+    }
+    let (key, now_ms) = (cx.key(1), cx.now_ms());
+    cx.reply.array(fields.len());
+    let reply = &mut *cx.reply;
+    let found = cx.db.change_existing::<Hash, _>(&key, |hash, log| {
+        // As in Redis, even if in the end no field gets one.
+        if hash.make_timed() {
+            log.silently();
+        }
+        let mut changed = 0;
+        let mut removed = 0;
+        for field in fields.iter() {
+            let outcome = match hash.as_ref().expiry(field) {
+                None => NO_FIELD,
+                Some(old) if !condition.is_none_or(|condition| is_met(condition, old, when)) => CONDITION_NOT_MET,
+                Some(_) if when <= now_ms => {
+                    hash.remove(field);
+                    removed += 1;
+                    REMOVED
+                }
+                Some(_) => {
+                    hash.set_expiry(field, Some(when));
+                    changed += 1;
+                    DONE
+                }
+            };
+            reply.integer(outcome);
+        }
+        if changed + removed > 0 {
+            log.changed(if removed > 0 { Event::HDEL } else { Event::HEXPIRE }, changed + removed);
+        }
+    })?;
+    if found.is_none() {
+        fields.iter().for_each(|_| cx.reply.integer(NO_FIELD));
+    }
+    Ok(())
+}
+
+/// Whether a field's expiry may be changed. One that never expires expires later than any other.
+fn is_met(condition: &str, old: Option<i64>, new: i64) -> bool {
+    match condition {
+        "nx" => old.is_none(),
+        "xx" => old.is_some(),
+        "gt" => old.is_some_and(|old| new > old),
+        _ => old.is_none_or(|old| new < old),
+    }
+}
+
+pub(super) fn httl(cx: &mut Context<'_>) -> CommandResult {
+    tell_expiry(cx, SECONDS)
+}
+
+pub(super) fn hpttl(cx: &mut Context<'_>) -> CommandResult {
+    tell_expiry(cx, MILLIS)
+}
+
+pub(super) fn hexpiretime(cx: &mut Context<'_>) -> CommandResult {
+    tell_expiry(cx, UNIX_SECONDS)
+}
+
+pub(super) fn hpexpiretime(cx: &mut Context<'_>) -> CommandResult {
+    tell_expiry(cx, UNIX_MILLIS)
+}
+
+fn tell_expiry(cx: &mut Context<'_>, unit: Unit) -> CommandResult {
+    let (key, now_ms) = (cx.key(1), cx.now_ms());
+    let fields = fields(cx, 2);
+    let hash = match cx.db.read(&key) {
+        Some(entry) => Some(entry.get::<Hash>()?),
+        None => None,
+    };
+    let fields = fields?;
+    cx.reply.array(fields.len());
+    for field in fields.iter() {
+        cx.reply.integer(match hash.and_then(|hash: HashRef<'_>| hash.expiry(field)) {
+            None => NO_FIELD,
+            Some(None) => NO_EXPIRY,
+            Some(Some(when)) => unit.format(when, now_ms),
+        });
+    }
+    Ok(())
+}
+
+pub(super) fn hpersist(cx: &mut Context<'_>) -> CommandResult {
+    check_type(cx)?;
+    let fields = fields(cx, 2)?;
+    let key = cx.key(1);
+    cx.reply.array(fields.len());
+    let reply = &mut *cx.reply;
+    let found = cx.db.change_existing::<Hash, _>(&key, |hash, log| {
+        let mut changed = 0;
+        for field in fields.iter() {
+            reply.integer(match hash.as_ref().expiry(field) {
+                None => NO_FIELD,
+                Some(None) => NO_EXPIRY,
+                Some(Some(_)) => {
+                    hash.set_expiry(field, None);
+                    changed += 1;
+                    DONE
+                }
+            });
+        }
+        if changed > 0 {
+            log.changed(Event::HPERSIST, changed);
+        }
+    })?;
+    if found.is_none() {
+        fields.iter().for_each(|_| cx.reply.integer(NO_FIELD));
+    }
+    Ok(())
+}
+
+/// The fields behind `FIELDS count` at `index`, which are all that is left.
+pub(super) fn fields<'a>(cx: &Context<'a>, index: usize) -> Result<Args<'a>, Error> {
+    if !cx.arg_is(index, "fields") {
+        return Err(FIELDS_MISSING);
+    }
+    let count = cx.integer(index + 1).ok().filter(|count| *count > 0);
+    let count = count.ok_or(Error::fixed("ERR Number of fields must be a positive integer"))?;
+    let fields = cx.args.tail(index + 2);
+    if count == fields.len() as i64 { Ok(fields) } else { Err(COUNT_DIFFERS) }
+}
+
+/// The word of an expiry option.
+fn unit_of(word: &[u8]) -> Option<Unit> {
+    match word.to_ascii_lowercase().as_slice() {
+        b"ex" => Some(SECONDS),
+        b"px" => Some(MILLIS),
+        b"exat" => Some(UNIX_SECONDS),
+        b"pxat" => Some(UNIX_MILLIS),
+        _ => None,
+    }
+}
+
+pub(super) fn hgetex(cx: &mut Context<'_>) -> CommandResult {
+    check_type(cx)?;
+    let persist = cx.arg_is(2, "persist");
+    let (expiry, at) = match unit_of(cx.arg(2)) {
+        Some(unit) => (Some(unit.parse(cx, 3)?), 4),
+        None => (None, if persist { 3 } else { 2 }),
+    };
+    let fields = fields(cx, at)?;
+    let (key, now_ms) = (cx.key(1), cx.now_ms());
+    cx.reply.array(fields.len());
+    let reply = &mut *cx.reply;
+    let found = cx.db.change_existing::<Hash, _>(&key, |hash, log| {
+        if expiry.is_some() || persist {
+            if hash.make_timed() {
+                log.silently();
+            }
+        }
+        let (mut changed, mut removed) = (0, 0);
+        for field in fields.iter() {
+            let value = hash.as_ref().get(field);
+            reply_found(reply, value);
+            if value.is_none() {
+                continue;
+            }
+            match expiry {
+                Some(when) if when <= now_ms => removed += usize::from(hash.remove(field)),
+                Some(when) => changed += usize::from(hash.set_expiry(field, Some(when))),
+                None if persist && hash.as_ref().expiry(field).flatten().is_some() => {
+                    changed += usize::from(hash.set_expiry(field, None));
+                }
+                None => {}
+            }
+        }
+        if removed > 0 {
+            log.changed(Event::HDEL, removed);
+        } else if changed > 0 {
+            log.changed(if persist { Event::HPERSIST } else { Event::HEXPIRE }, changed);
+        }
+    })?;
+    if found.is_none() {
+        fields.iter().for_each(|_| cx.reply.null());
+    }
+    Ok(())
+}
+
+/// The options of HSETEX and the place of its fields.
+struct SetOptions {
+    only_new: bool,
+    only_existing: bool,
+    keep: bool,
+    expiry: Option<i64>,
+    first: usize,
+}
+
+impl SetOptions {
+    fn parse(cx: &Context<'_>) -> Result<SetOptions, Error> {
+        let mut options = SetOptions { only_new: false, only_existing: false, keep: false, expiry: None, first: 0 };
+        let mut index = 2;
+        while index < cx.args.len() {
+            if cx.arg_is(index, "fields") {
+                let count = cx.integer(index + 1).ok().filter(|count| (1..=i64::from(i32::MAX)).contains(count));
+                let count = count.ok_or(Error::fixed("ERR invalid number of fields"))?;
+                options.first = index + 2;
+                if count * 2 != (cx.args.len() - options.first) as i64 {
+                    return Err(Error::wrong_arity(&cx.command.full_name));
+                }
+                return Ok(options);
+            }
+            if cx.arg_is(index, "fnx") || cx.arg_is(index, "fxx") {
+                if options.only_new || options.only_existing {
+                    return Err(Error::fixed("ERR Only one of FXX or FNX arguments can be specified"));
+                }
+                options.only_new = cx.arg_is(index, "fnx");
+                options.only_existing = !options.only_new;
+                index += 1;
+                continue;
+            }
+            let unit = unit_of(cx.arg(index));
+            if unit.is_none() && !cx.arg_is(index, "keepttl") {
+                return Err(Error::quoting("ERR unknown argument: ", cx.arg(index), ""));
+            }
+            if options.keep || options.expiry.is_some() {
+                let text = "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified";
+                return Err(Error::fixed(text));
+            }
+            match unit {
+                Some(unit) => {
+                    options.expiry = Some(unit.parse(cx, index + 1)?);
+                    index += 2;
+                }
+                None => {
+                    options.keep = true;
+                    index += 1;
+                }
+            }
+        }
+        Err(Error::fixed("ERR missing FIELDS argument"))
+    }
+}
+
+pub(super) fn hsetex(cx: &mut Context<'_>) -> CommandResult {
+    let options = SetOptions::parse(cx)?;
+    let (key, args, limits, now_ms) = (cx.key(1), cx.args, limits(cx), cx.now_ms());
+    let pairs = || (options.first..args.len()).step_by(2);
+    let set = cx.db.change::<Hash, _>(&key, |hash, log| {
+        let exists = |at: usize| hash.as_ref().get(&args[at]).is_some();
+        if options.only_new && pairs().any(exists) || options.only_existing && !pairs().all(exists) {
+            return false;
+        }
+        let longest = args.tail(options.first).iter().map(<[u8]>::len).max().unwrap_or(0);
+        hash.prepare(pairs().len(), longest, limits);
+        if options.expiry.is_some() {
+            hash.make_timed();
+        }
+        let past = options.expiry.is_some_and(|when| when <= now_ms);
+        let ttl = match options.expiry {
+            Some(_) if past => FieldTtl::Clear,
+            Some(when) => FieldTtl::At(when),
+            None if options.keep => FieldTtl::Keep,
+            None => FieldTtl::Clear,
+        };
+        for at in pairs() {
+            hash.set(&args[at], &args[at + 1], ttl, limits);
+        }
+        log.changed(Event::HSET, pairs().len());
+        if past {
+            for at in pairs() {
+                hash.remove(&args[at]);
+            }
+            log.changed(Event::HDEL, 0);
+        } else if options.expiry.is_some() {
+            log.changed(Event::HEXPIRE, 0);
+        }
+        true
+    })?;
+    cx.reply.integer(set.into());
+    Ok(())
+}
