@@ -1,11 +1,13 @@
 //! Hashes: fields with values, each of which may expire by itself.
 
+mod deadlines;
 mod fields;
 
 use crate::listpack::{Item, ListPack, ListPackBuf};
 use crate::memory::good_size;
 use crate::value::{Collection, PackLimits, Type};
 
+pub use deadlines::MAX_EXPIRY;
 pub use fields::FieldTable;
 
 /// A hash. Small ones are listpacks, as in Redis: of fields and values, or, once a field was given an expiry, of
@@ -16,6 +18,9 @@ pub enum Hash {
     Timed(ListPackBuf),
     Table(Box<FieldTable>),
 }
+
+/// Whatever the limits say, no listpack gets longer: its own length must fit into 32 bits.
+const MAX_PACKED_LEN: usize = 1 << 30;
 
 /// A hash to be read.
 #[derive(Clone, Copy)]
@@ -148,19 +153,30 @@ fn expiry_of(item: Item<'_>) -> Option<i64> {
     if let Item::Int(when @ 1..) = item { Some(when) } else { None }
 }
 
+/// A time that can be stored: 0 would mean none.
+fn bounded(when: i64) -> i64 {
+    when.clamp(1, MAX_EXPIRY)
+}
+
 impl Hash {
     /// Makes ready for setting so many fields, of which the longest name or value is `longest` bytes: goes over to a
     /// table if they are too much for a listpack.
     pub fn prepare(&mut self, fields: usize, longest: usize, limits: PackLimits) {
-        if fields > limits.entries || longest > limits.value {
+        let packed_len = match self {
+            Hash::Packed(pack) | Hash::Timed(pack) => pack.as_ref().as_bytes().len(),
+            Hash::Table(_) => return,
+        };
+        let packed_len = packed_len.saturating_add(fields.saturating_mul(longest).saturating_mul(2));
+        if fields > limits.entries || longest > limits.value || packed_len > MAX_PACKED_LEN {
             self.make_table();
         }
     }
 
     /// Sets a field. Tells whether it is new.
-    pub fn set(&mut self, field: &[u8], value: &[u8], ttl: FieldTtl, limits: PackLimits) -> bool {
+    pub fn set(&mut self, field: &[u8], value: &[u8], mut ttl: FieldTtl, limits: PackLimits) -> bool {
         self.prepare(1, field.len().max(value.len()), limits);
-        if let FieldTtl::At(_) = ttl {
+        if let FieldTtl::At(when) = &mut ttl {
+            *when = bounded(*when);
             self.make_timed();
         }
         let new = match self {
@@ -185,8 +201,9 @@ impl Hash {
         found.is_some_and(|at| pack.remove(at, step) > 0)
     }
 
-    /// Sets or clears the expiry of a field. Tells whether there is such a field.
+    /// Sets, to a time up to [`MAX_EXPIRY`], or clears the expiry of a field. Tells whether there is such a field.
     pub fn set_expiry(&mut self, field: &[u8], expiry: Option<i64>) -> bool {
+        let expiry = expiry.map(bounded);
         if expiry.is_some() {
             self.make_timed();
         }
@@ -203,8 +220,9 @@ impl Hash {
         }
     }
 
-    /// From now on fields may expire: the packed form makes room for it.
-    pub fn make_timed(&mut self) {
+    /// From now on fields may expire: the packed form makes room for it. Tells whether it had to.
+    pub fn make_timed(&mut self) -> bool {
+        let is_packed = matches!(self, Hash::Packed(_));
         if let Hash::Packed(pack) = self {
             let mut timed = ListPackBuf::new();
             for (field, value, _) in triples(pack.as_ref(), 2) {
@@ -213,6 +231,7 @@ impl Hash {
             }
             *self = Hash::Timed(timed);
         }
+        is_packed
     }
 
     fn make_table(&mut self) {
@@ -250,7 +269,9 @@ fn set_timed(pack: &mut ListPackBuf, field: &[u8], value: &[u8], ttl: FieldTtl) 
         FieldTtl::At(when) => Some(when),
     };
     match found.and_then(|at| borrowed.at(at)) {
-        Some((_, value_at)) if expiry == before => pack.replace(value_at, Item::from_text(value)),
+        Some((_, value_at)) if expiry == before && !matches!(ttl, FieldTtl::At(_)) => {
+            pack.replace(value_at, Item::from_text(value))
+        }
         Some(_) => {
             pack.remove(found.unwrap_or_default(), 3);
             insert_timed(pack, field, value, expiry);
@@ -260,13 +281,14 @@ fn set_timed(pack: &mut ListPackBuf, field: &[u8], value: &[u8], ttl: FieldTtl) 
     found.is_none()
 }
 
-/// Puts a field where its expiry belongs: behind those that expire no later, before those that do, or at the end.
+/// Puts a field where its expiry belongs: before the first that does not expire earlier, or, if it never does, at the
+/// end.
 fn insert_timed(pack: &mut ListPackBuf, field: &[u8], value: &[u8], expiry: Option<i64>) {
     let borrowed = pack.as_ref();
     let mut at = borrowed.start();
     while let Some(when) = expiry
         && at < borrowed.end()
-        && expiry_in(borrowed, borrowed.after(at, 2)).is_some_and(|other| other <= when)
+        && expiry_in(borrowed, borrowed.after(at, 2)).is_some_and(|other| other < when)
     {
         at = borrowed.after(at, 3);
     }

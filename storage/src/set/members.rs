@@ -62,7 +62,7 @@ impl Clone for MemberTable {
     fn clone(&self) -> MemberTable {
         let mut copy = MemberTable { table: HashTable::new(), bytes: self.bytes };
         for blob in self.table.iter() {
-            copy.table.insert_unique(hash(blob.name()), blob.duplicate(), |blob| hash(blob.name()));
+            copy.table.insert_unique(hash(blob.name()), Blob::new(blob.name()), |blob| hash(blob.name()));
         }
         copy
     }

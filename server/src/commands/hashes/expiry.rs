@@ -1,15 +1,12 @@
 //! Fields that expire.
 
 use protocol::Args;
-use storage::hash::{FieldTtl, Hash, HashRef};
+use storage::hash::{FieldTtl, Hash, HashRef, MAX_EXPIRY};
 use storage::{Collection, Event};
 
 use super::limits;
 use crate::command::{CommandResult, Context, Error};
 use crate::commands::elements::reply_found;
-
-/// The latest time that a field can expire at, in Unix milliseconds.
-const MAX_EXPIRY: i64 = (1 << 46) - 1;
 
 /// What the replies about single fields say.
 const NO_FIELD: i64 = -2;
@@ -97,8 +94,9 @@ fn expire(cx: &mut Context<'_>, unit: Unit) -> CommandResult {
     let reply = &mut *cx.reply;
     let found = cx.db.change_existing::<Hash, _>(&key, |hash, log| {
         // As in Redis, even if in the end no field gets one.
-        hash.make_timed();
-        log.silently();
+        if hash.make_timed() {
+            log.silently();
+        }
         let mut changed = 0;
         let mut removed = 0;
         for field in fields.iter() {
@@ -237,8 +235,9 @@ pub(super) fn hgetex(cx: &mut Context<'_>) -> CommandResult {
     let reply = &mut *cx.reply;
     let found = cx.db.change_existing::<Hash, _>(&key, |hash, log| {
         if expiry.is_some() || persist {
-            hash.make_timed();
-            log.silently();
+            if hash.make_timed() {
+                log.silently();
+            }
         }
         let (mut changed, mut removed) = (0, 0);
         for field in fields.iter() {
