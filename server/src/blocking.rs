@@ -170,4 +170,27 @@ impl Context<'_> {
         let until_ms = timeout.checked_add(self.now_ms()).ok_or(too_far)?;
         Ok((timeout > 0).then_some(until_ms))
     }
+
+    /// The keys behind their number at `index`, of LMPOP and ZMPOP, and the place behind them, where something stands.
+    pub fn counted_keys(&self, index: usize) -> Result<(Vec<Vec<u8>>, usize), Error> {
+        let number = protocol::parse_i64(self.arg(index)).filter(|number| *number > 0);
+        let number = number.ok_or(Error::fixed("ERR numkeys should be greater than 0"))?;
+        let first = index + 1;
+        let behind = usize::try_from(number).ok().and_then(|number| first.checked_add(number));
+        let behind = behind.filter(|behind| *behind < self.args.len()).ok_or(Error::SYNTAX)?;
+        Ok(((first..behind).map(|index| self.arg(index).to_vec()).collect(), behind))
+    }
+
+    /// `COUNT count` from `index` on, if there is anything; 1 if not.
+    pub fn pop_count(&self, index: usize) -> Result<usize, Error> {
+        match self.args.len() - index {
+            0 => Ok(1),
+            2 if self.arg_is(index, "count") => {
+                let count = protocol::parse_i64(self.arg(index + 1)).filter(|count| *count > 0);
+                let count = count.ok_or(Error::fixed("ERR count should be greater than 0"))?;
+                Ok(usize::try_from(count).unwrap_or(usize::MAX))
+            }
+            _ => Err(Error::SYNTAX),
+        }
+    }
 }

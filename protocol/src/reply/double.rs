@@ -3,7 +3,7 @@
 use super::grisu::Digits;
 
 /// The text of a double, on the stack.
-pub(super) struct DoubleText {
+pub struct DoubleText {
     buffer: [u8; DoubleText::CAPACITY],
     len: usize,
 }
@@ -12,7 +12,17 @@ impl DoubleText {
     /// More than the longest takes: 18 digits with a sign, a point, and up to seven zeros or an exponent.
     const CAPACITY: usize = 40;
 
-    pub(super) fn new(value: f64) -> Self {
+    /// As replies have it: whole numbers without an exponent.
+    pub fn new(value: f64) -> Self {
+        Self::build(value, true)
+    }
+
+    /// With an exponent wherever that is shorter, as ZSCAN tells the scores of big sorted sets.
+    pub fn shortest(value: f64) -> Self {
+        Self::build(value, false)
+    }
+
+    fn build(value: f64, whole: bool) -> Self {
         let mut text = Self { buffer: [0; Self::CAPACITY], len: 0 };
         if value.is_nan() {
             text.put(b"nan");
@@ -20,7 +30,7 @@ impl DoubleText {
             text.put(if value > 0.0 { b"inf" } else { b"-inf" });
         } else if value == 0.0 {
             text.put(if value.is_sign_negative() { b"-0" } else { b"0" });
-        } else if value.abs() <= MOST_EXACT && value.trunc() == value {
+        } else if whole && value.abs() <= MOST_EXACT && value.trunc() == value {
             text.put(itoa::Buffer::new().format(value as i64).as_bytes());
         } else {
             if value < 0.0 {
@@ -31,7 +41,7 @@ impl DoubleText {
         text
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub fn as_bytes(&self) -> &[u8] {
         &self.buffer[..self.len]
     }
 

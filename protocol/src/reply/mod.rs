@@ -12,7 +12,7 @@ use std::io::IoSlice;
 use bytes::Bytes;
 
 use crate::request::ProtocolError;
-use double::DoubleText;
+pub use double::DoubleText;
 use header::{MAX_HEADER, put_header, put_value};
 use output::{Output, Position};
 use text::{OneLine, Plain};

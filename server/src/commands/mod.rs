@@ -10,6 +10,7 @@ mod lists;
 mod server;
 mod sets;
 mod strings;
+mod zsets;
 
 use crate::command::spec::Spec;
 
@@ -24,4 +25,5 @@ pub const FAMILIES: &[&[Spec]] = &[
     server::COMMANDS,
     sets::COMMANDS,
     strings::COMMANDS,
+    zsets::COMMANDS,
 ];

@@ -198,3 +198,122 @@ pub fn lists(random: &mut StdRng) -> Request {
         _ => one_of(random, &["lpush K E E E", "rpush K E V", "rpush K N N N", "lpushx K E", "rpushx K E E"], &[]),
     }
 }
+
+pub fn zsets(random: &mut StdRng) -> Request {
+    const BLOCKING: &[&str] = &[
+        "bzpopmin K 0.001",
+        "bzpopmax K K 0.001",
+        "bzmpop 0.001 2 K K min",
+        "bzmpop 0.001 1 K max count 2",
+        "bzpopmin K bad",
+        "bzpopmin K -1",
+        "bzmpop bad 1 K min",
+        "bzmpop 0.001 0 K min",
+    ];
+    const RANGE: &[&str] = &["byscore", "rev", "limit 0 2", "limit 1 -1", "limit N N", "withscores", "bad"];
+    match random.random_range(0..9) {
+        0 => one_of(random, ANY, &[]),
+        1 => {
+            let pattern = BLOCKING[random.random_range(0..BLOCKING.len())];
+            expand(random, pattern, &[])
+        }
+        2 => one_of(
+            random,
+            &[
+                "zrange K N N *",
+                "zrange K S S *",
+                "zrange K (S S *",
+                "zrange K S S byscore *",
+                // Names are only in order where scores are equal, as in this key.
+                "zrange 0 [E [E bylex *",
+                "zrange 0 - + bylex *",
+                "zrange 0 + (E rev bylex *",
+                "zadd 0 0 E 0 E",
+            ],
+            RANGE,
+        ),
+        3 => one_of(
+            random,
+            &[
+                "zrangestore K K N N *",
+                "zrangestore K K S S *",
+                "zrangebyscore K S S *",
+                "zrangebyscore K (1 (2 *",
+                "zrevrangebyscore K S S *",
+                "zrevrangebyscore K +inf -inf *",
+                "zrangebylex 0 - + *",
+                "zrangebylex 0 [a (c *",
+                "zrevrangebylex 0 + [b *",
+                "zrevrange K N N *",
+            ],
+            RANGE,
+        ),
+        4 => one_of(
+            random,
+            &[
+                "zcount K S S",
+                "zcount K (S (S",
+                "zcount K -inf +inf",
+                "zlexcount 0 - +",
+                "zlexcount 0 [a [c",
+                "zlexcount 0 a c",
+                "zremrangebyrank K N N",
+                "zremrangebyscore K S S",
+                "zremrangebyscore K (S (S",
+                "zremrangebylex 0 [a (c",
+                "zremrangebylex 0 - [b",
+                "zpopmin K",
+                "zpopmax K",
+                "zpopmin K N",
+                "zpopmax K N",
+                "zmpop 2 K K min",
+                "zmpop N K K max count N",
+                "zmpop 1 K bad",
+            ],
+            &[],
+        ),
+        5 => one_of(
+            random,
+            &[
+                "zunion 2 K K *",
+                "zinter 2 K K *",
+                "zdiff 2 K K *",
+                "zunionstore K 2 K K *",
+                "zinterstore K 2 K K *",
+                "zdiffstore K 2 K K *",
+                "zunion N K K *",
+                "zintercard 2 K K",
+                "zintercard 2 K K limit N",
+                "zintercard N K K *",
+                "sadd K E E",
+            ],
+            &["weights S S", "weights 2 3", "aggregate min", "aggregate max", "aggregate sum", "withscores", "bad"],
+        ),
+        6 => one_of(
+            random,
+            &[
+                "zscore K E",
+                "zmscore K E E",
+                "zrank K E",
+                "zrevrank K E",
+                "zrank K E withscore",
+                "zrevrank K E withscore",
+                "zrank K E bad",
+                "zcard K",
+                "zrem K E E",
+                "zrandmember K",
+                "zrandmember K N",
+                "zrandmember K N withscores",
+                "zscan K 0 count 100 *",
+                "zscan K bad",
+                "zincrby K S E",
+            ],
+            &["match *", "match [a-c]", "count 0", "novalues", "bad"],
+        ),
+        _ => one_of(
+            random,
+            &["zadd K * S E", "zadd K S E S E S E", "zadd K * S E S E", "zadd K S E"],
+            &["nx", "xx", "gt", "lt", "ch", "incr"],
+        ),
+    }
+}

@@ -22,6 +22,7 @@ pub const FAMILIES: &[Family] = &[
     Family { name: "hashes", generate: collections::hashes },
     Family { name: "sets", generate: collections::sets },
     Family { name: "lists", generate: collections::lists },
+    Family { name: "zsets", generate: collections::zsets },
 ];
 
 /// All keys that are used; one is empty and one is not text.
@@ -61,6 +62,27 @@ const ELEMENTS: &[&[u8]] = &[
     b"007",
     b"\x00\xff",
     b"an element that is longer than the sixty-four bytes of a packed collection's",
+];
+
+const SCORES: &[&[u8]] = &[
+    b"1",
+    b"2",
+    b"2",
+    b"-3",
+    b"0",
+    b"-0",
+    b"1.5",
+    b"0.1",
+    b"1e20",
+    b"-1e-5",
+    b"inf",
+    b"-inf",
+    b"+inf",
+    b"nan",
+    b"abc",
+    b"1e400",
+    b"3.0",
+    b"123456789012345678",
 ];
 
 const NUMBERS: &[&[u8]] = &[
@@ -134,7 +156,7 @@ fn word(random: &mut StdRng, text: &str) -> Vec<u8> {
     }
 }
 
-/// A command from a pattern: `K` is a key, `V` a value, `N` a number, `F` a fraction, `T` a time to live, `E` an element
+/// A command from a pattern: `K` is a key, `V` a value, `N` a number, `F` a fraction, `T` a time to live, `S` a score, `E` an element
 /// of a collection, `*` some options, the rest words.
 pub fn fill(random: &mut StdRng, pattern: &str, options: &[&str]) -> Request {
     let mut request = expand(random, pattern, options);
@@ -155,6 +177,9 @@ pub fn expand(random: &mut StdRng, pattern: &str, options: &[&str]) -> Request {
             "V" => request.push(value(random)),
             "N" => request.push(number(random)),
             "E" => request.push(pick(random, ELEMENTS).to_vec()),
+            "(S" => request.push([b"(", pick(random, SCORES)].concat()),
+            "[E" => request.push([b"[", pick(random, ELEMENTS)].concat()),
+            "S" => request.push(pick(random, SCORES).to_vec()),
             "T" => request.push(pick(random, TIMES).to_vec()),
             "F" => request.push(pick(random, FLOATS).to_vec()),
             "*" => {

@@ -24,6 +24,8 @@ const QUESTIONS: &[&[&str]] = &[
     &["HLEN", "KEY"],
     &["LRANGE", "KEY", "0", "-1"],
     &["LLEN", "KEY"],
+    &["ZRANGE", "KEY", "0", "-1", "WITHSCORES"],
+    &["ZCARD", "KEY"],
     &["SMEMBERS", "KEY"],
     &["SCARD", "KEY"],
 ];
@@ -118,12 +120,15 @@ fn normalised(request: &Request, reply: &Reply) -> Vec<Vec<u8>> {
         b"HKEYS" | b"HVALS" | b"SMEMBERS" | b"SINTER" | b"SUNION" | b"SDIFF" | b"SPOP" if !reply.is_error() => {
             sorted(reply)
         }
+        b"ZSCAN" if !reply.is_error() => reply.elements().last().map(sorted_pairs).unwrap_or_default(),
         b"HSCAN" if !reply.is_error() => match reply.elements().last() {
             Some(page) if has(b"novalues") => sorted(page),
             page => page.map(sorted_pairs).unwrap_or_default(),
         },
         // How many, but not which.
-        b"HRANDFIELD" | b"SRANDMEMBER" if !reply.is_error() => vec![reply.elements().len().to_string().into_bytes()],
+        b"HRANDFIELD" | b"SRANDMEMBER" | b"ZRANDMEMBER" if !reply.is_error() => {
+            vec![reply.elements().len().to_string().into_bytes()]
+        }
         b"HTTL" | b"HPTTL" | b"HEXPIRETIME" | b"HPEXPIRETIME" if !reply.is_error() => {
             let told = |reply: &Reply| match reply.integer() {
                 Some(number @ ..0) => number.to_string().into_bytes(),

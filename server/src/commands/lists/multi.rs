@@ -79,21 +79,7 @@ pub(super) fn blmpop(cx: &mut Context<'_>) -> CommandResult {
 
 /// LMPOP's arguments, from the number of keys at `index` on.
 fn parse(cx: &Context<'_>, index: usize) -> Result<Pop, Error> {
-    let number = protocol::parse_i64(cx.arg(index)).filter(|number| *number > 0);
-    let number = number.ok_or(Error::fixed("ERR numkeys should be greater than 0"))?;
-    let first = index + 1;
-    let at = usize::try_from(number).ok().and_then(|number| first.checked_add(number));
-    let at = at.filter(|at| *at < cx.args.len()).ok_or(Error::SYNTAX)?;
+    let (keys, at) = cx.counted_keys(index)?;
     let end = end_at(cx, at)?;
-    let count = match cx.args.len() - at - 1 {
-        0 => 1,
-        2 if cx.arg_is(at + 1, "count") => {
-            let count = protocol::parse_i64(cx.arg(at + 2)).filter(|count| *count > 0);
-            let count = count.ok_or(Error::fixed("ERR count should be greater than 0"))?;
-            usize::try_from(count).unwrap_or(usize::MAX)
-        }
-        _ => return Err(Error::SYNTAX),
-    };
-    let keys = (first..at).map(|index| cx.arg(index).to_vec()).collect();
-    Ok(Pop { keys, end, count: Some(count), limit: limit(cx) })
+    Ok(Pop { keys, end, count: Some(cx.pop_count(at + 1)?), limit: limit(cx) })
 }

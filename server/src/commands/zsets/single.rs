@@ -1,0 +1,152 @@
+//! Looking at a sorted set.
+
+use protocol::DoubleText;
+use storage::listpack::Item;
+use storage::zset::{Zset, ZsetRef};
+
+use super::Form;
+use crate::command::{CommandResult, Context, Error};
+use crate::commands::elements::{self, Picks, reply_found};
+
+pub(super) fn zcard(cx: &mut Context<'_>) -> CommandResult {
+    let key = cx.key(1);
+    let len = match cx.db.read(&key) {
+        Some(entry) => entry.get::<Zset>()?.len(),
+        None => 0,
+    };
+    cx.reply.integer(len as i64);
+    Ok(())
+}
+
+pub(super) fn zscore(cx: &mut Context<'_>) -> CommandResult {
+    let (key, member) = (cx.key(1), cx.arg(2));
+    let score = match cx.db.read(&key) {
+        Some(entry) => entry.get::<Zset>()?.score(member),
+        None => None,
+    };
+    match score {
+        Some(score) => cx.reply.double(score),
+        None => cx.reply.null(),
+    }
+    Ok(())
+}
+
+pub(super) fn zmscore(cx: &mut Context<'_>) -> CommandResult {
+    let (key, members) = (cx.key(1), cx.args.tail(2));
+    let zset = match cx.db.read(&key) {
+        Some(entry) => Some(entry.get::<Zset>()?),
+        None => None,
+    };
+    cx.reply.array(members.len());
+    for member in members.iter() {
+        match zset.and_then(|zset: ZsetRef<'_>| zset.score(member)) {
+            Some(score) => cx.reply.double(score),
+            None => cx.reply.null(),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn zrank(cx: &mut Context<'_>) -> CommandResult {
+    rank(cx, false)
+}
+
+pub(super) fn zrevrank(cx: &mut Context<'_>) -> CommandResult {
+    rank(cx, true)
+}
+
+fn rank(cx: &mut Context<'_>, reverse: bool) -> CommandResult {
+    if cx.args.len() > 4 {
+        return Err(Error::wrong_arity(&cx.command.full_name));
+    }
+    let with_score = cx.args.len() == 4;
+    if with_score && !cx.arg_is(3, "withscore") {
+        return Err(Error::SYNTAX);
+    }
+    let (key, member) = (cx.key(1), cx.arg(2));
+    let found = match cx.db.read(&key) {
+        Some(entry) => {
+            let zset = entry.get::<Zset>()?;
+            let from_end = |rank| if reverse { zset.len() - 1 - rank } else { rank };
+            zset.rank(member).map(|(rank, score)| (from_end(rank), score))
+        }
+        None => None,
+    };
+    match found {
+        Some((rank, score)) => {
+            if with_score {
+                cx.reply.array(2);
+            }
+            cx.reply.integer(rank as i64);
+            if with_score {
+                cx.reply.double(score);
+            }
+        }
+        None if with_score => cx.reply.null_array(),
+        None => cx.reply.null(),
+    }
+    Ok(())
+}
+
+pub(super) fn zrandmember(cx: &mut Context<'_>) -> CommandResult {
+    let key = cx.key(1);
+    if cx.args.len() == 2 {
+        match cx.db.read(&key) {
+            Some(entry) => reply_found(cx.reply, entry.get::<Zset>()?.random(rand::random).map(|(member, _)| member)),
+            None => cx.reply.null(),
+        }
+        return Ok(());
+    }
+    Picks::parse(cx, 2, false)?;
+    let scores = cx.args.len() == 4 && cx.arg_is(3, "withscores");
+    if cx.args.len() > 4 || cx.args.len() == 4 && !scores {
+        return Err(Error::SYNTAX);
+    }
+    let picks = Picks::parse(cx, 2, scores)?;
+    let Some(entry) = cx.db.read(&key) else {
+        cx.reply.array(0);
+        return Ok(());
+    };
+    let zset = entry.get::<Zset>()?;
+    let form = if scores { Form::Scores } else { Form::Members };
+    match picks {
+        Picks::Any(count) => {
+            form.begin(cx.reply, count);
+            let picked = (0..count).filter_map(|_| zset.random(rand::random));
+            picked.for_each(|element| form.element(cx.reply, element));
+        }
+        Picks::Distinct(count) => {
+            let count = count.min(zset.len());
+            form.begin(cx.reply, count);
+            let mut chosen = elements::sample(zset.len(), count).into_iter().peekable();
+            for (index, element) in zset.iter().enumerate() {
+                if chosen.next_if_eq(&index).is_some() {
+                    form.element(cx.reply, element);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn zscan(cx: &mut Context<'_>) -> CommandResult {
+    let cursor = elements::cursor(cx)?;
+    let key = cx.key(1);
+    match cx.db.read(&key) {
+        Some(entry) => drop(entry.get::<Zset>()?),
+        None => {
+            elements::reply_empty_scan(cx.reply);
+            return Ok(());
+        }
+    }
+    elements::scan(cx, cursor, false, |cx, cursor, _, page| {
+        let key = cx.key(1);
+        let Some(entry) = cx.db.peek(&key) else { return Ok(0) };
+        let zset = entry.get::<Zset>()?;
+        let packed = matches!(zset, ZsetRef::Packed(_));
+        Ok(zset.scan(cursor, |member, score| {
+            let text = if packed { DoubleText::new(score) } else { DoubleText::shortest(score) };
+            page.add(member, Some(Item::Str(text.as_bytes())));
+        }))
+    })
+}
