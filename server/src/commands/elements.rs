@@ -4,7 +4,7 @@ use protocol::{OwnedArgs, Reply};
 use storage::PackLimits;
 use storage::listpack::Item;
 
-use super::generic::scan::parse_cursor;
+use super::generic::scan::{Accepts, Options, parse_cursor};
 use crate::command::{CommandResult, Context, Error};
 use crate::glob;
 
@@ -62,23 +62,8 @@ pub(super) fn scan(
     may_leave_values: bool,
     mut step: impl FnMut(&mut Context<'_>, u64, bool, &mut Page<'_>) -> Result<u64, Error>,
 ) -> CommandResult {
-    let (mut count, mut pattern, mut values) = (10, None, true);
-    let mut index = 3;
-    while index < cx.args.len() {
-        let more = index + 1 < cx.args.len();
-        if more && cx.arg_is(index, "count") {
-            count = usize::try_from(cx.integer(index + 1)?).ok().filter(|count| *count > 0).ok_or(Error::SYNTAX)?;
-            index += 2;
-        } else if more && cx.arg_is(index, "match") {
-            pattern = Some(cx.arg(index + 1)).filter(|pattern| *pattern != b"*");
-            index += 2;
-        } else if may_leave_values && cx.arg_is(index, "novalues") {
-            values = false;
-            index += 1;
-        } else {
-            return Err(Error::SYNTAX);
-        }
-    }
+    let accepts = Accepts { types: false, no_values: may_leave_values };
+    let Options { pattern, count, values, .. } = Options::parse(cx, 3, accepts)?;
     let mut page = Page { elements: OwnedArgs::new(), seen: 0, pattern };
     let mut cursor = cursor;
     // A sparse table must not make a call walk over all of it.
