@@ -27,6 +27,11 @@ pub(crate) struct Blob([u8; 6]);
 unsafe impl PlainItem for Blob {}
 
 impl Blob {
+    /// A name alone.
+    pub(crate) fn new(name: &[u8]) -> Blob {
+        Blob::build(None, name, None)
+    }
+
     /// A name with its value.
     pub(crate) fn pair(name: &[u8], value: &[u8]) -> Blob {
         Blob::build(None, name, Some(value))

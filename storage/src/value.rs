@@ -191,4 +191,5 @@ macro_rules! collections {
 
 collections! {
     Hash in hash,
+    Set in set,
 }

@@ -7,6 +7,7 @@ mod elements;
 mod generic;
 mod hashes;
 mod server;
+mod sets;
 mod strings;
 
 use crate::command::spec::Spec;
@@ -19,5 +20,6 @@ pub const FAMILIES: &[&[Spec]] = &[
     generic::COMMANDS,
     hashes::COMMANDS,
     server::COMMANDS,
+    sets::COMMANDS,
     strings::COMMANDS,
 ];

@@ -3,7 +3,7 @@
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use crate::generate::{Request, one_of};
+use crate::generate::{Request, expand, one_of};
 
 /// What makes keys of several types meet, and turns on them.
 const ANY: &[&str] = &[
@@ -129,6 +129,56 @@ pub fn hashes(random: &mut StdRng) -> Request {
                 "hincrbyfloat K E F",
                 "hincrbyfloat K E V",
             ],
+            &[],
+        ),
+    }
+}
+
+pub fn sets(random: &mut StdRng) -> Request {
+    match random.random_range(0..7) {
+        // None of these leaves it to chance which members stay.
+        6 => {
+            let pattern =
+                ["spop K 0", "spop K 100", "spop K -1", "spop K bad", "spop K 1 2"][random.random_range(0..5)];
+            expand(random, pattern, &[])
+        }
+        0 => one_of(random, ANY, &[]),
+        1 => one_of(
+            random,
+            &[
+                "sinter K K",
+                "sinter K K K",
+                "sunion K K",
+                "sdiff K K",
+                "sdiff K K K",
+                "sinterstore K K K",
+                "sunionstore K K K",
+                "sdiffstore K K K",
+                "sintercard 2 K K",
+                "sintercard N K K limit N",
+                "sintercard 2 K K limit 1",
+                "sintercard 1 K K",
+                "smove K K E",
+            ],
+            &[],
+        ),
+        2 => one_of(
+            random,
+            &[
+                "srandmember K N",
+                "srandmember K 0",
+                "srandmember K bad",
+                "srandmember K 1 2",
+                "sscan K 0 count 100 *",
+                "sscan K bad",
+                "hset K E E",
+            ],
+            &["count 100", "count bad", "count 0", "match *", "match [a-c]", "novalues", "bad"],
+        ),
+        3 => one_of(random, &["sadd K N", "sadd K N N N", "sadd K N N N N N N N N", "srem K N N"], &[]),
+        _ => one_of(
+            random,
+            &["sadd K E", "sadd K E E E", "srem K E E", "sismember K E", "smismember K E N E", "smembers K", "scard K"],
             &[],
         ),
     }

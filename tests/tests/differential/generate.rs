@@ -20,6 +20,7 @@ pub const FAMILIES: &[Family] = &[
     Family { name: "generic", generate: generic },
     Family { name: "connection", generate: connection },
     Family { name: "hashes", generate: collections::hashes },
+    Family { name: "sets", generate: collections::sets },
 ];
 
 /// All keys that are used; one is empty and one is not text.
@@ -145,7 +146,7 @@ pub fn fill(random: &mut StdRng, pattern: &str, options: &[&str]) -> Request {
     request
 }
 
-fn expand(random: &mut StdRng, pattern: &str, options: &[&str]) -> Request {
+pub fn expand(random: &mut StdRng, pattern: &str, options: &[&str]) -> Request {
     let mut request = Request::new();
     for part in pattern.split(' ') {
         match part {

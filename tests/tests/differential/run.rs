@@ -22,6 +22,8 @@ const QUESTIONS: &[&[&str]] = &[
     &["STRLEN", "KEY"],
     &["HGETALL", "KEY"],
     &["HLEN", "KEY"],
+    &["SMEMBERS", "KEY"],
+    &["SCARD", "KEY"],
 ];
 
 struct Pair {
@@ -142,13 +144,15 @@ fn normalised(request: &Request, reply: &Reply) -> Vec<Vec<u8>> {
     let has = |word: &[u8]| request.iter().any(|part| part.eq_ignore_ascii_case(word));
     match name.as_slice() {
         b"HGETALL" if !reply.is_error() => sorted_pairs(reply),
-        b"HKEYS" | b"HVALS" if !reply.is_error() => sorted(reply),
+        b"HKEYS" | b"HVALS" | b"SMEMBERS" | b"SINTER" | b"SUNION" | b"SDIFF" | b"SPOP" if !reply.is_error() => {
+            sorted(reply)
+        }
         b"HSCAN" if !reply.is_error() => match reply.elements().last() {
             Some(page) if has(b"novalues") => sorted(page),
             page => page.map(sorted_pairs).unwrap_or_default(),
         },
         // How many, but not which.
-        b"HRANDFIELD" if !reply.is_error() => vec![reply.elements().len().to_string().into_bytes()],
+        b"HRANDFIELD" | b"SRANDMEMBER" if !reply.is_error() => vec![reply.elements().len().to_string().into_bytes()],
         b"HTTL" | b"HPTTL" | b"HEXPIRETIME" | b"HPEXPIRETIME" if !reply.is_error() => {
             // Unix times that were set as such come back as they were.
             let unix_times = if name == b"HEXPIRETIME" { 33_000_000_000.. } else { 33_000_000_000_000.. };
@@ -159,6 +163,7 @@ fn normalised(request: &Request, reply: &Reply) -> Vec<Vec<u8>> {
             reply.elements().iter().map(told).collect()
         }
         b"KEYS" => sorted(reply),
+        b"SSCAN" if !reply.is_error() => reply.elements().last().map(sorted).unwrap_or_default(),
         b"SCAN" if !reply.is_error() => reply.elements().last().map(sorted).unwrap_or_default(),
         b"RANDOMKEY" | b"TIME" | b"LASTSAVE" if !reply.is_error() => Vec::new(),
         // The servers are asked one after the other, so only the kind of answer counts.

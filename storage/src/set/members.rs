@@ -1,0 +1,75 @@
+//! The members of a big set.
+
+use crate::blob::Blob;
+use crate::hashing::hash;
+use crate::listpack::Item;
+use crate::table::HashTable;
+
+/// A table of members, each an allocation of its own.
+#[derive(Default)]
+pub struct MemberTable {
+    table: HashTable<Blob>,
+    /// Bytes of the members.
+    bytes: usize,
+}
+
+impl MemberTable {
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    #[inline]
+    pub(super) fn contains(&self, member: &[u8]) -> bool {
+        self.table.find(hash(member), |blob| blob.name() == member).is_some()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Item<'_>> {
+        self.table.iter().map(|blob| Item::Str(blob.name()))
+    }
+
+    pub(super) fn random(&self, random: impl FnMut() -> u64) -> Option<Item<'_>> {
+        self.table.random(random).map(|blob| Item::Str(blob.name()))
+    }
+
+    pub(super) fn scan(&self, cursor: u64, mut each: impl FnMut(Item<'_>)) -> u64 {
+        self.table.scan(cursor, |blob| each(Item::Str(blob.name())))
+    }
+
+    pub(super) fn add(&mut self, member: &[u8]) -> bool {
+        let hash_of = hash(member);
+        let make = || Blob::new(member);
+        let (position, new) =
+            self.table.find_or_insert_with(hash_of, |blob| blob.name() == member, make, |blob| hash(blob.name()));
+        if new {
+            self.bytes += self.table.at(position).memory();
+        }
+        new
+    }
+
+    pub(super) fn remove(&mut self, member: &[u8]) -> bool {
+        let Some(blob) = self.table.remove(hash(member), |blob| blob.name() == member) else { return false };
+        self.bytes -= blob.memory();
+        blob.free();
+        true
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.table.memory() + self.bytes
+    }
+}
+
+impl Clone for MemberTable {
+    fn clone(&self) -> MemberTable {
+        let mut copy = MemberTable { table: HashTable::new(), bytes: self.bytes };
+        for blob in self.table.iter() {
+            copy.table.insert_unique(hash(blob.name()), Blob::new(blob.name()), |blob| hash(blob.name()));
+        }
+        copy
+    }
+}
+
+impl Drop for MemberTable {
+    fn drop(&mut self) {
+        self.table.drain(Blob::free);
+    }
+}
