@@ -11,6 +11,7 @@ mod hashing;
 pub mod intset;
 mod keyspace;
 mod layout;
+pub mod list;
 pub mod listpack;
 pub mod memory;
 mod reclaim;

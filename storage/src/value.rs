@@ -191,5 +191,6 @@ macro_rules! collections {
 
 collections! {
     Hash in hash,
+    List in list,
     Set in set,
 }

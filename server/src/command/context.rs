@@ -49,6 +49,13 @@ impl<'a> Context<'a> {
         protocol::parse_i64(self.arg(index)).ok_or(Error::NOT_AN_INTEGER)
     }
 
+    /// As [`Context::integer`], but without the lowest one, which has no opposite.
+    pub fn symmetric_integer(&self, index: usize) -> Result<i64, Error> {
+        let text = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+        Ok(self.integer(index)?)
+            .and_then(|number| if number == i64::MIN { Err(Error::fixed(text)) } else { Ok(number) })
+    }
+
     /// The argument at `index` as the number of a database.
     pub fn database(&self, index: usize) -> Result<usize, Error> {
         let number = i32::try_from(self.integer(index)?)

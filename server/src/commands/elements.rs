@@ -106,11 +106,7 @@ impl Picks {
     /// Reads the count at `index`; a negative one may repeat elements. With `doubled`, every element is answered with
     /// two.
     pub(super) fn parse(cx: &Context<'_>, index: usize, doubled: bool) -> Result<Picks, Error> {
-        let count = cx.integer(index)?;
-        if count == i64::MIN {
-            let text = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
-            return Err(Error::fixed(text));
-        }
+        let count = cx.symmetric_integer(index)?;
         if doubled && count.unsigned_abs() > i64::MAX as u64 / 2 {
             return Err(Error::fixed("ERR value is out of range"));
         }

@@ -6,6 +6,7 @@ mod connection;
 mod elements;
 mod generic;
 mod hashes;
+mod lists;
 mod server;
 mod sets;
 mod strings;
@@ -19,6 +20,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     connection::COMMANDS,
     generic::COMMANDS,
     hashes::COMMANDS,
+    lists::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,
     strings::COMMANDS,

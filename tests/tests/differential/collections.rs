@@ -183,3 +183,68 @@ pub fn sets(random: &mut StdRng) -> Request {
         ),
     }
 }
+
+pub fn lists(random: &mut StdRng) -> Request {
+    // As they stand: another argument could make them wait for long.
+    const BLOCKING: &[&str] = &[
+        "blmpop 0.001 1 K left",
+        "blpop K 0.001",
+        "brpop K K 0.001",
+        "blmove K K left right 0.001",
+        "brpoplpush K K 0.001",
+        "blpop K -1",
+        "blpop K bad",
+        "brpop K inf",
+        "blmpop bad 1 K left",
+        "blmpop 0.001 0 K left",
+    ];
+    match random.random_range(0..7) {
+        6 => {
+            let pattern = BLOCKING[random.random_range(0..BLOCKING.len())];
+            expand(random, pattern, &[])
+        }
+        0 => one_of(random, ANY, &[]),
+        1 => fill(random, "lpos K E *", &["rank N", "rank 1", "rank -1", "count N", "count 0", "maxlen N", "bad"]),
+        2 => one_of(
+            random,
+            &[
+                "lmove K K left right",
+                "lmove K K right left",
+                "lmove K K left bad",
+                "rpoplpush K K",
+                "lmpop 2 K K left",
+                "lmpop N K right count N",
+                "lmpop 1 K right count 2",
+                "lmpop 1 K bad",
+                "sadd K E",
+            ],
+            &[],
+        ),
+        3 => one_of(
+            random,
+            &["lpop K", "rpop K", "lpop K N", "rpop K N", "lrem K N E", "lrem K 0 E", "ltrim K N N", "ltrim K 0 N"],
+            &[],
+        ),
+        4 => one_of(
+            random,
+            &[
+                // Redis takes the lowest 32 bits of an index here, so none is larger.
+                "lset K 1 E",
+                "lset K -2 E",
+                "lset K 100 E",
+                "lset K bad E",
+                "lset K 0 V",
+                "linsert K before E V",
+                "linsert K after E E",
+                "linsert K bad E E",
+                "lindex K N",
+                "lindex K bad",
+                "lrange K N N",
+                "lrange K 0 -1",
+                "llen K",
+            ],
+            &[],
+        ),
+        _ => one_of(random, &["lpush K E E E", "rpush K E V", "rpush K N N N", "lpushx K E", "rpushx K E E"], &[]),
+    }
+}

@@ -21,6 +21,7 @@ pub const FAMILIES: &[Family] = &[
     Family { name: "connection", generate: connection },
     Family { name: "hashes", generate: collections::hashes },
     Family { name: "sets", generate: collections::sets },
+    Family { name: "lists", generate: collections::lists },
 ];
 
 /// All keys that are used; one is empty and one is not text.

@@ -22,6 +22,8 @@ const QUESTIONS: &[&[&str]] = &[
     &["STRLEN", "KEY"],
     &["HGETALL", "KEY"],
     &["HLEN", "KEY"],
+    &["LRANGE", "KEY", "0", "-1"],
+    &["LLEN", "KEY"],
     &["SMEMBERS", "KEY"],
     &["SCARD", "KEY"],
 ];

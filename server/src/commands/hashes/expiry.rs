@@ -235,10 +235,8 @@ pub(super) fn hgetex(cx: &mut Context<'_>) -> CommandResult {
     cx.reply.array(fields.len());
     let reply = &mut *cx.reply;
     let found = cx.db.change_existing::<Hash, _>(&key, |hash, log| {
-        if expiry.is_some() || persist {
-            if hash.make_timed() {
-                log.silently();
-            }
+        if (expiry.is_some() || persist) && hash.make_timed() {
+            log.silently();
         }
         let (mut changed, mut removed) = (0, 0);
         for field in fields.iter() {

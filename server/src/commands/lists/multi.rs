@@ -1,0 +1,99 @@
+//! Elements from the first of several lists that has any, at once or as soon as there is one.
+
+use protocol::Reply;
+use storage::list::{End, List, NodeLimit};
+use storage::{Collection, Key, View};
+
+use super::{end_at, limit};
+use crate::blocking::{Blocking, first_served, serve_or_wait};
+use crate::command::{CommandResult, Context, Error};
+use crate::commands::elements::reply_item;
+use crate::commands::lists::ends::pop_event;
+
+/// Takes elements from an end of the first list that has any.
+struct Pop {
+    keys: Vec<Vec<u8>>,
+    end: End,
+    /// At most so many, answered as an array; without it one.
+    count: Option<usize>,
+    limit: NodeLimit,
+}
+
+impl Pop {
+    fn from_key(&self, key: &Key<'_>, db: &mut View<'_>, reply: &mut Reply) -> Result<bool, Error> {
+        let found = db.change_existing::<List, _>(key, |list, log| {
+            reply.array(2);
+            reply.bulk(key.bytes);
+            if let Some(count) = self.count {
+                reply.array(count.min(list.as_ref().len()));
+            }
+            let taken = list.pop(self.end, self.count.unwrap_or(1), self.limit, |item| reply_item(reply, item));
+            log.changed(pop_event(self.end), taken);
+        })?;
+        Ok(found.is_some())
+    }
+}
+
+impl Blocking for Pop {
+    fn keys(&self) -> &[Vec<u8>] {
+        &self.keys
+    }
+
+    fn serve(&self, db: &mut View<'_>, reply: &mut Reply, woken: bool) -> Result<bool, Error> {
+        first_served(&self.keys, db, woken, |key, db| self.from_key(key, db, reply))
+    }
+
+    fn timed_out(&self, reply: &mut Reply) {
+        reply.null_array();
+    }
+}
+
+pub(super) fn blpop(cx: &mut Context<'_>) -> CommandResult {
+    block(cx, End::Head)
+}
+
+pub(super) fn brpop(cx: &mut Context<'_>) -> CommandResult {
+    block(cx, End::Tail)
+}
+
+fn block(cx: &mut Context<'_>, end: End) -> CommandResult {
+    let last = cx.args.len() - 1;
+    let until_ms = cx.deadline_seconds(last)?;
+    let keys = (1..last).map(|index| cx.arg(index).to_vec()).collect();
+    serve_or_wait(cx, until_ms, Pop { keys, end, count: None, limit: limit(cx) })
+}
+
+pub(super) fn lmpop(cx: &mut Context<'_>) -> CommandResult {
+    let pop = parse(cx, 1)?;
+    if !pop.serve(&mut cx.db, cx.reply, false)? {
+        cx.reply.null_array();
+    }
+    Ok(())
+}
+
+pub(super) fn blmpop(cx: &mut Context<'_>) -> CommandResult {
+    let pop = parse(cx, 2)?;
+    let until_ms = cx.deadline_seconds(1)?;
+    serve_or_wait(cx, until_ms, pop)
+}
+
+/// LMPOP's arguments, from the number of keys at `index` on.
+fn parse(cx: &Context<'_>, index: usize) -> Result<Pop, Error> {
+    let number = protocol::parse_i64(cx.arg(index)).filter(|number| *number > 0);
+    let number = number.ok_or(Error::fixed("ERR numkeys should be greater than 0"))?;
+    let first = index + 1;
+    let at = usize::try_from(number).ok().and_then(|number| first.checked_add(number));
+    let at = at.filter(|at| *at < cx.args.len()).ok_or(Error::SYNTAX)?;
+    let end = end_at(cx, at)?;
+    let count = match cx.args.len() - at - 1 {
+        0 => 1,
+        2 if cx.arg_is(at + 1, "count") => {
+            let count = protocol::parse_i64(cx.arg(at + 2)).filter(|count| *count > 0);
+            let count = count.ok_or(Error::fixed("ERR count should be greater than 0"))?;
+            usize::try_from(count).unwrap_or(usize::MAX)
+        }
+        _ => return Err(Error::SYNTAX),
+    };
+    let keys = (first..at).map(|index| cx.arg(index).to_vec()).collect();
+    Ok(Pop { keys, end, count: Some(count), limit: limit(cx) })
+}

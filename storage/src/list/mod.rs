@@ -1,0 +1,272 @@
+//! Lists.
+
+mod quick;
+
+use crate::listpack::{Item, ListPack, ListPackBuf};
+use crate::memory::good_size;
+use crate::value::{Collection, Type};
+
+pub use quick::QuickList;
+
+/// A list: a listpack, or a sequence of them.
+#[derive(Clone)]
+pub enum List {
+    Packed(ListPackBuf),
+    Quick(Box<QuickList>),
+}
+
+/// A list to be read.
+#[derive(Clone, Copy)]
+pub enum ListRef<'a> {
+    Packed(ListPack<'a>),
+    Quick(&'a QuickList),
+}
+
+/// One end of a list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    Head,
+    Tail,
+}
+
+/// How large a listpack may get, as `list-max-listpack-size` says: so many elements, or below zero a class of sizes.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeLimit(pub i64);
+
+impl NodeLimit {
+    fn exceeded(self, bytes: usize, elements: usize) -> bool {
+        /// However few elements there may be, a node is not larger.
+        const SAFE: usize = 8192;
+        match self.0 {
+            count @ 0.. => elements > usize::try_from(count).unwrap_or(usize::MAX).max(1) || bytes > SAFE,
+            class => bytes > self.bytes(class),
+        }
+    }
+
+    fn bytes(self, class: i64) -> usize {
+        4096 << (-1 - class).clamp(0, 4)
+    }
+
+    /// Whether a sequence that has shrunk to so much goes back to one listpack: at half of the limit, so that it does
+    /// not go to and fro.
+    fn well_below(self, bytes: usize, elements: usize) -> bool {
+        match self.0 {
+            count @ 0.. => elements <= usize::try_from(count).unwrap_or(usize::MAX).max(1) / 2,
+            class => bytes <= self.bytes(class) / 2,
+        }
+    }
+}
+
+impl<'a> ListRef<'a> {
+    pub fn encoding(self) -> &'static str {
+        match self {
+            ListRef::Packed(_) => "listpack",
+            ListRef::Quick(_) => "quicklist",
+        }
+    }
+
+    pub fn len(self) -> usize {
+        match self {
+            ListRef::Packed(pack) => pack.len(),
+            ListRef::Quick(quick) => quick.len(),
+        }
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The element at an index from the head.
+    pub fn get(self, index: usize) -> Option<Item<'a>> {
+        match self {
+            ListRef::Packed(pack) => pack.get(index),
+            ListRef::Quick(quick) => quick.get(index),
+        }
+    }
+
+    /// The elements from an index on to the tail.
+    pub fn iter_from(self, index: usize) -> impl Iterator<Item = Item<'a>> {
+        let (pack, quick) = match self {
+            ListRef::Packed(pack) => (Some(pack), None),
+            ListRef::Quick(quick) => (None, Some(quick)),
+        };
+        let packed = pack.into_iter().flat_map(move |pack| pack.iter_from(pack.nth(index).unwrap_or(pack.end())));
+        packed.chain(quick.into_iter().flat_map(move |quick| quick.iter_from(index)))
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = Item<'a>> {
+        self.iter_from(0)
+    }
+
+    /// The elements from the tail to the head.
+    pub fn iter_back(self) -> impl Iterator<Item = Item<'a>> {
+        let (pack, quick) = match self {
+            ListRef::Packed(pack) => (Some(pack), None),
+            ListRef::Quick(quick) => (None, Some(quick)),
+        };
+        pack.into_iter().flat_map(|pack| pack.iter().rev()).chain(quick.into_iter().flat_map(QuickList::iter_back))
+    }
+}
+
+impl List {
+    /// Makes ready for so many more elements with so many bytes of text: goes over to a sequence if they are too much
+    /// for one listpack.
+    pub fn prepare(&mut self, elements: usize, bytes: usize, limit: NodeLimit) {
+        if let List::Packed(pack) = self {
+            let old = pack.as_ref();
+            if limit.exceeded(old.as_bytes().len() + bytes, old.len() + elements) {
+                *self = List::Quick(Box::new(QuickList::from_pack(std::mem::take(pack))));
+            }
+        }
+    }
+
+    /// Puts an element at an end. [`List::prepare`] comes first.
+    pub fn push(&mut self, end: End, text: &[u8], limit: NodeLimit) {
+        match (self, end) {
+            (List::Packed(pack), End::Head) => pack.push_front(Item::from_text(text)),
+            (List::Packed(pack), End::Tail) => pack.push_back(Item::from_text(text)),
+            (List::Quick(quick), end) => quick.push(end, text, limit),
+        }
+    }
+
+    /// Takes up to `count` elements from an end, showing each to `take`. Returns how many.
+    pub fn pop(&mut self, end: End, count: usize, limit: NodeLimit, mut take: impl FnMut(Item<'_>)) -> usize {
+        let len = self.as_ref().len();
+        let count = count.min(len);
+        match end {
+            End::Head => self.as_ref().iter().take(count).for_each(&mut take),
+            End::Tail => self.as_ref().iter_back().take(count).for_each(&mut take),
+        }
+        let first = if end == End::Head { 0 } else { len - count };
+        self.remove_range(first, count, limit);
+        count
+    }
+
+    /// Removes so many elements from an index on.
+    pub fn remove_range(&mut self, index: usize, count: usize, limit: NodeLimit) {
+        match self {
+            List::Packed(pack) => {
+                if let Some(at) = pack.as_ref().nth(index) {
+                    pack.remove(at, count);
+                }
+            }
+            List::Quick(quick) => {
+                quick.remove_range(index, count);
+                self.shrink(limit);
+            }
+        }
+    }
+
+    /// Replaces the element at an index. Tells whether there is one. [`List::prepare`] comes first.
+    pub fn set(&mut self, index: usize, text: &[u8], limit: NodeLimit) -> bool {
+        let done = match self {
+            List::Packed(pack) => {
+                let at = pack.as_ref().nth(index);
+                at.is_some_and(|at| {
+                    pack.replace(at, Item::from_text(text));
+                    true
+                })
+            }
+            List::Quick(quick) => quick.set(index, text, limit),
+        };
+        self.shrink(limit);
+        done
+    }
+
+    /// Inserts an element before an index, which may be the length. [`List::prepare`] comes first.
+    pub fn insert(&mut self, index: usize, text: &[u8], limit: NodeLimit) {
+        match self {
+            List::Packed(pack) => {
+                let at = pack.as_ref().nth(index).unwrap_or(pack.as_ref().end());
+                pack.insert(at, &[Item::from_text(text)]);
+            }
+            List::Quick(quick) => quick.insert(index, text, limit),
+        }
+    }
+
+    /// Removes up to `most` elements with this text, beginning at an end. Returns how many.
+    pub fn remove_equal(&mut self, text: &[u8], most: usize, from: End, limit: NodeLimit) -> usize {
+        let wanted = Item::from_text(text);
+        let mut found: Vec<usize> = match from {
+            End::Head => {
+                let all = self.as_ref().iter().enumerate();
+                all.filter(|(_, item)| *item == wanted).map(|(index, _)| index).take(most).collect()
+            }
+            End::Tail => {
+                let last = self.as_ref().len();
+                let all = self.as_ref().iter_back().enumerate();
+                all.filter(|(_, item)| *item == wanted).map(|(index, _)| last - 1 - index).take(most).collect()
+            }
+        };
+        found.sort_unstable();
+        match self {
+            List::Packed(pack) => {
+                for index in found.iter().rev() {
+                    if let Some(at) = pack.as_ref().nth(*index) {
+                        pack.remove(at, 1);
+                    }
+                }
+            }
+            List::Quick(quick) => found.iter().rev().for_each(|index| quick.remove_range(*index, 1)),
+        }
+        self.shrink(limit);
+        found.len()
+    }
+
+    /// Goes back to one listpack where that is small enough.
+    fn shrink(&mut self, limit: NodeLimit) {
+        if let List::Quick(quick) = self
+            && let Some(pack) = quick.only_node()
+            && limit.well_below(pack.as_bytes().len(), pack.len())
+        {
+            *self = List::Packed(quick.take_only_node());
+        }
+    }
+}
+
+impl Collection for List {
+    type Ref<'a> = ListRef<'a>;
+    const TYPE: Type = Type::List;
+
+    fn new() -> List {
+        List::Packed(ListPackBuf::new())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.as_ref().is_empty()
+    }
+
+    fn packed(&self) -> Option<(u8, &[u8])> {
+        if let List::Packed(pack) = self { Some((0, pack.as_ref().as_bytes())) } else { None }
+    }
+
+    fn from_packed(_: u8, bytes: Vec<u8>) -> List {
+        List::Packed(ListPackBuf::from_vec(bytes))
+    }
+
+    fn into_buffer(self) -> Vec<u8> {
+        if let List::Packed(pack) = self { pack.into_vec() } else { Vec::new() }
+    }
+
+    fn as_ref(&self) -> ListRef<'_> {
+        match self {
+            List::Packed(pack) => ListRef::Packed(pack.as_ref()),
+            List::Quick(quick) => ListRef::Quick(quick),
+        }
+    }
+
+    fn packed_ref(_: u8, bytes: &[u8]) -> ListRef<'_> {
+        ListRef::Packed(ListPack::from_bytes(bytes))
+    }
+
+    fn memory(&self) -> usize {
+        match self {
+            List::Packed(pack) => good_size(pack.capacity()),
+            List::Quick(quick) => quick.memory(),
+        }
+    }
+
+    fn free_effort(&self) -> usize {
+        if let List::Quick(quick) = self { quick.nodes() } else { 1 }
+    }
+}
