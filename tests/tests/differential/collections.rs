@@ -3,7 +3,7 @@
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use crate::generate::{Request, expand, one_of};
+use crate::generate::{Request, expand, fill, one_of};
 
 /// What makes keys of several types meet, and turns on them.
 const ANY: &[&str] = &[
