@@ -14,12 +14,14 @@ mod layout;
 pub mod list;
 pub mod listpack;
 pub mod memory;
+mod random;
 mod reclaim;
 pub mod set;
 pub mod table;
 mod value;
 mod view;
 mod waiting;
+pub mod zset;
 
 pub use access::AccessPolicy;
 pub use effects::{Class, Effect, Effects, Event};

@@ -193,4 +193,5 @@ collections! {
     Hash in hash,
     List in list,
     Set in set,
+    Zset in zset,
 }

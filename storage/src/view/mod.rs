@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use crate::effects::{Effect, Effects, Event};
 use crate::entry::{NewValue, Slot};
 use crate::keyspace::{Db, Key, Keyspace, Locked};
+use crate::random::quick_random;
 use crate::reclaim::free_table;
 use crate::table::Position;
 use crate::value::WrongType;
@@ -434,19 +435,8 @@ fn is_expired(slot: &Slot, now_ms: i64) -> bool {
 
 #[inline]
 fn touch_slot(keyspace: &Keyspace, slot: &mut Slot, now_ms: i64) {
-    let clock = keyspace.access.touched(slot.access(), now_ms, rand_u32);
+    let clock = keyspace.access.touched(slot.access(), now_ms, quick_random);
     if clock != slot.access() {
         slot.set_access(clock);
     }
-}
-
-/// Only for the odds of the frequency counter: quality does not matter, speed does.
-fn rand_u32() -> u32 {
-    thread_local!(static STATE: std::cell::Cell<u32> = const { std::cell::Cell::new(0x9e37_79b9) });
-    let mut x = STATE.get();
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    STATE.set(x);
-    x
 }

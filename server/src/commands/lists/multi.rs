@@ -20,7 +20,7 @@ struct Pop {
 }
 
 impl Pop {
-    fn take_from(&self, key: &Key<'_>, db: &mut View<'_>, reply: &mut Reply) -> Result<bool, Error> {
+    fn take(&self, key: &Key<'_>, db: &mut View<'_>, reply: &mut Reply) -> Result<bool, Error> {
         let found = db.change_existing::<List, _>(key, |list, log| {
             reply.array(2);
             reply.bulk(key.bytes);
@@ -40,7 +40,7 @@ impl Blocking for Pop {
     }
 
     fn serve(&self, db: &mut View<'_>, reply: &mut Reply, woken: bool) -> Result<bool, Error> {
-        first_served(&self.keys, db, woken, |key, db| self.take_from(key, db, reply))
+        first_served(&self.keys, db, woken, |key, db| self.take(key, db, reply))
     }
 
     fn timed_out(&self, reply: &mut Reply) {

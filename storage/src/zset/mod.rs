@@ -1,0 +1,353 @@
+//! Sorted sets.
+
+mod skiplist;
+
+use crate::hashing::hash;
+use crate::listpack::{Item, ListPack, ListPackBuf};
+use crate::memory::good_size;
+use crate::table::{HashTable, PlainItem};
+use crate::value::{Collection, PackLimits, Type};
+
+use skiplist::{SkipList, is_before};
+
+/// A sorted set. A small one is, as in Redis, a listpack of members and scores in their order.
+#[derive(Clone)]
+pub enum Zset {
+    Packed(ListPackBuf),
+    Big(Box<BigZset>),
+}
+
+/// A sorted set to be read.
+#[derive(Clone, Copy)]
+pub enum ZsetRef<'a> {
+    Packed(ListPack<'a>),
+    Big(&'a BigZset),
+}
+
+/// A skiplist, and a table of its members.
+pub struct BigZset {
+    list: SkipList,
+    table: HashTable<Link>,
+}
+
+/// A node of the skiplist.
+#[derive(Clone, Copy)]
+struct Link([u8; 4]);
+
+// SAFETY: four plain bytes.
+unsafe impl PlainItem for Link {}
+
+impl Link {
+    fn new(link: u32) -> Link {
+        Link(link.to_le_bytes())
+    }
+
+    #[inline]
+    fn get(self) -> u32 {
+        u32::from_le_bytes(self.0)
+    }
+}
+
+impl BigZset {
+    fn new() -> BigZset {
+        BigZset { list: SkipList::new(), table: HashTable::new() }
+    }
+
+    fn find(&self, member: &[u8]) -> Option<u32> {
+        self.table.find(hash(member), |link| self.list.member(link.get()) == member).map(|link| link.get())
+    }
+
+    fn insert(&mut self, member: &[u8], score: f64) {
+        let link = self.list.insert(score, member);
+        let list = &self.list;
+        self.table.insert_unique(hash(member), Link::new(link), |link| hash(list.member(link.get())));
+    }
+
+    fn set_score(&mut self, link: u32, score: f64) {
+        let hash = hash(self.list.member(link));
+        let Some(position) = self.table.position(hash, |other| other.get() == link) else { return };
+        *self.table.at_mut(position) = Link::new(self.list.set_score(link, score));
+    }
+
+    fn remove(&mut self, link: u32) {
+        self.table.remove(hash(self.list.member(link)), |other| other.get() == link);
+        self.list.remove(link);
+    }
+}
+
+impl Clone for BigZset {
+    fn clone(&self) -> BigZset {
+        let list = self.list.clone();
+        let mut table = HashTable::new();
+        for link in self.table.iter() {
+            table.insert_unique(hash(list.member(link.get())), *link, |link| hash(list.member(link.get())));
+        }
+        BigZset { list, table }
+    }
+}
+
+impl<'a> ZsetRef<'a> {
+    pub fn encoding(self) -> &'static str {
+        match self {
+            ZsetRef::Packed(_) => "listpack",
+            ZsetRef::Big(_) => "skiplist",
+        }
+    }
+
+    pub fn len(self) -> usize {
+        match self {
+            ZsetRef::Packed(pack) => pack.len() / 2,
+            ZsetRef::Big(big) => big.list.len(),
+        }
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn score(self, member: &[u8]) -> Option<f64> {
+        match self {
+            ZsetRef::Packed(pack) => {
+                let (_, at) = pack.at(pack.find(pack.start(), member, 2)?)?;
+                pack.at(at).map(|(score, _)| score_of(score))
+            }
+            ZsetRef::Big(big) => big.find(member).map(|link| big.list.score(link)),
+        }
+    }
+
+    /// How many elements come before this one, if it is there, and its score.
+    pub fn rank(self, member: &[u8]) -> Option<(usize, f64)> {
+        let score = self.score(member)?;
+        Some((self.partition_point(|other, name| is_before(other, name, score, member)), score))
+    }
+
+    /// How many elements `before` holds for. It must hold for a beginning of the set.
+    pub fn partition_point(self, mut before: impl FnMut(f64, &[u8]) -> bool) -> usize {
+        match self {
+            ZsetRef::Packed(pack) => {
+                let mut digits = itoa::Buffer::new();
+                pairs(pack, pack.start())
+                    .take_while(|(member, score)| before(*score, member.bytes(&mut digits)))
+                    .count()
+            }
+            ZsetRef::Big(big) => big.list.partition_point(before),
+        }
+    }
+
+    /// The elements from a rank on.
+    pub fn iter_from(self, rank: usize) -> impl Iterator<Item = (Item<'a>, f64)> {
+        let (pack, big) = self.parts();
+        let packed = pack.into_iter().flat_map(move |pack| pairs(pack, pack.nth(rank * 2).unwrap_or(pack.end())));
+        packed.chain(big.into_iter().flat_map(move |big| {
+            big.list.iter_from(rank).map(|link| (Item::Str(big.list.member(link)), big.list.score(link)))
+        }))
+    }
+
+    /// The elements from a rank back to the first.
+    pub fn iter_back_from(self, rank: usize) -> impl Iterator<Item = (Item<'a>, f64)> {
+        let (pack, big) = self.parts();
+        let packed = pack.into_iter().flat_map(move |pack| {
+            let behind = pack.len().saturating_sub((rank + 1) * 2);
+            let mut items = pack.iter().rev().skip(behind);
+            std::iter::from_fn(move || {
+                let score = items.next()?;
+                Some((items.next()?, score_of(score)))
+            })
+        });
+        packed.chain(big.into_iter().flat_map(move |big| {
+            big.list.iter_back_from(rank).map(|link| (Item::Str(big.list.member(link)), big.list.score(link)))
+        }))
+    }
+
+    fn parts(self) -> (Option<ListPack<'a>>, Option<&'a BigZset>) {
+        match self {
+            ZsetRef::Packed(pack) => (Some(pack), None),
+            ZsetRef::Big(big) => (None, Some(big)),
+        }
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = (Item<'a>, f64)> {
+        self.iter_from(0)
+    }
+
+    /// An element, each with the same chance.
+    pub fn random(self, mut random: impl FnMut() -> u64) -> Option<(Item<'a>, f64)> {
+        let rank = (u128::from(random()) * self.len() as u128) >> 64;
+        self.iter_from(rank as usize).next()
+    }
+
+    /// One step of ZSCAN: passes the elements of the next page on and returns the cursor of the one after it, 0 at the
+    /// end. A packed set is one page.
+    pub fn scan(self, cursor: u64, mut each: impl FnMut(Item<'_>, f64)) -> u64 {
+        match self {
+            ZsetRef::Packed(pack) => {
+                pairs(pack, pack.start()).for_each(|(member, score)| each(member, score));
+                0
+            }
+            ZsetRef::Big(big) => {
+                big.table.scan(cursor, |link| each(Item::Str(big.list.member(link.get())), big.list.score(link.get())))
+            }
+        }
+    }
+}
+
+fn pairs(pack: ListPack<'_>, position: usize) -> impl Iterator<Item = (Item<'_>, f64)> {
+    let mut items = pack.iter_from(position);
+    std::iter::from_fn(move || {
+        let member = items.next()?;
+        Some((member, score_of(items.next()?)))
+    })
+}
+
+/// A score as a listpack holds it.
+fn score_of(item: Item<'_>) -> f64 {
+    match item {
+        Item::Int(number) => number as f64,
+        Item::Str(text) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0),
+    }
+}
+
+impl Zset {
+    /// Makes ready for so many elements, of which the longest member is `longest` bytes.
+    pub fn prepare(&mut self, elements: usize, longest: usize, limits: PackLimits) {
+        if elements > limits.entries || longest > limits.value {
+            self.make_big();
+        }
+    }
+
+    /// Sets the score of a member. Returns the one it had.
+    pub fn set(&mut self, member: &[u8], score: f64, limits: PackLimits) -> Option<f64> {
+        let old = self.as_ref().score(member);
+        if old == Some(score) {
+            return old;
+        }
+        if old.is_none() {
+            self.prepare(self.as_ref().len() + 1, member.len(), limits);
+        }
+        match self {
+            Zset::Packed(pack) => {
+                if old.is_some()
+                    && let Some(at) = pack.as_ref().find(pack.as_ref().start(), member, 2)
+                {
+                    pack.remove(at, 2);
+                }
+                insert_packed(pack, member, score);
+            }
+            Zset::Big(big) => match big.find(member) {
+                Some(link) => big.set_score(link, score),
+                None => big.insert(member, score),
+            },
+        }
+        old
+    }
+
+    /// Removes a member. Tells whether it was there.
+    pub fn remove(&mut self, member: &[u8]) -> bool {
+        match self {
+            Zset::Packed(pack) => {
+                let found = pack.as_ref().find(pack.as_ref().start(), member, 2);
+                found.is_some_and(|at| pack.remove(at, 2) > 0)
+            }
+            Zset::Big(big) => {
+                let found = big.find(member);
+                found.map(|link| big.remove(link)).is_some()
+            }
+        }
+    }
+
+    /// Removes so many elements from a rank on.
+    pub fn remove_range(&mut self, rank: usize, count: usize) {
+        match self {
+            Zset::Packed(pack) => {
+                if let Some(at) = pack.as_ref().nth(rank * 2) {
+                    pack.remove(at, count.saturating_mul(2));
+                }
+            }
+            Zset::Big(big) => {
+                let links: Vec<u32> = big.list.iter_from(rank).take(count).collect();
+                links.into_iter().for_each(|link| big.remove(link));
+            }
+        }
+    }
+
+    fn make_big(&mut self) {
+        if let Zset::Packed(pack) = self {
+            let mut big = BigZset::new();
+            let mut digits = itoa::Buffer::new();
+            for (member, score) in pairs(pack.as_ref(), pack.as_ref().start()) {
+                big.insert(member.bytes(&mut digits), score);
+            }
+            *self = Zset::Big(Box::new(big));
+        }
+    }
+}
+
+fn insert_packed(pack: &mut ListPackBuf, member: &[u8], score: f64) {
+    let borrowed = pack.as_ref();
+    let mut at = borrowed.start();
+    let mut digits = itoa::Buffer::new();
+    while let Some((other, score_at)) = borrowed.at(at)
+        && let Some((other_score, next)) = borrowed.at(score_at)
+        && is_before(score_of(other_score), other.bytes(&mut digits), score, member)
+    {
+        at = next;
+    }
+    let text;
+    // As in Redis, whole numbers are stored as such.
+    let whole = score as i64;
+    let score = if whole as f64 == score && whole.unsigned_abs() < 1 << 62 {
+        Item::Int(whole)
+    } else {
+        text = format!("{score:?}");
+        Item::Str(text.as_bytes())
+    };
+    pack.insert(at, &[Item::from_text(member), score]);
+}
+
+impl Collection for Zset {
+    type Ref<'a> = ZsetRef<'a>;
+    const TYPE: Type = Type::Zset;
+
+    fn new() -> Zset {
+        Zset::Packed(ListPackBuf::new())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.as_ref().is_empty()
+    }
+
+    fn packed(&self) -> Option<(u8, &[u8])> {
+        if let Zset::Packed(pack) = self { Some((0, pack.as_ref().as_bytes())) } else { None }
+    }
+
+    fn from_packed(_: u8, bytes: Vec<u8>) -> Zset {
+        Zset::Packed(ListPackBuf::from_vec(bytes))
+    }
+
+    fn into_buffer(self) -> Vec<u8> {
+        if let Zset::Packed(pack) = self { pack.into_vec() } else { Vec::new() }
+    }
+
+    fn as_ref(&self) -> ZsetRef<'_> {
+        match self {
+            Zset::Packed(pack) => ZsetRef::Packed(pack.as_ref()),
+            Zset::Big(big) => ZsetRef::Big(big),
+        }
+    }
+
+    fn packed_ref(_: u8, bytes: &[u8]) -> ZsetRef<'_> {
+        ZsetRef::Packed(ListPack::from_bytes(bytes))
+    }
+
+    fn memory(&self) -> usize {
+        match self {
+            Zset::Packed(pack) => good_size(pack.capacity()),
+            Zset::Big(big) => good_size(size_of::<BigZset>()) + big.list.memory() + big.table.memory(),
+        }
+    }
+
+    fn free_effort(&self) -> usize {
+        // An arena's chunks and a table's pages hold some hundred and some dozen elements each.
+        if let Zset::Big(big) = self { big.list.len() / 32 + 1 } else { 1 }
+    }
+}
