@@ -63,6 +63,36 @@ impl LongDouble {
         }
     }
 
+    /// The largest finite number.
+    pub fn largest() -> LongDouble {
+        LongDouble::Finite { mantissa: BigInt::from(u64::MAX), exponent: MAX_EXPONENT - 64 }
+    }
+
+    pub fn is_infinite(&self) -> bool {
+        matches!(self, LongDouble::Infinite { .. })
+    }
+
+    pub fn negated(&self) -> LongDouble {
+        match self {
+            LongDouble::Finite { mantissa, exponent } => {
+                LongDouble::Finite { mantissa: -mantissa, exponent: *exponent }
+            }
+            LongDouble::Infinite { negative } => LongDouble::Infinite { negative: !negative },
+        }
+    }
+
+    pub fn is_less(&self, other: &LongDouble) -> bool {
+        match (self, other) {
+            (LongDouble::Infinite { negative: a }, LongDouble::Infinite { negative: b }) => *a && !b,
+            (LongDouble::Infinite { negative }, _) => *negative,
+            (_, LongDouble::Infinite { negative }) => !negative,
+            (LongDouble::Finite { mantissa: a, exponent: i }, LongDouble::Finite { mantissa: b, exponent: j }) => {
+                let low = *i.min(j);
+                (a << (i - low) as u64) < (b << (j - low) as u64)
+            }
+        }
+    }
+
     /// The number times `factor`, rounded up to an integer; `None` where that is out of range.
     pub fn scaled_ceil(&self, factor: u32) -> Option<i64> {
         let LongDouble::Finite { mantissa, exponent } = self else { return None };

@@ -128,7 +128,7 @@ impl WorkerStats {
     /// Counts what was done to the keyspace.
     #[inline]
     pub fn took_effect(&self, effects: &Effects) {
-        if effects.hits | effects.misses | effects.expired | effects.dirty != 0 {
+        if effects.hits | effects.misses | effects.expired | effects.expired_fields | effects.dirty != 0 {
             self.hits.add(effects.hits);
             self.misses.add(effects.misses);
             self.expired.add(effects.expired);

@@ -99,7 +99,7 @@ async fn expire(server: &Server, executor: &Executor<'_>, index: usize, now: i64
             executor.stats.expire_nanos.add(nanos);
             server.observe_latency("expire-cycle", nanos);
             executor.stats.took_effect(&sweep.effects);
-            if sweep.effects.dirty > 0 {
+            if sweep.effects.expired | sweep.effects.expired_fields > 0 {
                 tokio::task::yield_now().await;
             }
             if sweep.finished {

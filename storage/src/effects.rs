@@ -94,7 +94,7 @@ pub struct Effect {
 /// What one command did, in order.
 #[derive(Default)]
 pub struct Effects {
-    /// Changes, as `rdb_changes_since_last_save` counts them.
+    /// Changes, as `rdb_changes_since_last_save` counts them: what expires is none.
     pub dirty: u64,
     pub hits: u64,
     pub misses: u64,

@@ -4,7 +4,7 @@ use protocol::{OwnedArgs, Reply};
 use storage::PackLimits;
 use storage::listpack::Item;
 
-use super::generic::scan::parse_cursor;
+use super::generic::scan::{Accepts, Options, parse_cursor};
 use crate::command::{CommandResult, Context, Error};
 use crate::glob;
 
@@ -62,26 +62,8 @@ pub(super) fn scan(
     may_leave_values: bool,
     mut step: impl FnMut(&mut Context<'_>, u64, bool, &mut Page<'_>) -> Result<u64, Error>,
 ) -> CommandResult {
-    let (mut count, mut pattern, mut values) = (10, None, true);
-    let mut index = 3;
-    while index < cx.args.len() {
-        let more = index + 1 < cx.args.len();
-        if more && cx.arg_is(index, "count") {
-            count = usize::try_from(cx.integer(index + 1)?).ok().filter(|count| *count > 0).ok_or(Error::SYNTAX)?;
-            index += 2;
-        } else if more && cx.arg_is(index, "match") {
-            pattern = Some(cx.arg(index + 1)).filter(|pattern| *pattern != b"*");
-            index += 2;
-        } else if cx.arg_is(index, "novalues") {
-            if !may_leave_values {
-                return Err(NO_VALUES_ELSEWHERE);
-            }
-            values = false;
-            index += 1;
-        } else {
-            return Err(Error::SYNTAX);
-        }
-    }
+    let accepts = Accepts { types: false, no_values: may_leave_values };
+    let Options { pattern, count, values, .. } = Options::parse(cx, 3, accepts)?;
     let mut page = Page { elements: OwnedArgs::new(), seen: 0, pattern };
     let mut cursor = cursor;
     // A sparse table must not make a call walk over all of it.
@@ -100,9 +82,6 @@ pub(super) fn scan(
     }
     Ok(())
 }
-
-/// Only HSCAN has values to leave out.
-pub(super) const NO_VALUES_ELSEWHERE: Error = Error::fixed("ERR NOVALUES option can only be used in HSCAN");
 
 /// The cursor of a scan.
 pub(super) fn cursor(cx: &Context<'_>) -> Result<u64, Error> {

@@ -1,7 +1,7 @@
 //! One entry of a listpack: its encoding, its data, and its length once more behind it, for walking backwards.
 
 /// A value in a listpack: integers are stored as such, whatever they were handed in as.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Item<'a> {
     Int(i64),
     Str(&'a [u8]),

@@ -51,7 +51,14 @@ impl View<'_> {
         }
         let (mut collection, mut log) = (C::new(), Log::default());
         let result = change(&mut collection, &mut log);
-        if log.changed && !(collection.is_empty() && C::REMOVED_WHEN_EMPTY) {
+        if !log.changed {
+            return Ok(result);
+        }
+        // What came and went at once is still told.
+        if collection.is_empty() && C::REMOVED_WHEN_EMPTY {
+            self.record_log(key, log);
+            self.record(key, Event::DEL);
+        } else {
             NewValue::with_collection(collection, |value| self.insert(key, value, None));
             self.record_log(key, log);
         }

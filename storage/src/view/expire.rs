@@ -56,7 +56,6 @@ impl View<'_> {
         db.timed -= usize::from(!slot.is_timed());
         let spent = slot.is_spent();
         self.effects.expired_fields += removed as u64;
-        self.effects.dirty += removed as u64;
         self.record(key, Event::HEXPIRED);
         if spent {
             let slot = self.take(key, handle);
@@ -72,7 +71,7 @@ impl View<'_> {
         let slot = self.take(key, handle);
         self.release(slot, Free::Later);
         self.effects.expired += 1;
-        self.changed(key, Event::EXPIRED);
+        self.record(key, Event::EXPIRED);
     }
 
     /// Makes the page's hint true for what a key's value has inside.

@@ -24,10 +24,23 @@ pub fn hashes(random: &mut StdRng) -> Request {
     // Only times that are over or far ahead.
     const EXPIRIES: &[&str] =
         &["ex 100000", "px 100000000", "exat 33177117420", "pxat 1", "ex 0", "ex -1", "ex abc", "keepttl", "persist"];
-    match random.random_range(0..8) {
+    match random.random_range(0..10) {
         0 => one_of(random, ANY, &[]),
-        1 => fill(random, "hgetex K * fields 1 E", EXPIRIES),
-        2 => fill(random, "hsetex K * fields 2 E V E E", &[EXPIRIES, &["fnx", "fxx", "nx"]].concat()),
+        1 => one_of(
+            random,
+            &["hgetex K * fields 1 E", "hgetex K * fields 3 E E E", "hgetex K * fields N E E", "hgetex K * E 1 E"],
+            EXPIRIES,
+        ),
+        2 => one_of(
+            random,
+            &[
+                "hsetex K * fields 1 E V",
+                "hsetex K * fields 2 E V E E",
+                "hsetex K * fields N E V *",
+                "hsetex K * E E E",
+            ],
+            &[EXPIRIES, &["fnx", "fxx", "nx", "ex 9223372036854775807", "pxat 70368744177664"]].concat(),
+        ),
         3 => one_of(
             random,
             &[
@@ -35,9 +48,14 @@ pub fn hashes(random: &mut StdRng) -> Request {
                 "hpexpire K 100000000 * fields 1 E",
                 "hexpireat K 33177117420 * fields 1 E",
                 "hpexpireat K 33177117420000 fields 2 E E",
+                "hpexpireat K 33177117420001 fields 1 E",
+                "hpexpireat K 33177117420001 fields 3 E E E",
+                "hpexpireat K 70368744177663 fields 1 E",
+                "hpexpireat K 70368744177664 fields 1 E",
+                "hexpireat K 70368744178 fields 1 E",
                 "hexpire K 0 * fields 1 E",
                 "hpexpireat K 5 fields 1 E",
-                "hexpire K N fields N E",
+                "hexpire K 0 fields N E",
                 "hexpire K T bad 1 E",
             ],
             &["nx", "xx", "bad"],
@@ -45,20 +63,48 @@ pub fn hashes(random: &mut StdRng) -> Request {
         4 => one_of(
             random,
             &[
+                "hexpireat K 33177117420 gt fields 2 E E",
+                "hexpireat K 33177117419 lt fields 2 E E",
+                "hpexpireat K 33177117420001 gt fields 1 E",
+                "hpexpireat K 33177117419999 lt fields 2 E E",
+                "hpexpireat K 7 lt fields 2 E E",
+                "hpexpireat K 7 gt fields 2 E E",
+                "hexpireat K N * fields N E",
+            ],
+            &["gt", "lt", "fields"],
+        ),
+        5 => one_of(
+            random,
+            &[
                 "httl K fields 2 E E",
                 "hpttl K fields 1 E",
                 "hexpiretime K fields 1 E",
                 "hpexpiretime K fields N E",
+                "httl K E 1 E",
                 "hpersist K fields 2 E E",
+                "hpersist K fields N E",
+                "hpersist K E 1 E",
                 "hgetdel K fields 2 E E",
                 "hgetdel K fields N E",
+                "hgetdel K E 1 E",
+            ],
+            &[],
+        ),
+        // The last count holds: one that a page of either server has room for.
+        6 => one_of(
+            random,
+            &[
                 "hrandfield K",
                 "hrandfield K N",
                 "hrandfield K N withvalues",
-                "hscan K 0 count 100 *",
-                "hscan K bad",
+                "hrandfield K N E",
+                "hrandfield K -9223372036854775808",
+                "hrandfield K 4611686018427387904 withvalues",
+                "hscan K 0 * count 1000",
+                "hscan K bad *",
+                "scan 0 novalues",
             ],
-            &["count 100", "count bad", "count 0", "match *", "match [a-c]", "novalues", "bad"],
+            &["count 10", "count N", "match *", "match [a-c]", "novalues", "type hash", "bad"],
         ),
         _ => one_of(
             random,
@@ -77,7 +123,11 @@ pub fn hashes(random: &mut StdRng) -> Request {
                 "hexists K E",
                 "hdel K E E",
                 "hincrby K E N",
+                "hincrby K E V",
+                "hset K E N",
+                "hset K E F E F",
                 "hincrbyfloat K E F",
+                "hincrbyfloat K E V",
             ],
             &[],
         ),

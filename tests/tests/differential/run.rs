@@ -49,6 +49,24 @@ impl Pair {
         Ok((!same).then(|| Difference { request: request.clone(), ours, theirs }))
     }
 
+    /// As `call`, but order counts too.
+    fn call_exactly(&mut self, request: Request) -> io::Result<Option<Difference>> {
+        let (ours, theirs) = (self.ours.call(&request)?, self.theirs.call(&request)?);
+        Ok((ours.0 != theirs.0).then_some(Difference { request, ours, theirs }))
+    }
+
+    /// How many changes each server counts.
+    fn changes(&mut self) -> io::Result<[i64; 2]> {
+        let mut changes = [0; 2];
+        for (connection, changes) in [&mut self.ours, &mut self.theirs].into_iter().zip(&mut changes) {
+            let info = connection.call(&["INFO", "persistence"])?;
+            let info = String::from_utf8_lossy(info.payload()).into_owned();
+            let counted = info.lines().find_map(|line| line.strip_prefix("rdb_changes_since_last_save:"));
+            *changes = counted.and_then(|number| number.trim().parse().ok()).unwrap_or(-1);
+        }
+        Ok(changes)
+    }
+
     fn reset(&mut self, resp: u8) -> io::Result<()> {
         for connection in [&mut self.ours, &mut self.theirs] {
             for command in [&["HELLO", if resp == 3 { "3" } else { "2" }][..], &["FLUSHALL"], &["SELECT", "0"]] {
@@ -61,12 +79,19 @@ impl Pair {
     /// Runs commands on empty servers and then reads all state back. Stops at the first difference.
     fn run(&mut self, requests: &[Request], resp: u8) -> io::Result<Option<Difference>> {
         self.reset(resp)?;
+        let [ours_before, theirs_before] = self.changes()?;
         for request in requests {
             if let Some(difference) = self.call(request)? {
                 return Ok(Some(difference));
             }
         }
+        let [ours, theirs] = self.changes()?;
         let word = |word: &str| word.as_bytes().to_vec();
+        if ours - ours_before != theirs - theirs_before {
+            let told = |changes: i64| Reply(format!("{changes} changes").into_bytes());
+            let (ours, theirs) = (told(ours - ours_before), told(theirs - theirs_before));
+            return Ok(Some(Difference { request: vec![word("INFO"), word("persistence")], ours, theirs }));
+        }
         for key in KEYS {
             for question in QUESTIONS {
                 let mut request: Request = question.iter().map(|text| word(text)).collect();
@@ -76,6 +101,12 @@ impl Pair {
                 if let Some(difference) = self.call(&request)? {
                     return Ok(Some(difference));
                 }
+            }
+            let encoding = self.ours.call(&[&b"OBJECT"[..], b"ENCODING", key])?;
+            if encoding.payload().starts_with(b"listpack")
+                && let Some(difference) = self.call_exactly(vec![word("HGETALL"), key.to_vec()])?
+            {
+                return Ok(Some(difference));
             }
         }
         self.call(&vec![word("DBSIZE")])
@@ -130,8 +161,10 @@ fn normalised(request: &Request, reply: &Reply) -> Vec<Vec<u8>> {
             vec![reply.elements().len().to_string().into_bytes()]
         }
         b"HTTL" | b"HPTTL" | b"HEXPIRETIME" | b"HPEXPIRETIME" if !reply.is_error() => {
+            // Unix times that were set as such come back as they were.
+            let unix_times = if name == b"HEXPIRETIME" { 33_000_000_000.. } else { 33_000_000_000_000.. };
             let told = |reply: &Reply| match reply.integer() {
-                Some(number @ ..0) => number.to_string().into_bytes(),
+                Some(number) if number < 0 || unix_times.contains(&number) => number.to_string().into_bytes(),
                 _ => b"some time".to_vec(),
             };
             reply.elements().iter().map(told).collect()

@@ -108,12 +108,27 @@ pub(super) fn bitfield(cx: &mut Context<'_>) -> CommandResult {
     let writes = operations.iter().filter(|operation| !matches!(operation.action, Action::Get));
     let end = writes.map(|operation| (operation.offset + u64::from(operation.int.bits)).div_ceil(8) as usize).max();
     let Some(end) = end else { return read_all(cx, &operations) };
+    let old_len = match cx.db.peek(&key) {
+        Some(entry) => string_of(&entry)?.len(),
+        None => 0,
+    };
+    let dirty = cx.db.effects.dirty;
+    let (mut written, mut changed) = (0, 0);
     let results = cx.db.edit(&key, end, Event::SETBIT, |bytes| {
-        let mut changed = false;
-        let results = operations.iter().map(|operation| carry_out(operation, bytes, &mut changed)).collect::<Vec<_>>();
-        (results, changed)
-    });
-    reply(cx, &results?);
+        let mut results = Vec::with_capacity(operations.len());
+        for operation in &operations {
+            let (result, change) = carry_out(operation, bytes);
+            written += u64::from(change.is_some());
+            changed += u64::from(change == Some(true));
+            results.push(result);
+        }
+        (results, changed > 0)
+    })?;
+    // Each part that changes counts, and each that is written where the string grows.
+    if cx.db.effects.dirty > dirty {
+        cx.db.effects.dirty = dirty + if old_len < end { written } else { changed };
+    }
+    reply(cx, &results);
     Ok(())
 }
 
@@ -134,21 +149,20 @@ fn read_all(cx: &mut Context<'_>, operations: &[Operation]) -> CommandResult {
     Ok(())
 }
 
-/// Does one operation on the string; `changed` is set when a bit was.
-fn carry_out(operation: &Operation, bytes: &mut [u8], changed: &mut bool) -> Option<i64> {
+/// Does one operation on the string. Returns its answer and, if it wrote, whether that changed a bit.
+fn carry_out(operation: &Operation, bytes: &mut [u8]) -> (Option<i64>, Option<bool>) {
     let Operation { int, offset, overflow, action } = operation;
     let old = int.read(bytes, *offset);
     let (wanted, answer_old) = match *action {
-        Action::Get => return Some(old),
+        Action::Get => return (Some(old), None),
         // An unsigned integer takes a negative number for the huge one with the same bits.
         Action::Set(number) if !int.signed => (i128::from(number as u64), true),
         Action::Set(number) => (number.into(), true),
         Action::Add(amount) => (i128::from(old) + i128::from(amount), false),
     };
-    let new = int.fit(wanted, *overflow)?;
-    *changed |= new != old;
+    let Some(new) = int.fit(wanted, *overflow) else { return (None, None) };
     int.write(bytes, *offset, new);
-    Some(if answer_old { old } else { new })
+    (Some(if answer_old { old } else { new }), Some(new != old))
 }
 
 fn reply(cx: &mut Context<'_>, results: &[Option<i64>]) {

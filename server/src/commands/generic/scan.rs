@@ -4,7 +4,6 @@ use protocol::OwnedArgs;
 use storage::SHARDS;
 
 use crate::command::{Arg, ArgKind, Categories, CommandResult, Context, Error, Flags, Group, Spec};
-use crate::commands::elements::NO_VALUES_ELSEWHERE;
 use crate::{glob, set};
 
 pub(super) const KEYS: Spec = Spec::new("keys", 2, keys)
@@ -54,7 +53,7 @@ pub(super) const SCAN: Spec = Spec::new("scan", -2, scan)
 
 fn scan(cx: &mut Context<'_>) -> CommandResult {
     let mut cursor = Cursor::parse(cx.arg(1)).ok_or(Error::fixed("ERR invalid cursor"))?;
-    let options = Options::parse(cx)?;
+    let options = Options::parse(cx, 2, Accepts { types: true, no_values: false })?;
     let (db, now_ms, keyspace) = (cx.db.db(), cx.db.now_ms(), &cx.server.keyspace);
 
     let mut page = OwnedArgs::new();
@@ -89,34 +88,49 @@ fn scan(cx: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
-struct Options<'a> {
-    pattern: Option<&'a [u8]>,
-    count: usize,
+/// Options that not every scan knows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::commands) struct Accepts {
+    pub types: bool,
+    pub no_values: bool,
+}
+
+/// The options of SCAN, HSCAN, SSCAN and ZSCAN.
+pub(in crate::commands) struct Options<'a> {
+    pub pattern: Option<&'a [u8]>,
+    pub count: usize,
     /// The name of a type. One that does not exist has no keys.
     kind: Option<&'a [u8]>,
+    /// Whether elements are shown with their values.
+    pub values: bool,
 }
 
 impl<'a> Options<'a> {
-    fn parse(cx: &Context<'a>) -> Result<Options<'a>, Error> {
-        let mut options = Options { pattern: None, count: 10, kind: None };
-        for index in (2..cx.args.len()).step_by(2) {
-            if cx.arg_is(index, "novalues") {
-                return Err(NO_VALUES_ELSEWHERE);
+    /// Reads the options from the argument at `index` on.
+    pub(in crate::commands) fn parse(
+        cx: &Context<'a>,
+        mut index: usize,
+        accepts: Accepts,
+    ) -> Result<Options<'a>, Error> {
+        let mut options = Options { pattern: None, count: 10, kind: None, values: true };
+        while index < cx.args.len() {
+            let operand = cx.args.get(index + 1);
+            match (cx.arg(index).to_ascii_lowercase().as_slice(), operand) {
+                (b"count", Some(_)) => {
+                    let count = cx.integer(index + 1)?;
+                    options.count = usize::try_from(count).ok().filter(|count| *count > 0).ok_or(Error::SYNTAX)?;
+                }
+                (b"match", Some(pattern)) => options.pattern = (pattern != b"*").then_some(pattern),
+                (b"type", Some(_)) if accepts.types => options.kind = operand,
+                (b"novalues", _) if accepts.no_values => {
+                    options.values = false;
+                    index += 1;
+                    continue;
+                }
+                (b"novalues", _) => return Err(Error::fixed("ERR NOVALUES option can only be used in HSCAN")),
+                _ => return Err(Error::SYNTAX),
             }
-            if index + 1 == cx.args.len() {
-                return Err(Error::SYNTAX);
-            }
-            if cx.arg_is(index, "count") {
-                let count = cx.integer(index + 1)?;
-                options.count = usize::try_from(count).ok().filter(|count| *count > 0).ok_or(Error::SYNTAX)?;
-            } else if cx.arg_is(index, "match") {
-                let pattern = cx.arg(index + 1);
-                options.pattern = (pattern != b"*").then_some(pattern);
-            } else if cx.arg_is(index, "type") {
-                options.kind = Some(cx.arg(index + 1));
-            } else {
-                return Err(Error::SYNTAX);
-            }
+            index += 2;
         }
         Ok(options)
     }

@@ -178,20 +178,21 @@ pub(super) fn hpersist(cx: &mut Context<'_>) -> CommandResult {
     cx.reply.array(fields.len());
     let reply = &mut *cx.reply;
     let found = cx.db.change_existing::<Hash, _>(&key, |hash, log| {
-        let mut changed = 0;
+        let mut changed = false;
         for field in fields.iter() {
             reply.integer(match hash.as_ref().expiry(field) {
                 None => NO_FIELD,
                 Some(None) => NO_EXPIRY,
                 Some(Some(_)) => {
                     hash.set_expiry(field, None);
-                    changed += 1;
+                    changed = true;
                     DONE
                 }
             });
         }
-        if changed > 0 {
-            log.changed(Event::HPERSIST, changed);
+        if changed {
+            // One change, however many fields: as Redis counts.
+            log.changed(Event::HPERSIST, 1);
         }
     })?;
     if found.is_none() {
@@ -265,96 +266,106 @@ pub(super) fn hgetex(cx: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
-/// The options of HSETEX and the place of its fields.
-struct SetOptions {
-    only_new: bool,
-    only_existing: bool,
-    keep: bool,
-    expiry: Option<i64>,
-    first: usize,
+/// What must be true of the fields for HSETEX to set any.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    Always,
+    NoneExists,
+    AllExist,
 }
 
-impl SetOptions {
-    fn parse(cx: &Context<'_>) -> Result<SetOptions, Error> {
-        let mut options = SetOptions { only_new: false, only_existing: false, keep: false, expiry: None, first: 0 };
+/// What HSETEX is asked for.
+struct SetOptions<'a> {
+    condition: Condition,
+    ttl: FieldTtl,
+    /// Fields and values in turn.
+    pairs: Args<'a>,
+}
+
+impl<'a> SetOptions<'a> {
+    /// Reads options in any order, and the fields, which come last.
+    fn parse(cx: &Context<'a>) -> Result<SetOptions<'a>, Error> {
+        let wrong_arity = || Error::wrong_arity(&cx.command.full_name);
+        let (mut condition, mut ttl) = (Condition::Always, FieldTtl::Clear);
         let mut index = 2;
-        while index < cx.args.len() {
-            if cx.arg_is(index, "fields") {
-                let count = cx.integer(index + 1).ok().filter(|count| (1..=i64::from(i32::MAX)).contains(count));
-                let count = count.ok_or(Error::fixed("ERR invalid number of fields"))?;
-                options.first = index + 2;
-                if count * 2 != (cx.args.len() - options.first) as i64 {
-                    return Err(Error::wrong_arity(&cx.command.full_name));
+        while let Some(word) = cx.args.get(index) {
+            let unit = unit_of(word);
+            match word.to_ascii_lowercase().as_slice() {
+                b"fields" => {
+                    let pairs = cx.args.tail(index + 2);
+                    if pairs.len() < 2 {
+                        return Err(wrong_arity());
+                    }
+                    let count = cx.integer(index + 1).ok().filter(|count| (1..=i64::from(i32::MAX)).contains(count));
+                    let count = count.ok_or(Error::fixed("ERR invalid number of fields"))?;
+                    if count * 2 != pairs.len() as i64 {
+                        return Err(wrong_arity());
+                    }
+                    return Ok(SetOptions { condition, ttl, pairs });
                 }
-                return Ok(options);
-            }
-            if cx.arg_is(index, "fnx") || cx.arg_is(index, "fxx") {
-                if options.only_new || options.only_existing {
+                b"fnx" | b"fxx" if condition != Condition::Always => {
                     return Err(Error::fixed("ERR Only one of FXX or FNX arguments can be specified"));
                 }
-                options.only_new = cx.arg_is(index, "fnx");
-                options.only_existing = !options.only_new;
-                index += 1;
-                continue;
-            }
-            let unit = unit_of(cx.arg(index));
-            if unit.is_none() && !cx.arg_is(index, "keepttl") {
-                return Err(Error::quoting("ERR unknown argument: ", cx.arg(index), ""));
-            }
-            if options.keep || options.expiry.is_some() {
-                let text = "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified";
-                return Err(Error::fixed(text));
-            }
-            match unit {
-                Some(unit) => {
-                    options.expiry = Some(unit.parse(cx, index + 1)?);
-                    index += 2;
+                b"fnx" => condition = Condition::NoneExists,
+                b"fxx" => condition = Condition::AllExist,
+                lower if unit.is_none() && lower != b"keepttl" => {
+                    return Err(Error::quoting("ERR unknown argument: ", word, ""));
                 }
-                None => {
-                    options.keep = true;
-                    index += 1;
+                _ if ttl != FieldTtl::Clear => {
+                    let text = "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified";
+                    return Err(Error::fixed(text));
+                }
+                _ => {
+                    ttl = match unit {
+                        None => FieldTtl::Keep,
+                        Some(unit) => {
+                            index += 1;
+                            FieldTtl::At(unit.parse(cx, index)?)
+                        }
+                    }
                 }
             }
+            index += 1;
         }
-        Err(Error::fixed("ERR missing FIELDS argument"))
+        Err(wrong_arity())
     }
 }
 
 pub(super) fn hsetex(cx: &mut Context<'_>) -> CommandResult {
-    let options = SetOptions::parse(cx)?;
-    let (key, args, limits, now_ms) = (cx.key(1), cx.args, limits(cx), cx.now_ms());
-    let pairs = || (options.first..args.len()).step_by(2);
-    let set = cx.db.change::<Hash, _>(&key, |hash, log| {
-        let exists = |at: usize| hash.as_ref().get(&args[at]).is_some();
-        if options.only_new && pairs().any(exists) || options.only_existing && !pairs().all(exists) {
+    let SetOptions { condition, ttl, pairs } = SetOptions::parse(cx)?;
+    let (key, limits, now_ms) = (cx.key(1), limits(cx), cx.now_ms());
+    let done = cx.db.change::<Hash, _>(&key, |hash, log| {
+        let exists = |field: &[u8]| hash.as_ref().get(field).is_some();
+        let mut fields = pairs.iter().step_by(2);
+        let holds = match condition {
+            Condition::Always => true,
+            Condition::NoneExists => !fields.any(exists),
+            Condition::AllExist => fields.all(exists),
+        };
+        if !holds {
             return false;
         }
-        let longest = args.tail(options.first).iter().map(<[u8]>::len).max().unwrap_or(0);
-        hash.prepare(pairs().len(), longest, limits);
-        if options.expiry.is_some() {
+        let count = pairs.len() / 2;
+        hash.prepare(count, pairs.iter().map(<[u8]>::len).max().unwrap_or(0), limits);
+        let is_past = matches!(ttl, FieldTtl::At(when) if when <= now_ms);
+        if let FieldTtl::At(_) = ttl {
             hash.make_timed();
         }
-        let past = options.expiry.is_some_and(|when| when <= now_ms);
-        let ttl = match options.expiry {
-            Some(_) if past => FieldTtl::Clear,
-            Some(when) => FieldTtl::At(when),
-            None if options.keep => FieldTtl::Keep,
-            None => FieldTtl::Clear,
-        };
-        for at in pairs() {
-            hash.set(&args[at], &args[at + 1], ttl, limits);
-        }
-        log.changed(Event::HSET, pairs().len());
-        if past {
-            for at in pairs() {
-                hash.remove(&args[at]);
+        for at in (0..pairs.len()).step_by(2) {
+            if is_past {
+                hash.remove(&pairs[at]);
+            } else {
+                hash.set(&pairs[at], &pairs[at + 1], ttl, limits);
             }
-            log.changed(Event::HDEL, 0);
-        } else if options.expiry.is_some() {
-            log.changed(Event::HEXPIRE, 0);
+        }
+        log.changed(Event::HSET, count);
+        match ttl {
+            FieldTtl::At(_) if is_past => log.changed(Event::HDEL, 0),
+            FieldTtl::At(_) => log.changed(Event::HEXPIRE, 0),
+            FieldTtl::Keep | FieldTtl::Clear => {}
         }
         true
     })?;
-    cx.reply.integer(set.into());
+    cx.reply.integer(done.into());
     Ok(())
 }

@@ -1,5 +1,8 @@
 //! Reading hashes.
 
+use std::collections::HashSet;
+
+use rand::seq::IndexedRandom;
 use storage::hash::{Hash, HashRef};
 
 use crate::command::{CommandResult, Context, Error};
@@ -96,8 +99,8 @@ fn list(cx: &mut Context<'_>, fields: bool) -> CommandResult {
 }
 
 pub(super) fn hrandfield(cx: &mut Context<'_>) -> CommandResult {
+    let key = cx.key(1);
     if cx.args.len() == 2 {
-        let key = cx.key(1);
         match cx.db.read(&key) {
             Some(entry) => reply_found(cx.reply, entry.get::<Hash>()?.random(rand::random).map(|(field, _)| field)),
             None => cx.reply.null(),
@@ -105,12 +108,11 @@ pub(super) fn hrandfield(cx: &mut Context<'_>) -> CommandResult {
         return Ok(());
     }
     Picks::parse(cx, 2, false)?;
-    let values = cx.args.len() == 4 && cx.arg_is(3, "withvalues");
-    if cx.args.len() > 4 || cx.args.len() == 4 && !values {
+    let with_values = cx.args.len() > 3;
+    if cx.args.len() > 4 || with_values && !cx.arg_is(3, "withvalues") {
         return Err(Error::SYNTAX);
     }
-    let picks = Picks::parse(cx, 2, values)?;
-    let key = cx.key(1);
+    let picks = Picks::parse(cx, 2, with_values)?;
     let Some(entry) = cx.db.read(&key) else {
         cx.reply.array(0);
         return Ok(());
@@ -120,19 +122,35 @@ pub(super) fn hrandfield(cx: &mut Context<'_>) -> CommandResult {
         Picks::Any(count) => count,
         Picks::Distinct(count) => count.min(hash.len()),
     };
-    let pairs = cx.reply.resp() == protocol::Resp::V3;
-    cx.reply.array(if values && !pairs { count * 2 } else { count });
+    let as_pairs = with_values && cx.reply.resp() == protocol::Resp::V3;
+    cx.reply.array(if with_values && !as_pairs { count * 2 } else { count });
     let mut answer = |(field, value)| {
-        if values && pairs {
+        if as_pairs {
             cx.reply.array(2);
         }
         reply_item(cx.reply, field);
-        if values {
+        if with_values {
             reply_item(cx.reply, value);
         }
     };
     match picks {
+        // A packed hash would have to be walked through for each.
+        Picks::Any(_) if hash.is_packed() => {
+            let all: Vec<_> = hash.iter().map(|(field, value, _)| (field, value)).collect();
+            let mut random = rand::rng();
+            (0..count).filter_map(|_| all.choose(&mut random).copied()).for_each(answer);
+        }
         Picks::Any(_) => (0..count).filter_map(|_| hash.random(rand::random)).for_each(answer),
+        // A few of many are picked one by one, and again if they were picked before.
+        Picks::Distinct(_) if !hash.is_packed() && count < hash.len() / 3 => {
+            let mut picked = HashSet::with_capacity(count);
+            while picked.len() < count {
+                let Some((field, value)) = hash.random(rand::random) else { break };
+                if picked.insert(field) {
+                    answer((field, value));
+                }
+            }
+        }
         Picks::Distinct(_) => {
             let mut chosen = elements::sample(hash.len(), count).into_iter().peekable();
             for (index, (field, value, _)) in hash.iter().enumerate() {

@@ -67,7 +67,7 @@ pub(super) fn hgetdel(cx: &mut Context<'_>) -> CommandResult {
     if let Some(entry) = cx.db.peek(&key) {
         entry.get::<Hash>()?;
     }
-    let fields = super::fields(cx, 2)?;
+    let fields = super::expiry::fields(cx, 2)?;
     cx.reply.array(fields.len());
     let reply = &mut *cx.reply;
     let found = cx.db.change_existing::<Hash, _>(&key, |hash, log| {

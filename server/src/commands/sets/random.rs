@@ -37,7 +37,8 @@ pub(super) fn spop(cx: &mut Context<'_>) -> CommandResult {
         if let Some(entry) = cx.db.peek(&key) {
             entry.get::<Set>()?.iter().for_each(|member| reply_item(reply, member));
         }
-        cx.db.change_existing::<Set, _>(&key, |_, log| log.changed(Event::SPOP, len))?;
+        // The removal counts as one change.
+        cx.db.change_existing::<Set, _>(&key, |_, log| log.changed(Event::SPOP, len - 1))?;
         cx.db.remove(&key, Free::Later, Event::DEL);
         return Ok(());
     }

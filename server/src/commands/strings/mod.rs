@@ -3,6 +3,7 @@
 mod counters;
 mod digest;
 mod edit;
+mod increx;
 mod lcs;
 mod many;
 mod options;
@@ -247,6 +248,37 @@ pub const COMMANDS: &[Spec] = &[
         .acl(Categories::STRING)
         .keys(&[KeySpec::at(1, set!(KeyFlags: RO | ACCESS))])
         .args(&[Arg::key("key", 0)]),
+    Spec::new("increx", -2, increx::increx)
+        .doc(Group::String, "8.8.0", "O(1)", "Adds to a number, within bounds, and changes its expiry.")
+        .flags(set!(Flags: WRITE | DENYOOM | FAST))
+        .acl(Categories::STRING)
+        .keys(&[KeySpec::at(1, set!(KeyFlags: RW | ACCESS | UPDATE))])
+        .args(&[
+            Arg::key("key", 0),
+            Arg::one_of(
+                "increment",
+                &[
+                    Arg::new("float", ArgKind::Double).token("BYFLOAT"),
+                    Arg::new("integer", ArgKind::Integer).token("BYINT"),
+                ],
+            )
+            .optional(),
+            Arg::flag("saturate", "SATURATE").optional(),
+            Arg::new("lowerbound", ArgKind::String).token("LBOUND").optional(),
+            Arg::new("upperbound", ArgKind::String).token("UBOUND").optional(),
+            Arg::one_of(
+                "expiration",
+                &[
+                    Arg::new("seconds", ArgKind::Integer).token("EX"),
+                    Arg::new("milliseconds", ArgKind::Integer).token("PX"),
+                    Arg::new("unix-time-seconds", ArgKind::UnixTime).token("EXAT"),
+                    Arg::new("unix-time-milliseconds", ArgKind::UnixTime).token("PXAT"),
+                    Arg::flag("persist", "PERSIST"),
+                ],
+            )
+            .optional(),
+            Arg::flag("enx", "ENX").optional(),
+        ]),
     Spec::new("msetex", -4, many::msetex)
         .doc(
             Group::String,
