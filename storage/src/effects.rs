@@ -35,6 +35,7 @@ events! {
     APPEND = String "append",
     SETRANGE = String "setrange",
     SETBIT = String "setbit",
+    PFADD = String "pfadd",
     INCRBY = String "incrby",
     DECRBY = String "decrby",
     INCRBYFLOAT = String "incrbyfloat",

@@ -8,6 +8,7 @@ mod effects;
 mod entry;
 pub mod hash;
 mod hashing;
+pub mod hyperloglog;
 pub mod intset;
 mod keyspace;
 mod layout;

@@ -6,6 +6,7 @@ mod connection;
 mod elements;
 mod generic;
 mod hashes;
+mod hyperloglog;
 mod lists;
 mod server;
 mod sets;
@@ -21,6 +22,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     connection::COMMANDS,
     generic::COMMANDS,
     hashes::COMMANDS,
+    hyperloglog::COMMANDS,
     lists::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,

@@ -191,6 +191,14 @@ impl<'k> View<'k> {
         Ok(result)
     }
 
+    /// Changes bytes of a string that others are not to hear of, but which is to be saved.
+    pub fn edit_silently(&mut self, key: &Key<'_>, edit: impl FnOnce(&mut [u8])) -> Result<(), WrongType> {
+        let Some(found) = self.find(key) else { return Ok(()) };
+        self.table_db(key).table.at_mut(found).edit(0, edit)?;
+        self.effects.dirty += 1;
+        Ok(())
+    }
+
     /// Removes a key. Tells whether it was there.
     pub fn remove(&mut self, key: &Key<'_>, free: Free, event: Event) -> bool {
         let Some(handle) = self.find(key) else { return false };

@@ -367,3 +367,36 @@ pub fn zsets(random: &mut StdRng) -> Request {
         ),
     }
 }
+
+/// The bytes are compared as well: the state is read back with GET. Registers are not made corrupt here: Redis would
+/// keep what a command has changed before it finds out.
+pub fn hyperloglog(random: &mut StdRng) -> Request {
+    match random.random_range(0..6) {
+        0 => one_of(
+            random,
+            &["del K", "set K V", "copy K K replace", "rename K K", "object encoding K", "strlen K"],
+            &[],
+        ),
+        1 => one_of(random, &["pfcount K", "pfcount K K", "pfmerge K", "pfmerge K K", "pfmerge K K K"], &[]),
+        2 => one_of(
+            random,
+            &[
+                "pfdebug encoding K",
+                "pfdebug todense K",
+                "pfdebug decode K",
+                "pfdebug bad K",
+                "setrange K 4 V",
+                "get K",
+                "config set hll-sparse-max-bytes 3000",
+                "sadd K E",
+            ],
+            &[],
+        ),
+        _ => {
+            let mut request = expand(random, "pfadd K", &[]);
+            let count = [0, 1, 2, 5, 200][random.random_range(0..5)];
+            request.extend((0..count).map(|_| random.random_range(0..5000).to_string().into_bytes()));
+            request
+        }
+    }
+}

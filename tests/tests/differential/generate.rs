@@ -22,6 +22,7 @@ pub const FAMILIES: &[Family] = &[
     Family { name: "hashes", generate: collections::hashes },
     Family { name: "sets", generate: collections::sets },
     Family { name: "lists", generate: collections::lists },
+    Family { name: "hyperloglog", generate: collections::hyperloglog },
     Family { name: "zsets", generate: collections::zsets },
 ];
 
