@@ -1,0 +1,177 @@
+//! Clients that wait for data: first come first served, whatever becomes of them meanwhile, and nothing is lost.
+
+use std::collections::HashSet;
+use std::thread;
+
+use harness::{Connection, Server, server_under_test};
+
+fn start() -> Server {
+    Server::start(server_under_test(env!("CARGO_BIN_EXE_server-under-test")), &[]).expect("the server starts")
+}
+
+fn connect(server: &Server) -> Connection {
+    server.connect().expect("a connection")
+}
+
+/// A reply's text, elements of arrays joined by spaces.
+fn text(reply: &harness::Reply) -> String {
+    let elements = reply.elements();
+    if elements.is_empty() {
+        return String::from_utf8_lossy(reply.payload()).into_owned();
+    }
+    elements.iter().map(text).collect::<Vec<_>>().join(" ")
+}
+
+fn call(connection: &mut Connection, words: &str) -> String {
+    let request: Vec<&str> = words.split(' ').collect();
+    text(&connection.call(&request).expect("a reply"))
+}
+
+/// Sends a command whose reply comes later, and comes back when the server has put so many clients to wait.
+fn wait_with(server: &Server, words: &str, waiting: usize) -> Connection {
+    let mut connection = connect(server);
+    let request: Vec<&str> = words.split(' ').collect();
+    connection.send_bytes(&harness::encode(&request)).expect("sent");
+    until_waiting(server, waiting);
+    connection
+}
+
+fn until_waiting(server: &Server, waiting: usize) {
+    let wanted = format!("blocked_clients:{waiting}\r\n");
+    let mut observer = connect(server);
+    while !call(&mut observer, "INFO clients").contains(&wanted) {
+        thread::yield_now();
+    }
+}
+
+fn answer(connection: &mut Connection) -> String {
+    text(&connection.read().expect("a reply"))
+}
+
+#[test]
+fn first_come_first_served() {
+    let server = start();
+    let mut waiting: Vec<Connection> = (1..=3).map(|number| wait_with(&server, "BLPOP list other 0", number)).collect();
+    let mut producer = connect(&server);
+    assert_eq!(call(&mut producer, "RPUSH list a b"), "2");
+    assert_eq!(answer(&mut waiting[0]), "list a");
+    assert_eq!(answer(&mut waiting[1]), "list b");
+    assert_eq!(call(&mut producer, "EXISTS list"), "0");
+    assert_eq!(call(&mut producer, "LPUSH other c"), "1");
+    assert_eq!(answer(&mut waiting[2]), "other c");
+    until_waiting(&server, 0);
+    assert!(call(&mut producer, "INFO clients").contains("total_blocking_keys:0\r\n"));
+}
+
+#[test]
+fn an_element_goes_through_a_chain_of_waiting_clients() {
+    let server = start();
+    let mut last = wait_with(&server, "BRPOP c 0", 1);
+    let mut middle = wait_with(&server, "BLMOVE b c LEFT RIGHT 0", 2);
+    let mut first = wait_with(&server, "BRPOPLPUSH a b 0", 3);
+    assert_eq!(call(&mut connect(&server), "RPUSH a x"), "1");
+    assert_eq!(answer(&mut first), "x");
+    assert_eq!(answer(&mut middle), "x");
+    assert_eq!(answer(&mut last), "c x");
+    assert_eq!(call(&mut connect(&server), "DBSIZE"), "0");
+}
+
+#[test]
+fn other_types_are_passed_over_and_errors_are_told() {
+    let server = start();
+    let mut list = wait_with(&server, "BLPOP k 0", 1);
+    let mut zset = wait_with(&server, "BZPOPMAX k 0", 2);
+    let mut mover = wait_with(&server, "BLMOVE from text LEFT LEFT 0", 3);
+    let mut producer = connect(&server);
+    assert_eq!(call(&mut producer, "ZADD k 1 one 2 two"), "2");
+    assert_eq!(answer(&mut zset), "k two 2");
+    assert_eq!(call(&mut producer, "SET k text"), "OK");
+    assert_eq!(call(&mut producer, "DEL k"), "1");
+    assert_eq!(call(&mut producer, "RPUSH source a b"), "2");
+    assert_eq!(call(&mut producer, "RENAME source k"), "OK");
+    assert_eq!(answer(&mut list), "k a");
+    assert_eq!(call(&mut producer, "SET text x"), "OK");
+    assert_eq!(call(&mut producer, "RPUSH from y"), "1");
+    assert!(answer(&mut mover).starts_with("WRONGTYPE"));
+    assert_eq!(call(&mut producer, "LRANGE from 0 -1"), "y");
+}
+
+#[test]
+fn waits_end_by_time_by_others_and_by_leaving() {
+    let server = start();
+    let mut control = connect(&server);
+    assert_eq!(call(&mut control, "BLPOP nothing 0.01"), "-1");
+    assert_eq!(call(&mut control, "BLMPOP 0.01 2 a b RIGHT COUNT 3"), "-1");
+    assert_eq!(call(&mut control, "BZMPOP 0.01 1 a MIN"), "-1");
+    let mut client = connect(&server);
+    for (how, expected) in [("TIMEOUT", "-1"), ("ERROR", "UNBLOCKED client unblocked via CLIENT UNBLOCK")] {
+        let id = call(&mut client, "CLIENT ID");
+        client.send_bytes(&harness::encode(&["BLPOP", "k", "0"])).expect("sent");
+        until_waiting(&server, 1);
+        assert_eq!(call(&mut control, &format!("CLIENT UNBLOCK {id} {how}")), "1");
+        assert_eq!(answer(&mut client), expected);
+    }
+    // One leaves while it waits: what comes later is for the next one.
+    let leaving = wait_with(&server, "BLPOP k 0", 1);
+    let mut staying = wait_with(&server, "BLPOP k 0", 2);
+    drop(leaving);
+    until_waiting(&server, 1);
+    assert_eq!(call(&mut control, "RPUSH k a"), "1");
+    assert_eq!(answer(&mut staying), "k a");
+    // Requests sent ahead are carried out when the wait is over, in their order.
+    let mut client = wait_with(&server, "BLPOP k 0", 1);
+    client.send_bytes(&harness::encode(&["PING"])).expect("sent");
+    assert_eq!(call(&mut control, "RPUSH k b"), "1");
+    assert_eq!(answer(&mut client), "k b");
+    assert_eq!(answer(&mut client), "PONG");
+}
+
+#[test]
+fn every_element_goes_to_one_consumer() {
+    const PRODUCERS: usize = 100;
+    const CONSUMERS: usize = 100;
+    const EACH: usize = 100;
+    let server = start();
+    let keys = ["q1", "q2", "q3", "q4"];
+    let mut taken = thread::scope(|scope| {
+        let consumers: Vec<_> = (0..CONSUMERS)
+            .map(|number| {
+                let server = &server;
+                scope.spawn(move || {
+                    let mut connection = connect(server);
+                    let mut taken = Vec::new();
+                    for turn in 0..PRODUCERS * EACH / CONSUMERS {
+                        let from = (number + turn) % keys.len();
+                        let order: Vec<&str> = keys.iter().cycle().skip(from).take(keys.len()).copied().collect();
+                        let order = order.join(" ");
+                        let reply = match turn % 3 {
+                            0 => call(&mut connection, &format!("BLPOP {order} 0")),
+                            1 => call(&mut connection, &format!("BRPOP {order} 0")),
+                            _ => call(&mut connection, &format!("BLMPOP 0 {} {order} LEFT", keys.len())),
+                        };
+                        taken.push(reply.rsplit(' ').next().unwrap_or_default().to_string());
+                    }
+                    taken
+                })
+            })
+            .collect();
+        for number in 0..PRODUCERS {
+            let server = &server;
+            scope.spawn(move || {
+                let mut connection = connect(server);
+                for turn in 0..EACH {
+                    let key = keys[(number + turn) % keys.len()];
+                    call(&mut connection, &format!("RPUSH {key} {number}:{turn}"));
+                }
+            });
+        }
+        consumers.into_iter().flat_map(|consumer| consumer.join().expect("a consumer")).collect::<Vec<_>>()
+    });
+    assert_eq!(taken.len(), PRODUCERS * EACH);
+    taken.sort();
+    taken.dedup();
+    let expected: HashSet<String> =
+        (0..PRODUCERS).flat_map(|number| (0..EACH).map(move |turn| format!("{number}:{turn}"))).collect();
+    assert_eq!(taken.into_iter().collect::<HashSet<_>>(), expected);
+    assert_eq!(call(&mut connect(&server), "DBSIZE"), "0");
+}
