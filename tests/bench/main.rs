@@ -22,7 +22,7 @@ const LOAD_CPU: usize = 1;
 const CHUNK: usize = 1000;
 
 #[derive(Parser)]
-#[command(about = "Compares servers: requests per second, CPU per request, latency, bytes per key")]
+#[command(about = "Compares servers: requests per second, CPU per request, latency, bytes per entry")]
 struct Options {
     /// A server to measure, as name=path; the last one is what the others are compared with
     #[arg(long = "server", value_name = "NAME=PATH")]
@@ -64,7 +64,7 @@ fn main() -> Result<(), String> {
     for workload in WORKLOADS.iter().filter(|workload| workload.name.contains(&options.only)) {
         measure(workload, &contenders, options.rounds, scale).map_err(|error| format!("{}: {error}", workload.name))?;
     }
-    println!("\n| data | server | resident bytes per key | ratio |\n| --- | --- | --- | --- |");
+    println!("\n| data | server | resident bytes per entry | ratio |\n| --- | --- | --- | --- |");
     for dataset in DATASETS.iter().filter(|dataset| dataset.name.contains(&options.only)) {
         weigh(dataset, &contenders, KEYS / scale).map_err(|error| format!("{}: {error}", dataset.name))?;
     }
@@ -222,7 +222,7 @@ fn median(rounds: &[Figures]) -> Figures {
     }
 }
 
-/// Loads a dataset into every contender and prints what a key takes.
+/// Loads a dataset into every contender and prints what an entry takes.
 fn weigh(dataset: &Dataset, contenders: &[Contender], keys: usize) -> io::Result<()> {
     let mut sizes = Vec::new();
     for contender in contenders {
@@ -230,7 +230,7 @@ fn weigh(dataset: &Dataset, contenders: &[Contender], keys: usize) -> io::Result
         // What a server takes for its first requests belongs to none of the keys.
         fill(&server, CHUNK, |n| vec!["SET".into(), format!("warm{n}"), "x".into()])?;
         let before = proc::resident_bytes(server.pid())?;
-        fill(&server, keys, dataset.command)?;
+        fill(&server, keys * dataset.commands, dataset.command)?;
         sizes.push((proc::resident_bytes(server.pid())? - before) as f64 / keys as f64);
     }
     let reference = sizes[sizes.len() - 1];

@@ -25,6 +25,11 @@ pub const WORKLOADS: &[Workload] = &[
     load("GET, pipeline of 64", "get", 64, 64, 4_000_000),
     load("SET, pipeline of 64", "set", 64, 64, 4_000_000),
     load("MSET of 10 keys, pipeline of 16", "mset", 16, 64, 200_000),
+    load("HSET, pipeline of 16", "hset", 16, 64, 1_000_000),
+    load("LPUSH, pipeline of 16", "lpush", 16, 64, 1_000_000),
+    load("LPOP, pipeline of 16", "lpop", 16, 64, 1_000_000),
+    load("SADD, pipeline of 16", "sadd", 16, 64, 1_000_000),
+    load("ZADD, pipeline of 16", "zadd", 16, 64, 1_000_000),
     load("GET of 16 KiB", "get", 1, 16 * 1024, 100_000),
     load("SET of 16 KiB", "set", 1, 16 * 1024, 100_000),
 ];
@@ -32,18 +37,46 @@ pub const WORKLOADS: &[Workload] = &[
 /// Data whose memory is measured.
 pub struct Dataset {
     pub name: &'static str,
-    /// The command that makes entry `n`.
+    /// Commands for each entry.
+    pub commands: usize,
+    /// The `n`th command.
     pub command: fn(usize) -> Vec<String>,
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split(' ').map(String::from).collect()
 }
 
 pub const DATASETS: &[Dataset] = &[
     Dataset {
         name: "string, 14-byte key, 64-byte value",
+        commands: 1,
         command: |n| vec!["SET".into(), format!("key:{n:010}"), "x".repeat(64)],
     },
     Dataset {
         name: "the same with a TTL",
+        commands: 1,
         command: |n| vec!["SET".into(), format!("key:{n:010}"), "x".repeat(64), "EX".into(), "100000".into()],
     },
-    Dataset { name: "counter, 12-byte key", command: |n| vec!["SET".into(), format!("ct:{n:09}"), n.to_string()] },
+    Dataset {
+        name: "counter, 12-byte key",
+        commands: 1,
+        command: |n| vec!["SET".into(), format!("ct:{n:09}"), n.to_string()],
+    },
+    Dataset {
+        name: "session: a hash of 5 fields with a TTL",
+        commands: 2,
+        command: |n| match n % 2 {
+            0 => words(&format!("HSET session:{} user u{n} ip 10.0.0.7 agent Mozilla/5.0 created {n} cart 3", n / 2)),
+            _ => words(&format!("EXPIRE session:{} 100000", n / 2)),
+        },
+    },
+    Dataset { name: "field of one hash", commands: 1, command: |n| words(&format!("HSET hash field:{n} value-{n}")) },
+    Dataset { name: "member of one set", commands: 1, command: |n| words(&format!("SADD set member:{n}")) },
+    Dataset {
+        name: "member of one sorted set",
+        commands: 1,
+        command: |n| words(&format!("ZADD zset {} player:{n}", n * 7919 % 1_000_003)),
+    },
+    Dataset { name: "element of one list", commands: 1, command: |n| words(&format!("RPUSH list element:{n}")) },
 ];
