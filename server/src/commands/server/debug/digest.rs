@@ -1,13 +1,11 @@
 //! Hashes of data that are the same for the same data, whatever order the keys come in and on whatever server, Redis
 //! included: SHA-1 over each part, joined by exclusive or where order must not count.
 
+use protocol::DoubleText;
 use sha1::{Digest as _, Sha1};
-use storage::{Entry, View};
+use storage::{Entry, Value, View};
 
 use crate::command::{CommandResult, Context};
-
-/// What stands for the type of a string.
-const STRING_TYPE: u32 = 0;
 
 #[derive(Clone, Copy, Default)]
 struct Digest([u8; 20]);
@@ -19,6 +17,10 @@ impl Digest {
         self.0.iter_mut().zip(hash).for_each(|(byte, hash)| *byte ^= hash);
     }
 
+    fn add_digest(&mut self, other: Digest) {
+        self.add(&other.0);
+    }
+
     /// Adds something that comes behind what was added before.
     fn mix(&mut self, bytes: &[u8]) {
         self.add(bytes);
@@ -27,9 +29,28 @@ impl Digest {
 
     /// Adds a value with its type and whether it expires.
     fn value(&mut self, entry: &Entry<'_>) {
-        if let Ok(string) = entry.string() {
-            self.mix(&STRING_TYPE.to_be_bytes());
-            self.mix(string.bytes(&mut itoa::Buffer::new()));
+        let (kind, digits) = (entry.kind() as u32, &mut itoa::Buffer::new());
+        self.mix(&kind.to_be_bytes());
+        match entry.value() {
+            Value::Str(string) => self.mix(string.bytes(digits)),
+            Value::List(list) => list.iter().for_each(|element| self.mix(element.bytes(digits))),
+            Value::Set(set) => set.iter().for_each(|member| self.add(member.bytes(digits))),
+            Value::Zset(zset) => {
+                for (member, score) in zset.iter() {
+                    let mut element = Digest::default();
+                    element.mix(member.bytes(digits));
+                    element.mix(DoubleText::shortest(score).as_bytes());
+                    self.add_digest(element);
+                }
+            }
+            Value::Hash(hash) => {
+                for (field, value, _) in hash.iter() {
+                    let mut element = Digest::default();
+                    element.mix(field.bytes(digits));
+                    element.mix(value.bytes(digits));
+                    self.add_digest(element);
+                }
+            }
         }
         if entry.expiry().is_some() {
             self.add(b"!!expire!!");
