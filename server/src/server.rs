@@ -44,6 +44,8 @@ pub struct Server {
     /// What replicas would know this data's history by.
     pub replication_id: Mutex<String>,
     pub rates: Rates,
+    /// CPU seconds of the first worker, system and user, as of its last upkeep.
+    pub first_worker_cpu: Mutex<(f64, f64)>,
     /// Bytes in use when the first client was about to come.
     pub startup_memory: AtomicUsize,
     /// Unix milliseconds.
@@ -95,6 +97,7 @@ impl Server {
             run_id: random_hex(20),
             replication_id: Mutex::new(random_hex(20)),
             rates: Rates::default(),
+            first_worker_cpu: Mutex::default(),
             startup_memory: AtomicUsize::new(0),
             started_ms: unix_ms(),
             executable: std::env::current_exe().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
