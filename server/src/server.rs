@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::client::{Client, Registry};
 use crate::command::spec::Flags;
 use crate::command::table::{Command, CommandTable};
-use crate::config::{Apply, Config, OutputLimit};
+use crate::config::{Apply, Config, OutputLimit, ShutdownFlags};
 use crate::info::rates::Rates;
 use crate::latency::LatencyMonitor;
 use crate::log;
@@ -211,6 +211,17 @@ impl Server {
         if threshold > 0 && millis >= threshold {
             self.latency.record(event, millis);
         }
+    }
+
+    /// Does what must be done before the process ends; tells whether it may.
+    pub fn prepare_to_leave(&self, flags: ShutdownFlags) -> bool {
+        log::notice!("User requested shutdown...");
+        let save = flags.contains(ShutdownFlags::SAVE);
+        if save || (!flags.contains(ShutdownFlags::NOSAVE) && !self.config.save().is_empty()) {
+            log::warning!("Saving is not supported yet: nothing is saved at the end.");
+        }
+        // Nobody who insists on a copy of the data loses it for the want of one.
+        !save || flags.contains(ShutdownFlags::FORCE)
     }
 
     /// CLIENT PAUSE. A pause for all commands is not weakened by a later one for writes.
