@@ -10,6 +10,7 @@ pub mod command;
 pub mod commands;
 pub mod config;
 pub mod connection;
+pub mod crash;
 pub mod glob;
 pub mod info;
 pub mod latency;
@@ -71,6 +72,7 @@ pub fn main() -> ExitCode {
     if config.syslog_enabled() {
         log::open_syslog(&config.syslog_ident(), config.syslog_facility());
     }
+    crash::install();
     match serve(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {

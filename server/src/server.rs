@@ -28,6 +28,24 @@ pub enum Pause {
     All = 2,
 }
 
+/// How the memory of clients' output is looked after.
+pub struct OutputUpkeep {
+    /// So long the largest output of a client is remembered, in milliseconds; for ever where it is negative.
+    pub peak_ms: AtomicI64,
+    /// Whether idle clients give memory back.
+    pub shrinks: AtomicBool,
+}
+
+impl OutputUpkeep {
+    pub const PEAK_MS: i64 = 5000;
+}
+
+impl Default for OutputUpkeep {
+    fn default() -> OutputUpkeep {
+        OutputUpkeep { peak_ms: OutputUpkeep::PEAK_MS.into(), shrinks: true.into() }
+    }
+}
+
 /// See the module's description. There is one, and it lives as long as the process.
 pub struct Server {
     pub config: Config,
@@ -59,6 +77,9 @@ pub struct Server {
     pub rejected: AtomicUsize,
     /// Whether keys are expired without being touched.
     pub active_expire: AtomicBool,
+    /// Whether nothing is done but what clients ask for.
+    pub cron_paused: AtomicBool,
+    pub output_upkeep: OutputUpkeep,
     pub workers: usize,
     /// Addresses that are listened on, as the log names them.
     pub listening: Mutex<Vec<String>>,
@@ -106,6 +127,8 @@ impl Server {
             accepted: AtomicUsize::new(0),
             rejected: AtomicUsize::new(0),
             active_expire: AtomicBool::new(true),
+            cron_paused: AtomicBool::new(false),
+            output_upkeep: OutputUpkeep::default(),
             workers,
             listening: Mutex::default(),
             tcp_port: AtomicUsize::new(config.port() as usize),
@@ -117,7 +140,7 @@ impl Server {
             attack_noted_ms: AtomicI64::new(0),
             config,
         };
-        for step in [Apply::AccessPolicy, Apply::Logging] {
+        for step in [Apply::AccessPolicy, Apply::CrashReports, Apply::Logging] {
             server.apply(step)?;
         }
         if let Err(reason) = server.apply(Apply::OomScore) {
@@ -139,6 +162,7 @@ impl Server {
                     return Err("Unable to turn on AOF. Check server logs.".into());
                 }
             }
+            Apply::CrashReports => crate::crash::configure(config.crash_log_enabled(), config.use_exit_on_panic()),
             Apply::Listeners => self.relisten.notify_one(),
             Apply::Logging => crate::log::set_level(config.loglevel() as i64),
             Apply::MaxClients => {

@@ -79,6 +79,9 @@ async fn upkeep(server: &'static Server, executor: &'static Executor<'static>, i
         executor.stats.busy_nanos.add(totals.1.saturating_sub(busy_nanos));
         (loops, busy_nanos) = totals;
         let now = executor.sync_clock();
+        if server.cron_paused.load(Relaxed) {
+            continue;
+        }
         executor.note_size();
         if index == 0 {
             server.rates.sample(&server.stats);
@@ -119,17 +122,17 @@ async fn expire(server: &Server, executor: &Executor<'_>, index: usize, now: i64
 
 /// Clients that are idle for so long give their buffers back.
 const TRIM_AFTER_MS: i64 = 2000;
-/// The largest output is that of so long.
-const OUTPUT_PEAK_MS: i64 = 5000;
 
 /// Once a second: clients that have nothing to say are closed, if `timeout` says so, or at least made small.
 fn look_after_clients(server: &Server, index: usize, now: i64) {
     let timeout_ms = server.config.timeout() * 1000;
+    let peak_ms = server.output_upkeep.peak_ms.load(Relaxed);
+    let shrinks = server.output_upkeep.shrinks.load(Relaxed);
     for client in server.clients.all() {
         if client.worker.load(Relaxed) as usize != index {
             continue;
         }
-        if now - client.output_peak_since_ms.load(Relaxed) >= OUTPUT_PEAK_MS {
+        if peak_ms >= 0 && now - client.output_peak_since_ms.load(Relaxed) >= peak_ms {
             client.output_peak_since_ms.store(now, Relaxed);
             client.output_peak.store(client.output_buffered.load(Relaxed), Relaxed);
         }
@@ -138,7 +141,7 @@ fn look_after_clients(server: &Server, index: usize, now: i64) {
         if timeout_ms > 0 && idle_ms > timeout_ms && !exempt {
             log::verbose!("Closing idle client");
             client.kill();
-        } else if idle_ms > TRIM_AFTER_MS && client.query_free.load(Relaxed) > 0 {
+        } else if shrinks && idle_ms > TRIM_AFTER_MS && client.query_free.load(Relaxed) > 0 {
             client.trim.store(true, Relaxed);
             client.wake();
         }
