@@ -1,5 +1,7 @@
 //! Looks at single keys, and makes many.
 
+use std::io::Write;
+
 use storage::{Entry, Event, NewValue, SHARDS, StrRef, Ttl};
 
 use crate::command::{CommandResult, Context, Error};
@@ -82,11 +84,30 @@ pub(super) fn table_figures(cx: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
-/// What subcommands about an encoding say of a string, which never has it.
-pub(super) fn refuse_string(cx: &mut Context<'_>, text: &'static str) -> CommandResult {
+/// A subcommand about keys of certain encodings: what they take goes to standard output, or into the reply where
+/// `printed` has no words about that. `refusal` is for keys of other encodings.
+pub(super) fn describe(
+    cx: &mut Context<'_>,
+    encodings: &[&str],
+    printed: Option<&'static str>,
+    refusal: &'static str,
+) -> CommandResult {
     let key = cx.key(2);
     cx.db = cx.server.keyspace.view_one(cx.client.db(), &key, cx.now_ms());
-    Err(if cx.db.exists(&key) { Error::fixed(text) } else { Error::NO_SUCH_KEY })
+    let Some(entry) = cx.db.peek(&key) else { return Err(Error::NO_SUCH_KEY) };
+    if !encodings.contains(&entry.encoding()) {
+        return Err(Error::fixed(refusal));
+    }
+    let figures = format!("{} at {:p}\n bytes: {}\n", entry.encoding(), entry.address(), entry.memory());
+    match printed {
+        Some(text) => {
+            // Where nobody reads, nothing is lost.
+            let _ = std::io::stdout().write_all(figures.as_bytes());
+            cx.reply.simple(text);
+        }
+        None => cx.reply.verbatim("txt", figures.as_bytes()),
+    }
+    Ok(())
 }
 
 /// DEBUG POPULATE.

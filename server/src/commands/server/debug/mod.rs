@@ -35,13 +35,17 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
         (b"help", 2) => help(cx),
         (b"htstats", 3 | 4) => keys::table_figures(cx),
         (b"htstats-key", 3 | 4) => {
-            keys::refuse_string(cx, "ERR The value stored at the specified key is not represented using an hash table")
+            let refusal = "ERR The value stored at the specified key is not represented using an hash table";
+            keys::describe(cx, &["hashtable", "skiplist"], None, refusal)
         }
         (b"leak", 3) => {
             std::mem::forget(cx.arg(2).to_vec());
             done(cx)
         }
-        (b"listpack", 3) => keys::refuse_string(cx, "ERR Not a listpack encoded object."),
+        (b"listpack", 3) => {
+            let printed = Some("Listpack structure printed on stdout");
+            keys::describe(cx, &["listpack", "listpackex"], printed, "ERR Not a listpack encoded object.")
+        }
         (b"log", 3) => log_line(cx),
         (b"object", 3) => keys::object(cx),
         (b"oom", _) => crash::out_of_memory(),
@@ -52,7 +56,10 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
         }
         (b"populate", 3..=5) => keys::populate(cx),
         (b"protocol", 3) => replies::example(cx),
-        (b"quicklist", 3 | 4) => keys::refuse_string(cx, "ERR Not a quicklist encoded object."),
+        (b"quicklist", 3 | 4) => {
+            let printed = Some("Quicklist structure printed on stdout");
+            keys::describe(cx, &["quicklist"], printed, "ERR Not a quicklist encoded object.")
+        }
         (b"replybuffer", 4) => reply_buffer(cx),
         (b"sdslen", 3) => keys::string_lengths(cx),
         (b"segfault", _) => crash::segfault(),
