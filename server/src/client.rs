@@ -103,6 +103,11 @@ impl Shared {
 
     /// Ends the client's wait in a blocking command. Tells whether it was waiting.
     pub fn unblock(&self, how: Unblock) -> bool {
+        if !self.blocked.load(Relaxed) {
+            return false;
+        }
+        // `timeout` applies again, but not to the time spent waiting.
+        self.last_active_ms.store(unix_ms(), Relaxed);
         if !self.blocked.swap(false, Relaxed) {
             return false;
         }

@@ -10,15 +10,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BufMut;
-use protocol::{Args, Limits, Reply, RequestReader, Resp};
+use protocol::{Limits, Reply, RequestReader, Resp};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Sleep, sleep};
 
 use crate::client::{Client, Unblock, Wait};
 use crate::command::Error;
-use crate::command::dispatch::{self, Executor};
-use crate::command::spec::Flags;
+use crate::command::dispatch::Executor;
 use crate::log;
 use crate::server::{Pause, unix_ms};
 
@@ -242,7 +241,7 @@ impl<'w> Connection<'w> {
         let first = self.next;
         while self.next < self.reader.len() {
             let args = self.reader.request(self.next);
-            if self.executor.server.pause_state() != Pause::None && self.is_paused(args) {
+            if self.executor.is_paused(&self.client, args) {
                 let until = self.executor.server.pause_until_ms();
                 self.timer = Some(sleep_until(Some(until)));
                 self.client.shared.held_back.store(true, Relaxed);
@@ -262,20 +261,6 @@ impl<'w> Connection<'w> {
             }
         }
         self.client.shared.commands.fetch_add((self.next - first) as u64, Relaxed);
-    }
-
-    fn is_paused(&self, args: Args<'_>) -> bool {
-        let server = self.executor.server;
-        let Ok(command) = dispatch::find(&server.commands, args) else { return false };
-        if !command.spec.accepts(args.len()) {
-            return false;
-        }
-        let writes = command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
-        match server.pause_state() {
-            Pause::None => false,
-            Pause::Writes => writes,
-            Pause::All => true,
-        }
     }
 
     /// Ends a wait whose time has come. Tells whether it did.
@@ -331,6 +316,7 @@ impl<'w> Connection<'w> {
                     stats.writes.add(1);
                     stats.net_out.add(count as u64);
                     self.client.shared.net_out.fetch_add(count as u64, Relaxed);
+                    self.client.shared.last_active_ms.store(self.executor.now_ms(), Relaxed);
                 }
                 Poll::Ready(_) => return Err(Closed),
             }

@@ -14,7 +14,7 @@ use crate::client::{Client, Peer, Shared};
 use crate::command::dispatch::Executor;
 use crate::connection::{Connection, Stream};
 use crate::log;
-use crate::server::Server;
+use crate::server::{Pause, Server};
 
 /// A connection that the acceptor hands over. Not yet part of any event loop.
 pub enum Incoming {
@@ -76,7 +76,7 @@ async fn upkeep(server: &'static Server, executor: &'static Executor<'static>, i
         if index == 0 {
             server.rates.sample(&server.stats);
         }
-        if server.active_expire.load(Relaxed) {
+        if server.active_expire.load(Relaxed) && server.pause_state() == Pause::None {
             expire(server, executor, index, now).await;
         }
         if tick % 10 == 0 {
@@ -120,7 +120,7 @@ fn look_after_clients(server: &Server, index: usize, now: i64) {
             continue;
         }
         let idle_ms = now - client.last_active_ms.load(Relaxed);
-        let exempt = client.monitor.load(Relaxed) || client.blocked.load(Relaxed);
+        let exempt = [&client.monitor, &client.blocked, &client.held_back].iter().any(|state| state.load(Relaxed));
         if timeout_ms > 0 && idle_ms > timeout_ms && !exempt {
             log::verbose!("Closing idle client");
             client.kill();

@@ -156,3 +156,50 @@ fn commands_describe_themselves() {
         ],
     );
 }
+
+#[test]
+fn a_pause_hides_expired_keys_but_keeps_them() {
+    let server = start(&[]);
+    let mut connection = server.connect().unwrap();
+    converse(&mut connection, &[("SET brief 1 PX 1", r"+OK\r\n"), ("CLIENT PAUSE 100000 WRITE", r"+OK\r\n")]);
+    while call(&mut connection, "GET brief") != r"$-1\r\n" {}
+    converse(&mut connection, &[("EXISTS brief", r":0\r\n"), ("MGET brief", r"*1\r\n$-1\r\n")]);
+    // Unless it was gone before the pause began, it is counted as long as the pause lasts.
+    if call(&mut connection, "INFO stats").contains("expired_keys:0") {
+        assert_eq!(call(&mut connection, "DBSIZE"), r":1\r\n");
+    }
+    converse(&mut connection, &[("CLIENT UNPAUSE", r"+OK\r\n"), ("GET brief", r"$-1\r\n"), ("DBSIZE", r":0\r\n")]);
+}
+
+#[test]
+fn a_pause_of_everything_holds_all_but_errors() {
+    let server = start(&["--requirepass", "secret"]);
+    let mut other = server.connect().unwrap();
+    converse(&mut other, &[("AUTH secret", r"+OK\r\n"), ("CLIENT PAUSE 300 ALL", r"+OK\r\n")]);
+    let mut connection = server.connect().unwrap();
+    converse(
+        &mut connection,
+        &[
+            ("GET key", r"-NOAUTH Authentication required.\r\n"),
+            ("GET", r"-ERR wrong number of arguments for \'get\' command\r\n"),
+            // This one comes when the pause is over.
+            ("AUTH secret", r"+OK\r\n"),
+        ],
+    );
+    assert!(call(&mut connection, "INFO clients").contains("blocked_clients:0"));
+}
+
+#[test]
+fn only_idle_clients_are_closed() {
+    let server = start(&["--timeout", "1"]);
+    let mut blocked = server.connect().unwrap();
+    blocked.send(&["BLPOP", "list", "0"]).unwrap();
+    let mut idle = server.connect().unwrap();
+    assert!(idle.read_to_close().unwrap().is_empty());
+    let mut other = server.connect().unwrap();
+    assert_eq!(call(&mut other, "CLIENT PAUSE 2500 WRITE"), r"+OK\r\n");
+    // Held back for longer than a client may be idle.
+    assert_eq!(call(&mut other, "RPUSH list a"), r":1\r\n");
+    assert_eq!(blocked.read().unwrap().elements().len(), 2);
+    assert_eq!(call(&mut blocked, "PING"), r"+PONG\r\n");
+}

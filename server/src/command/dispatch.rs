@@ -15,7 +15,7 @@ use crate::command::keys::{self, KeysAt};
 use crate::command::spec::{BeginSearch, FindKeys, Flags};
 use crate::command::table::{Command, CommandTable};
 use crate::log;
-use crate::server::{Server, unix_nanos};
+use crate::server::{Pause, Server, unix_nanos};
 use crate::stats::WorkerStats;
 
 /// What a worker carries requests out with.
@@ -60,6 +60,11 @@ impl<'a> Executor<'a> {
         if now >= last || last - now > SET_BACK_MS {
             self.now_ms.set(now);
         }
+        self.now_ms.get()
+    }
+
+    /// The time that commands see.
+    pub fn now_ms(&self) -> i64 {
         self.now_ms.get()
     }
 
@@ -115,22 +120,38 @@ impl<'a> Executor<'a> {
     /// The command of a request, if the client may call it like this.
     fn resolve(&self, client: &Client, args: Args<'_>) -> Result<&'static Command, Error> {
         let command = find(&self.server.commands, args)?;
-        if !command.spec.accepts(args.len()) {
-            return Err(self.refuse(command, Error::wrong_arity(&command.full_name)));
+        match self.objection(client, command, args) {
+            None => Ok(command),
+            Some(error) => {
+                self.stats.rejected(command.id);
+                Err(error)
+            }
         }
-        if !client.authenticated() && !command.spec.flags.contains(Flags::NO_AUTH) {
-            return Err(self.refuse(command, Error::NO_AUTH));
-        }
-        if command.spec.flags.contains(Flags::DENYOOM) && self.server.out_of_memory() {
-            let text = "OOM command not allowed when used memory > 'maxmemory'.";
-            return Err(self.refuse(command, Error::fixed(text)));
-        }
-        Ok(command)
     }
 
-    fn refuse(&self, command: &Command, error: Error) -> Error {
-        self.stats.rejected(command.id);
-        error
+    /// Why the client may not call the command like this.
+    fn objection(&self, client: &Client, command: &Command, args: Args<'_>) -> Option<Error> {
+        if !command.spec.accepts(args.len()) {
+            return Some(Error::wrong_arity(&command.full_name));
+        }
+        if !client.authenticated() && !command.spec.flags.contains(Flags::NO_AUTH) {
+            return Some(Error::NO_AUTH);
+        }
+        if command.spec.flags.contains(Flags::DENYOOM) && self.server.out_of_memory() {
+            return Some(Error::fixed("OOM command not allowed when used memory > 'maxmemory'."));
+        }
+        None
+    }
+
+    /// Whether CLIENT PAUSE holds this request back. One that is refused anyway is not.
+    pub fn is_paused(&self, client: &Client, args: Args<'_>) -> bool {
+        let pause = self.server.pause_state();
+        if pause == Pause::None {
+            return false;
+        }
+        let Ok(command) = find(&self.server.commands, args) else { return false };
+        let held = pause == Pause::All || command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
+        held && self.objection(client, command, args).is_none()
     }
 
     fn run(
@@ -146,6 +167,10 @@ impl<'a> Executor<'a> {
         let mark = reply.mark();
         let mut db = lock(server, command, client, args, self.now_ms.get());
         db.set_touch(!client.shared.no_touch.load(Relaxed));
+        if command.spec.flags.contains(Flags::READONLY) && server.pause_state() != Pause::None {
+            // A pause is for copying the data to another server, which is to see all of it the same.
+            db.keep_expired();
+        }
         let mut cx = Context { server, stats: self.stats, client, command, args, reply, db };
         // A panic is a bug of ours; the client and everybody else must not pay for it. What the command held is
         // released while unwinding, and the keyspace's structures are whole between any two of their operations.

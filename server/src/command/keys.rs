@@ -17,9 +17,22 @@ pub type KeysAt = SmallVec<[KeyAt; 8]>;
 /// The places of the keys; `None` where the arguments do not fit the specification (a count that is no number or too
 /// large), which the command itself answers with the fitting error.
 pub fn find(spec: &Spec, args: Args<'_>) -> Option<KeysAt> {
+    find_if(spec, args, |_| true)
+}
+
+/// The places of the keys as [`find`] tells them, except that every part of the specification has to find a key. A
+/// part that looks for a keyword which is not there does not count.
+pub fn find_of_each(spec: &Spec, args: Args<'_>) -> Option<KeysAt> {
+    find_if(spec, args, |found| found != Some(0))
+}
+
+/// `accept` is asked about how many keys each part of the specification finds, where there is something to look for.
+fn find_if(spec: &Spec, args: Args<'_>, accept: impl Fn(Option<usize>) -> bool) -> Option<KeysAt> {
     let mut keys = KeysAt::new();
     for key_spec in spec.keys {
-        find_one(key_spec, args, &mut keys)?;
+        if !accept(find_one(key_spec, args, &mut keys)?) {
+            return None;
+        }
     }
     if let Some(flags) = spec.key_flags {
         let flags = flags(args);
@@ -28,13 +41,15 @@ pub fn find(spec: &Spec, args: Args<'_>) -> Option<KeysAt> {
     Some(keys)
 }
 
-fn find_one(spec: &KeySpec, args: Args<'_>, keys: &mut KeysAt) -> Option<()> {
+/// Adds the keys of one part of the specification, and tells how many there are unless its keyword is missing.
+fn find_one(spec: &KeySpec, args: Args<'_>, keys: &mut KeysAt) -> Option<Option<usize>> {
+    let before = keys.len();
     let argc = args.len() as i64;
     let begin = match spec.begin {
         BeginSearch::Index(index) => i64::from(index),
         BeginSearch::Keyword(word, from) => match keyword(word, i64::from(from), args) {
             Some(index) => index + 1,
-            None => return Some(()),
+            None => return Some(None),
         },
     };
     let (first, last, step) = match spec.find {
@@ -65,7 +80,7 @@ fn find_one(spec: &KeySpec, args: Args<'_>, keys: &mut KeysAt) -> Option<()> {
         keys.push(KeyAt { index: index as usize, flags: spec.flags });
         index += i64::from(step.max(1));
     }
-    Some(())
+    Some(Some(keys.len() - before))
 }
 
 /// The place of a keyword, looked for from an argument on, backwards from the end when that is negative.

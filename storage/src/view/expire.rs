@@ -68,6 +68,9 @@ impl View<'_> {
 
     #[cold]
     pub(super) fn expire(&mut self, key: &Key<'_>, handle: Position) {
+        if self.keep_expired {
+            return;
+        }
         let slot = self.take(key, handle);
         self.release(slot, Free::Later);
         self.effects.expired += 1;

@@ -48,6 +48,8 @@ pub struct View<'k> {
     now_ms: i64,
     /// Whether reading a key counts as an access to it (CLIENT NO-TOUCH turns it off).
     touch: bool,
+    /// Whether expired keys are only hidden instead of removed; for those who change nothing.
+    keep_expired: bool,
     /// Keys that changed while somebody waits for them, in order.
     ready: VecDeque<(usize, Box<[u8]>)>,
     /// What was done so far.
@@ -57,7 +59,8 @@ pub struct View<'k> {
 impl<'k> View<'k> {
     #[inline]
     pub(crate) fn new(keyspace: &'k Keyspace, locked: Locked<'k>, db: usize, now_ms: i64) -> View<'k> {
-        View { keyspace, locked, db, now_ms, touch: true, ready: VecDeque::new(), effects: Effects::default() }
+        let (ready, effects) = (VecDeque::new(), Effects::default());
+        View { keyspace, locked, db, now_ms, touch: true, keep_expired: false, ready, effects }
     }
 
     pub fn keyspace(&self) -> &'k Keyspace {
@@ -80,6 +83,12 @@ impl<'k> View<'k> {
 
     pub fn set_touch(&mut self, touch: bool) {
         self.touch = touch;
+    }
+
+    /// Has expired keys hidden instead of removed. Nothing may be changed through this view from now on: a key that is
+    /// hidden would be added once more.
+    pub fn keep_expired(&mut self) {
+        self.keep_expired = true;
     }
 
     /// Reads a key: counts as a hit or a miss, and as an access.
@@ -310,7 +319,8 @@ impl<'k> View<'k> {
     /// A key that was found before, while nothing has changed since.
     fn look(&self, key: &Key<'_>) -> Option<Entry<'_>> {
         let table = &self.locked.shard_ref(key.shard()).db(self.db)?.table;
-        table.find(key.hash, |slot| slot.key() == key.bytes).map(Entry)
+        let slot = table.find(key.hash, |slot| slot.key() == key.bytes)?;
+        (!is_expired(slot, self.now_ms)).then_some(Entry(slot))
     }
 
     fn table_db(&mut self, key: &Key<'_>) -> &mut Db {

@@ -92,10 +92,17 @@ impl Int {
     }
 }
 
-/// BITFIELD writes only if it is told to set or increment.
+/// BITFIELD only reads if all that it is told is to get. What makes no sense counts as a write.
 pub(super) fn key_flags(args: Args<'_>) -> KeyFlags {
-    let is = |index: usize, word: &[u8]| args[index].eq_ignore_ascii_case(word);
-    let writes = (2..args.len()).any(|index| is(index, b"set") || is(index, b"incrby"));
+    let mut at = 2;
+    let mut writes = false;
+    while at < args.len() && !writes {
+        match args[at].to_ascii_lowercase().as_slice() {
+            b"get" if at + 2 < args.len() => at += 3,
+            b"overflow" if at + 1 < args.len() => at += 2,
+            _ => writes = true,
+        }
+    }
     if writes { set!(KeyFlags: RW | ACCESS | UPDATE) } else { set!(KeyFlags: RO | ACCESS) }
 }
 

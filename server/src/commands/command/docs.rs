@@ -60,15 +60,6 @@ fn write_docs(reply: &mut Reply, command: &Command) {
     fields.text(reply, "since", spec.since);
     fields.text(reply, "group", spec.group.name());
     fields.text(reply, "complexity", spec.complexity);
-    if !spec.history.is_empty() {
-        fields.name(reply, "history");
-        reply.set(spec.history.len());
-        for (version, change) in spec.history {
-            reply.array(2);
-            reply.bulk(version.as_bytes());
-            reply.bulk(change.as_bytes());
-        }
-    }
     if spec.deprecated.is_some() || spec.internal {
         fields.name(reply, "doc_flags");
         let flags = [(spec.deprecated.is_some(), "deprecated"), (spec.internal, "syscmd")];
@@ -77,6 +68,15 @@ fn write_docs(reply: &mut Reply, command: &Command) {
     if let Some((since, replaced_by)) = spec.deprecated {
         fields.text(reply, "deprecated_since", since);
         fields.text(reply, "replaced_by", replaced_by);
+    }
+    if !spec.history.is_empty() {
+        fields.name(reply, "history");
+        reply.set(spec.history.len());
+        for (version, change) in spec.history {
+            reply.array(2);
+            reply.bulk(version.as_bytes());
+            reply.bulk(change.as_bytes());
+        }
     }
     if !spec.args.is_empty() {
         fields.name(reply, "arguments");

@@ -60,7 +60,7 @@ fn find(cx: &Context<'_>, request: Args<'_>) -> Result<KeysAt, Error> {
     if !spec.accepts(request.len()) {
         return Err(Error::fixed("ERR Invalid number of arguments specified for command"));
     }
-    match keys::find(spec, request) {
+    match keys::find_of_each(spec, request) {
         Some(found) if !found.is_empty() => Ok(found),
         _ if spec.flags.contains(Flags::NO_MANDATORY_KEYS) => Ok(KeysAt::new()),
         _ => Err(Error::fixed("ERR Invalid arguments specified for command")),

@@ -21,7 +21,7 @@ pub const COMMANDS: &[Spec] = &[
             "O(1) with a very small average constant time when called with a single key",
             "Estimates how many different elements HyperLogLogs have seen.",
         )
-        .flags(Flags::READONLY)
+        .flags(set!(Flags: READONLY | MAY_REPLICATE))
         .acl(Categories::HYPERLOGLOG)
         .keys(&[KeySpec::range(1, -1, 1, set!(KeyFlags: RW | ACCESS))
             .note("RW because the estimate is stored with the key")])
