@@ -44,6 +44,8 @@ pub struct Shared {
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
     pub blocked: AtomicBool,
+    /// Whether the wait, if there is one, ends by itself.
+    pub wait_is_timed: AtomicBool,
     /// Held back by CLIENT PAUSE, which CLIENT UNBLOCK does not end.
     pub held_back: AtomicBool,
     /// The id of the last command, plus one.
@@ -53,6 +55,9 @@ pub struct Shared {
     pub argv_memory: AtomicUsize,
     pub output_buffered: AtomicUsize,
     pub output_memory: AtomicUsize,
+    /// The most output that waited at once, since a moment in Unix milliseconds.
+    pub output_peak: AtomicUsize,
+    pub output_peak_since_ms: AtomicI64,
     pub net_in: AtomicU64,
     pub net_out: AtomicU64,
     pub commands: AtomicU64,

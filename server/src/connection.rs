@@ -135,6 +135,10 @@ impl<'w> Connection<'w> {
                 let mail = self.client.shared.take_mail();
                 self.reply.raw(&mail);
             }
+            let waiting = self.reply.len();
+            if waiting > self.client.shared.output_peak.load(Relaxed) {
+                self.client.shared.output_peak.store(waiting, Relaxed);
+            }
             self.poll_flush(cx)?;
             if self.client.closing && self.reply.is_empty() {
                 return Poll::Ready(Err(Closed));
@@ -255,6 +259,7 @@ impl<'w> Connection<'w> {
             }
             if let Some(wait) = &self.client.wait {
                 self.timer = Some(sleep_until(wait.until_ms));
+                self.client.shared.wait_is_timed.store(wait.until_ms.is_some(), Relaxed);
                 self.client.shared.blocked.store(true, Relaxed);
                 self.executor.server.blocked.fetch_add(1, Relaxed);
                 break;
@@ -355,7 +360,12 @@ impl<'w> Connection<'w> {
         shared.query_free.store(self.reader.free(), Relaxed);
         shared.argv_memory.store(self.reader.multibulk_bytes(), Relaxed);
         shared.output_buffered.store(self.reply.len(), Relaxed);
-        shared.output_memory.store(self.reply.memory(), Relaxed);
+        let (before, memory) = (shared.output_memory.load(Relaxed), self.reply.memory());
+        if memory != before {
+            let stats = self.executor.stats;
+            if memory > before { &stats.output_grown } else { &stats.output_shrunk }.add(1);
+            shared.output_memory.store(memory, Relaxed);
+        }
         shared.resp.store(if self.reply.resp() == Resp::V3 { 3 } else { 2 }, Relaxed);
     }
 }

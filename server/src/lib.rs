@@ -10,6 +10,7 @@ pub mod command;
 pub mod commands;
 pub mod config;
 pub mod connection;
+pub mod crash;
 pub mod glob;
 pub mod info;
 pub mod latency;
@@ -68,6 +69,10 @@ pub fn main() -> ExitCode {
     }
     log::set_file(&config.logfile());
     log::set_level(config.loglevel() as i64);
+    if config.syslog_enabled() {
+        log::open_syslog(&config.syslog_ident(), config.syslog_facility());
+    }
+    crash::install();
     match serve(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -156,16 +161,19 @@ async fn run(server: &'static Server) -> Result<(), String> {
         log::notice!("Ready to accept connections unix");
     }
     loop {
-        tokio::select! {
-            _ = terminate.recv() => log::notice!("Received SIGTERM scheduling shutdown..."),
-            _ = interrupt.recv() => log::notice!("Received SIGINT scheduling shutdown..."),
+        let (signal, flags) = tokio::select! {
+            _ = terminate.recv() => ("SIGTERM", server.config.shutdown_on_sigterm()),
+            _ = interrupt.recv() => ("SIGINT", server.config.shutdown_on_sigint()),
             // A terminal that closes must not end the server.
             _ = hangup.recv() => continue,
-            () = server.shutdown.notified() => {}
+            () = server.shutdown.notified() => break,
+        };
+        log::notice!("Received {signal} scheduling shutdown...");
+        if server.prepare_to_leave(flags) {
+            break;
         }
-        break;
+        log::warning!("Errors trying to shut down the server. Check the logs for more info.");
     }
-    log::notice!("User requested shutdown...");
     if !pidfile.is_empty() {
         log::notice!("Removing the pid file.");
         let _ = std::fs::remove_file(&*pidfile);
@@ -175,7 +183,7 @@ async fn run(server: &'static Server) -> Result<(), String> {
         log::notice!("Removing the unix socket file.");
         let _ = std::fs::remove_file(&*socket);
     }
-    log::notice!("Spinel is now ready to exit, bye bye...");
+    log::warning!("Spinel is now ready to exit, bye bye...");
     // The workers' threads hold nothing that must be put in order.
     std::process::exit(0)
 }

@@ -1,11 +1,14 @@
 //! The log, in Redis's line format, which tools read.
 
+use std::ffi::CString;
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::RwLock;
+
+use crate::config::SyslogFacility;
 
 /// How important a line is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -19,6 +22,7 @@ pub enum Level {
 
 static THRESHOLD: AtomicU8 = AtomicU8::new(Level::Notice as u8);
 static FILE: RwLock<String> = RwLock::new(String::new());
+static TO_SYSLOG: AtomicBool = AtomicBool::new(false);
 
 /// Lines below this level are left out: the index of `loglevel`'s words.
 pub fn set_level(level: i64) {
@@ -28,6 +32,38 @@ pub fn set_level(level: i64) {
 /// Writes to this file from now on; to standard output when empty.
 pub fn set_file(path: &str) {
     *FILE.write() = path.into();
+}
+
+/// Writes to syslog as well from now on, under this name.
+pub fn open_syslog(ident: &str, facility: SyslogFacility) {
+    let facility = match facility {
+        SyslogFacility::User => libc::LOG_USER,
+        SyslogFacility::Local0 => libc::LOG_LOCAL0,
+        SyslogFacility::Local1 => libc::LOG_LOCAL1,
+        SyslogFacility::Local2 => libc::LOG_LOCAL2,
+        SyslogFacility::Local3 => libc::LOG_LOCAL3,
+        SyslogFacility::Local4 => libc::LOG_LOCAL4,
+        SyslogFacility::Local5 => libc::LOG_LOCAL5,
+        SyslogFacility::Local6 => libc::LOG_LOCAL6,
+        SyslogFacility::Local7 => libc::LOG_LOCAL7,
+    };
+    // The C library keeps the pointer, so the name has to stay for as long as the process.
+    let ident: &'static CString = Box::leak(Box::new(text_for_c(ident)));
+    // SAFETY: the name ends with a NUL and is never freed.
+    unsafe { libc::openlog(ident.as_ptr(), libc::LOG_PID | libc::LOG_NDELAY | libc::LOG_NOWAIT, facility) };
+    TO_SYSLOG.store(true, Relaxed);
+}
+
+/// The text without what C would take for its end.
+fn text_for_c(text: &str) -> CString {
+    CString::new(text.replace('\0', "")).unwrap_or_default()
+}
+
+fn write_to_syslog(level: Level, message: &str) {
+    let priority = [libc::LOG_DEBUG, libc::LOG_INFO, libc::LOG_NOTICE, libc::LOG_WARNING][level as usize];
+    let message = text_for_c(message);
+    // SAFETY: the format takes one string, which ends with a NUL.
+    unsafe { libc::syslog(priority, c"%s".as_ptr(), message.as_ptr()) };
 }
 
 pub fn enabled(level: Level) -> bool {
@@ -40,6 +76,9 @@ pub fn write(level: Level, message: &str) {
     let mark = b".-*#"[level as usize] as char;
     let time = local_time(now.as_secs() as libc::time_t);
     let line = format!("{}:M {}.{:03} {} {}\n", std::process::id(), time, now.subsec_millis(), mark, message);
+    if TO_SYSLOG.load(Relaxed) {
+        write_to_syslog(level, message);
+    }
     let file = FILE.read();
     // A log that cannot be written must not stop the server.
     if file.is_empty() {

@@ -57,10 +57,19 @@ pub fn write_pidfile(path: &str) -> io::Result<()> {
 
 /// CPU seconds of the process: system and user.
 pub fn cpu_times() -> (f64, f64) {
+    cpu_times_of(libc::RUSAGE_SELF)
+}
+
+/// CPU seconds of the calling thread: system and user.
+pub fn thread_cpu_times() -> (f64, f64) {
+    cpu_times_of(libc::RUSAGE_THREAD)
+}
+
+fn cpu_times_of(whom: libc::c_int) -> (f64, f64) {
     // SAFETY: all zeros is a valid `rusage`, which the call fills.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+        libc::getrusage(whom, &mut usage);
         usage
     };
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;

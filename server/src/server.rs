@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::client::{Client, Registry};
 use crate::command::spec::Flags;
 use crate::command::table::{Command, CommandTable};
-use crate::config::{Apply, Config, OutputLimit};
+use crate::config::{Apply, Config, OutputLimit, ShutdownFlags};
 use crate::info::rates::Rates;
 use crate::latency::LatencyMonitor;
 use crate::log;
@@ -26,6 +26,24 @@ pub enum Pause {
     None = 0,
     Writes = 1,
     All = 2,
+}
+
+/// How the memory of clients' output is looked after.
+pub struct OutputUpkeep {
+    /// So long the largest output of a client is remembered, in milliseconds; for ever where it is negative.
+    pub peak_ms: AtomicI64,
+    /// Whether idle clients give memory back.
+    pub shrinks: AtomicBool,
+}
+
+impl OutputUpkeep {
+    pub const PEAK_MS: i64 = 5000;
+}
+
+impl Default for OutputUpkeep {
+    fn default() -> OutputUpkeep {
+        OutputUpkeep { peak_ms: OutputUpkeep::PEAK_MS.into(), shrinks: true.into() }
+    }
 }
 
 /// See the module's description. There is one, and it lives as long as the process.
@@ -44,6 +62,8 @@ pub struct Server {
     /// What replicas would know this data's history by.
     pub replication_id: Mutex<String>,
     pub rates: Rates,
+    /// CPU seconds of the first worker, system and user, as of its last upkeep.
+    pub first_worker_cpu: Mutex<(f64, f64)>,
     /// Bytes in use when the first client was about to come.
     pub startup_memory: AtomicUsize,
     /// Unix milliseconds.
@@ -57,6 +77,9 @@ pub struct Server {
     pub rejected: AtomicUsize,
     /// Whether keys are expired without being touched.
     pub active_expire: AtomicBool,
+    /// Whether nothing is done but what clients ask for.
+    pub cron_paused: AtomicBool,
+    pub output_upkeep: OutputUpkeep,
     pub workers: usize,
     /// Addresses that are listened on, as the log names them.
     pub listening: Mutex<Vec<String>>,
@@ -95,6 +118,7 @@ impl Server {
             run_id: random_hex(20),
             replication_id: Mutex::new(random_hex(20)),
             rates: Rates::default(),
+            first_worker_cpu: Mutex::default(),
             startup_memory: AtomicUsize::new(0),
             started_ms: unix_ms(),
             executable: std::env::current_exe().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
@@ -103,6 +127,8 @@ impl Server {
             accepted: AtomicUsize::new(0),
             rejected: AtomicUsize::new(0),
             active_expire: AtomicBool::new(true),
+            cron_paused: AtomicBool::new(false),
+            output_upkeep: OutputUpkeep::default(),
             workers,
             listening: Mutex::default(),
             tcp_port: AtomicUsize::new(config.port() as usize),
@@ -114,7 +140,7 @@ impl Server {
             attack_noted_ms: AtomicI64::new(0),
             config,
         };
-        for step in [Apply::AccessPolicy, Apply::Logging] {
+        for step in [Apply::AccessPolicy, Apply::CrashReports, Apply::Logging] {
             server.apply(step)?;
         }
         if let Err(reason) = server.apply(Apply::OomScore) {
@@ -136,6 +162,7 @@ impl Server {
                     return Err("Unable to turn on AOF. Check server logs.".into());
                 }
             }
+            Apply::CrashReports => crate::crash::configure(config.crash_log_enabled(), config.use_exit_on_panic()),
             Apply::Listeners => self.relisten.notify_one(),
             Apply::Logging => crate::log::set_level(config.loglevel() as i64),
             Apply::MaxClients => {
@@ -208,6 +235,17 @@ impl Server {
         if threshold > 0 && millis >= threshold {
             self.latency.record(event, millis);
         }
+    }
+
+    /// Does what must be done before the process ends; tells whether it may.
+    pub fn prepare_to_leave(&self, flags: ShutdownFlags) -> bool {
+        log::notice!("User requested shutdown...");
+        let save = flags.contains(ShutdownFlags::SAVE);
+        if save || (!flags.contains(ShutdownFlags::NOSAVE) && !self.config.save().is_empty()) {
+            log::warning!("Saving is not supported yet: nothing is saved at the end.");
+        }
+        // Nobody who insists on a copy of the data loses it for the want of one.
+        !save || flags.contains(ShutdownFlags::FORCE)
     }
 
     /// CLIENT PAUSE. A pause for all commands is not weakened by a later one for writes.

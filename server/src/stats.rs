@@ -92,6 +92,12 @@ pub struct WorkerStats {
     pub expire_nanos: Counter,
     pub reads: Counter,
     pub writes: Counter,
+    /// Rounds of the event loop, and the time that it did not sleep.
+    pub loops: Counter,
+    pub busy_nanos: Counter,
+    /// How often a client's output needed more memory than before, and less.
+    pub output_grown: Counter,
+    pub output_shrunk: Counter,
     pub query_limit_disconnections: Counter,
     pub output_limit_disconnections: Counter,
     commands_by_id: Box<[CommandCounters]>,
@@ -117,6 +123,10 @@ impl WorkerStats {
             expire_nanos: Counter::default(),
             reads: Counter::default(),
             writes: Counter::default(),
+            loops: Counter::default(),
+            busy_nanos: Counter::default(),
+            output_grown: Counter::default(),
+            output_shrunk: Counter::default(),
             query_limit_disconnections: Counter::default(),
             output_limit_disconnections: Counter::default(),
             commands_by_id: (0..table::declared()).map(|_| CommandCounters::default()).collect(),
@@ -224,6 +234,12 @@ impl Stats {
         self.workers.iter().map(|worker| figure(worker).get()).fold(0, u64::wrapping_add)
     }
 
+    /// Time spent on carrying out commands.
+    pub fn command_nanos(&self) -> u64 {
+        let commands = self.workers.iter().flat_map(|worker| &worker.commands_by_id);
+        commands.map(|command| command.nanos.get()).fold(0, u64::wrapping_add)
+    }
+
     pub fn error_replies(&self) -> u64 {
         self.total(|worker| &worker.error_replies)
     }
@@ -276,6 +292,10 @@ impl Stats {
                 &worker.expired_fields,
                 &worker.expire_nanos,
                 &worker.reads,
+                &worker.loops,
+                &worker.busy_nanos,
+                &worker.output_grown,
+                &worker.output_shrunk,
                 &worker.writes,
                 &worker.query_limit_disconnections,
                 &worker.output_limit_disconnections,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use storage::SHARDS;
-use tokio::runtime::{Builder, LocalOptions};
+use tokio::runtime::{Builder, Handle, LocalOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval};
@@ -14,6 +14,7 @@ use crate::client::{Client, Peer, Shared};
 use crate::command::dispatch::Executor;
 use crate::connection::{Connection, Stream};
 use crate::log;
+use crate::process;
 use crate::server::{Pause, Server};
 
 /// A connection that the acceptor hands over. Not yet part of any event loop.
@@ -69,12 +70,22 @@ fn register(server: &Server, peer: Peer, worker: usize) -> Arc<Shared> {
 async fn upkeep(server: &'static Server, executor: &'static Executor<'static>, index: usize) {
     let mut ticks = interval(Duration::from_millis(100));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let event_loop = Handle::current().metrics();
+    let (mut loops, mut busy_nanos) = (0, 0);
     for tick in 0u64.. {
         ticks.tick().await;
+        let totals = (event_loop.worker_park_count(0), event_loop.worker_total_busy_duration(0).as_nanos() as u64);
+        executor.stats.loops.add(totals.0.saturating_sub(loops));
+        executor.stats.busy_nanos.add(totals.1.saturating_sub(busy_nanos));
+        (loops, busy_nanos) = totals;
         let now = executor.sync_clock();
+        if server.cron_paused.load(Relaxed) {
+            continue;
+        }
         executor.note_size();
         if index == 0 {
             server.rates.sample(&server.stats);
+            *server.first_worker_cpu.lock() = process::thread_cpu_times();
         }
         if server.active_expire.load(Relaxed) && server.pause_state() == Pause::None {
             expire(server, executor, index, now).await;
@@ -115,16 +126,22 @@ const TRIM_AFTER_MS: i64 = 2000;
 /// Once a second: clients that have nothing to say are closed, if `timeout` says so, or at least made small.
 fn look_after_clients(server: &Server, index: usize, now: i64) {
     let timeout_ms = server.config.timeout() * 1000;
+    let peak_ms = server.output_upkeep.peak_ms.load(Relaxed);
+    let shrinks = server.output_upkeep.shrinks.load(Relaxed);
     for client in server.clients.all() {
         if client.worker.load(Relaxed) as usize != index {
             continue;
+        }
+        if peak_ms >= 0 && now - client.output_peak_since_ms.load(Relaxed) >= peak_ms {
+            client.output_peak_since_ms.store(now, Relaxed);
+            client.output_peak.store(client.output_buffered.load(Relaxed), Relaxed);
         }
         let idle_ms = now - client.last_active_ms.load(Relaxed);
         let exempt = [&client.monitor, &client.blocked, &client.held_back].iter().any(|state| state.load(Relaxed));
         if timeout_ms > 0 && idle_ms > timeout_ms && !exempt {
             log::verbose!("Closing idle client");
             client.kill();
-        } else if idle_ms > TRIM_AFTER_MS && client.query_free.load(Relaxed) > 0 {
+        } else if shrinks && idle_ms > TRIM_AFTER_MS && client.query_free.load(Relaxed) > 0 {
             client.trim.store(true, Relaxed);
             client.wake();
         }

@@ -173,3 +173,13 @@ fn shutdown_ends_the_connection_and_the_process() {
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+#[test]
+fn a_crash_leaves_a_report() {
+    let server = start(&["--enable-debug-command", "yes"]);
+    let mut connection = server.connect().expect("a connection");
+    let _ = connection.send(&["DEBUG", "SEGFAULT"]);
+    let (status, log) = server.wait().expect("it ends");
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGSEGV), "{log}");
+    assert!(log.contains("crashed by signal: 11") && log.contains("BUG REPORT END"), "{log}");
+}

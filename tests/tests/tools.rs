@@ -1,9 +1,13 @@
 //! The tools that come with Redis: redis-cli in each of its modes, and redis-benchmark.
 //!
-//! Where they are not installed the tests are reported as ignored.
+//! They are taken from beside the reference server that `tests/reference/get` fetches, else from PATH. Where there are
+//! none the tests are reported as ignored; so is the one of Debian's configuration where it is not installed, may not
+//! be read, or its port is in use.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use harness::Server;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -15,9 +19,21 @@ fn start() -> Result<Server, Failed> {
     Ok(Server::start(binary, &["--maxmemory-policy", "allkeys-lfu"])?)
 }
 
+/// Where the tools are: a path that ends before their names.
+fn tools() -> &'static Path {
+    static TOOLS: OnceLock<PathBuf> = OnceLock::new();
+    TOOLS.get_or_init(|| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/reference/get");
+        let output = Command::new(script).arg("--offline").output().ok().filter(|output| output.status.success());
+        let server = output.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+        let beside = server.and_then(|server| server.parent().map(Path::to_path_buf));
+        beside.filter(|dir| dir.join("redis-cli").exists()).unwrap_or_default()
+    })
+}
+
 /// A tool, told where the server is.
 fn tool(name: &str, server: &Server, args: &[&str]) -> Command {
-    let mut command = Command::new(name);
+    let mut command = Command::new(tools().join(name));
     command.args(["-h", "127.0.0.1", "-p", &server.port().to_string()]).args(args);
     command
 }
@@ -107,6 +123,73 @@ fn latency() -> Outcome {
     if fields == 4 { Ok(()) } else { Err(format!("printed {text:?}").into()) }
 }
 
+/// `--stat` prints a line of figures each second for ever: two lines are enough.
+fn statistics() -> Outcome {
+    let server = start()?;
+    server.connect()?.call(&["SET", "k", "v"])?;
+    let mut child = tool("redis-cli", &server, &["--stat", "-i", "0.1"]).stdout(Stdio::piped()).spawn()?;
+    let lines = BufReader::new(child.stdout.take().ok_or("no standard output")?).lines();
+    let is_figures = |line: &String| line.starts_with(|first: char| first.is_ascii_digit());
+    let figures: Vec<String> = lines.map_while(Result::ok).filter(is_figures).take(2).collect();
+    child.kill()?;
+    child.wait()?;
+    let one_key = |line: &String| line.split_whitespace().next() == Some("1");
+    if figures.len() == 2 && figures.iter().all(one_key) { Ok(()) } else { Err(format!("printed {figures:?}").into()) }
+}
+
+/// What a person sees who types at the prompt: `script` gives the tool a terminal of its own.
+fn at_a_terminal() -> Outcome {
+    let server = start()?;
+    let cli = tools().join("redis-cli");
+    let line = format!("{} -h 127.0.0.1 -p {}", cli.display(), server.port());
+    let mut command = Command::new("script");
+    command.args(["-qec", &line, "/dev/null"]).env("TERM", "dumb").env("HOME", server.dir());
+    let text = run(command, b"select 1\nlpush l a b\nlrange l 0 -1\nhello 3\nconfig get port\nquit\n")?;
+    expect(&text, "127.0.0.1")?;
+    expect(&text, "[1]> ")?;
+    expect(&text, "(integer) 2")?;
+    expect(&text, "2) \"a\"")?;
+    expect(&text, &format!("1# \"port\" => \"{}\"", server.port()))
+}
+
+/// Debian's own configuration, as it is.
+const DEBIAN_CONFIG: &str = "/etc/redis/redis.conf";
+
+fn debian_config_fits() -> bool {
+    let port_is_free = || std::net::TcpListener::bind("127.0.0.1:6379").is_ok();
+    let writable = |dir: &str| {
+        let probe = Path::new(dir).join(format!(".spinel-test-{}", std::process::id()));
+        std::fs::write(&probe, "").and_then(|()| std::fs::remove_file(&probe)).is_ok()
+    };
+    let text = std::fs::read_to_string(DEBIAN_CONFIG).unwrap_or_default();
+    let directives = ["port 6379", "daemonize yes", "dir /var/lib/redis"];
+    directives.iter().all(|directive| text.lines().any(|line| line == *directive))
+        && ["/run/redis", "/var/log/redis", "/var/lib/redis"].into_iter().all(writable)
+        && port_is_free()
+}
+
+fn debian_config() -> Outcome {
+    let binary = harness::server_under_test(env!("CARGO_BIN_EXE_server-under-test"));
+    let started = Command::new(binary).arg(DEBIAN_CONFIG).stdin(Stdio::null()).output()?;
+    if !started.status.success() {
+        return Err(format!("it did not start: {}", String::from_utf8_lossy(&started.stderr)).into());
+    }
+    // The daemon may not have opened its port yet when its parent leaves.
+    let mut attempts = 0;
+    let mut connection = loop {
+        attempts += 1;
+        match harness::Connection::open("127.0.0.1:6379") {
+            Ok(connection) => break connection,
+            Err(error) if attempts == 200 => return Err(error.into()),
+            Err(_) => std::thread::sleep(std::time::Duration::from_millis(50)),
+        }
+    };
+    let info = connection.call(&["INFO", "server"])?;
+    connection.send(&["SHUTDOWN", "NOSAVE"])?;
+    connection.read_to_close()?;
+    expect(&String::from_utf8_lossy(info.payload()), &format!("config_file:{DEBIAN_CONFIG}\r\n"))
+}
+
 fn monitor() -> Outcome {
     let server = start()?;
     let mut watching = tool("redis-cli", &server, &["monitor"]).stdout(Stdio::piped()).spawn()?;
@@ -131,20 +214,31 @@ fn benchmark(args: &'static [&'static str], rows: usize) -> impl FnOnce() -> Out
     move || {
         let server = start()?;
         let text = run(tool("redis-benchmark", &server, args), b"")?;
-        let measured = text.lines().filter(|line| line.starts_with('"') && !line.starts_with("\"test\"")).count();
+        // Either of CSV, or of -q, which overwrites its lines.
+        let csv = |line: &&str| line.starts_with('"') && !line.starts_with("\"test\"");
+        let measured = text.lines().filter(|line| csv(line) || line.contains("requests per second")).count();
         if measured == rows { Ok(()) } else { Err(format!("{measured} rows, expected {rows}:\n{text}").into()) }
     }
 }
 
 fn main() {
     let arguments = Arguments::from_args();
-    let installed =
-        |name| Command::new(name).arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
+    let installed = |name| {
+        Command::new(tools().join(name))
+            .arg("--version")
+            .stdout(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    };
     let missing = !installed("redis-cli") || !installed("redis-benchmark");
     if missing {
         eprintln!("tools: redis-cli and redis-benchmark are not installed; Debian has them in redis-tools");
     }
+    // util-linux, which has `script`, is on every Debian; others may have another program of that name.
+    let version = Command::new("script").arg("--version").output();
+    let no_terminal = !version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("util-linux"));
     let strings = &["--csv", "-t", "ping_inline,ping_mbulk,set,get,incr,mset", "-n", "5000"];
+    let quiet = &["-q", "-t", "set,get,incr,mset", "-n", "20000"];
     let piped = &["--csv", "-t", "set,get", "-n", "50000", "-P", "16", "-r", "1000"];
     let threads = &["--csv", "-t", "set,get", "-n", "20000", "--threads", "2"];
     let trials = vec![
@@ -154,10 +248,18 @@ fn main() {
         Trial::test("looking_for_large_and_busy_keys", looking_for_large_and_busy_keys),
         Trial::test("latency", latency),
         Trial::test("monitor", monitor),
+        Trial::test("statistics", statistics),
+        Trial::test("at_a_terminal", at_a_terminal).with_ignored_flag(no_terminal),
         Trial::test("benchmark_of_strings", benchmark(strings, 6)),
+        Trial::test("benchmark_without_details", benchmark(quiet, 4)),
         Trial::test("benchmark_with_a_pipeline", benchmark(piped, 2)),
         Trial::test("benchmark_with_threads", benchmark(threads, 2)),
     ];
-    let trials = trials.into_iter().map(|trial| trial.with_ignored_flag(missing)).collect();
+    let ignored = |trial: Trial| {
+        let is_ignored = missing || trial.has_ignored_flag();
+        trial.with_ignored_flag(is_ignored)
+    };
+    let mut trials: Vec<Trial> = trials.into_iter().map(ignored).collect();
+    trials.push(Trial::test("debian_config", debian_config).with_ignored_flag(!debian_config_fits()));
     libtest_mimic::run(&arguments, trials).exit();
 }

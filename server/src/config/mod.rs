@@ -19,7 +19,7 @@ pub use table::{
     Apply, DisklessLoad, EndpointType, FsyncPolicy, LogLevel, MaxmemoryPolicy, Mutability, OomAdjust, Permission,
     PropagationError, PubSubDefault, Row, SanitizePayload, Supervised, SyslogFacility, TlsAuth,
 };
-pub use value::{Choice, NotifyFlags, OutputLimit, SavePoint, ShutdownFlags, parse_memory as memory_size};
+pub use value::{Choice, NotifyFlags, OutputLimit, Percentiles, SavePoint, ShutdownFlags, parse_memory as memory_size};
 
 use table::{Cluster, Entry, General, Memory, Network, Persistence, Replication, Tls};
 

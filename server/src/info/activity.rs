@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Lines;
+use crate::config::Percentiles;
 use crate::server::Server;
 use crate::stats::Counter;
 
@@ -25,6 +26,9 @@ pub(super) fn stats(server: &Server, lines: &mut Lines) {
     lines.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
     lines.field("expired_subkeys", total(|worker| &worker.expired_fields));
     lines.field("expired_keys", total(|worker| &worker.expired));
+    // Each cycle goes on until nothing is left that has expired.
+    lines.field("expired_stale_perc", "0.00");
+    lines.field("expired_time_cap_reached_count", 0);
     lines.field("expire_cycle_cpu_milliseconds", total(|worker| &worker.expire_nanos) / 1_000_000);
     lines.zeros(&["evicted_keys", "evicted_clients", "evicted_scripts"]);
     lines.zeros(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
@@ -47,6 +51,14 @@ pub(super) fn stats(server: &Server, lines: &mut Lines) {
     lines.field("io_threaded_writes_processed", writes.saturating_sub(first.writes.get()));
     lines.field("client_query_buffer_limit_disconnections", total(|worker| &worker.query_limit_disconnections));
     lines.field("client_output_buffer_limit_disconnections", total(|worker| &worker.output_limit_disconnections));
+    lines.field("reply_buffer_shrinks", total(|worker| &worker.output_shrunk));
+    lines.field("reply_buffer_expands", total(|worker| &worker.output_grown));
+    lines.field("eventloop_cycles", total(|worker| &worker.loops));
+    lines.field("eventloop_duration_sum", total(|worker| &worker.busy_nanos) / 1000);
+    lines.field("eventloop_duration_cmd_sum", stats.command_nanos() / 1000);
+    lines.field("instantaneous_eventloop_cycles_per_sec", now.loops as u64);
+    let busy_micros = super::ratio(now.busy_nanos / 1000.0, now.loops);
+    lines.field("instantaneous_eventloop_duration_usec", busy_micros as u64);
     lines.field("acl_access_denied_auth", denied);
     lines.zeros(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
 }
@@ -77,15 +89,15 @@ pub(super) fn errors(server: &Server, lines: &mut Lines) {
 
 pub(super) fn latencies(server: &Server, lines: &mut Lines) {
     let percents = server.config.percentiles();
-    if percents.is_empty() {
-        return;
-    }
     for command in &server.commands_by_id {
         let figures = server.stats.command(command.id);
         if figures.latencies.is_empty() {
             continue;
         }
-        let at = |percent: &f64| format!("p{percent}={:.3}", figures.percentile(*percent) as f64 / 1000.0);
+        let at = |percent: &f64| {
+            let micros = figures.percentile(*percent) as f64 / 1000.0;
+            format!("p{}={micros:.3}", Percentiles::print(*percent))
+        };
         let values: Vec<String> = percents.iter().map(at).collect();
         lines.field(&format!("latency_percentiles_usec_{}", command.full_name), values.join(","));
     }

@@ -56,7 +56,9 @@ pub fn report<'a>(server: &Server, names: impl Iterator<Item = &'a [u8]> + Clone
     let usual = asked("default") || names.clone().next().is_none();
     let mut lines = Lines(String::with_capacity(4096));
     for section in SECTIONS {
-        if everything || (usual && section.default) || asked(section.name) {
+        // What is not tracked has no section.
+        let tracked = section.name != "latencystats" || server.config.latency_tracking();
+        if tracked && (everything || (usual && section.default) || asked(section.name)) {
             if !lines.0.is_empty() {
                 lines.0.push_str("\r\n");
             }

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Lines;
+use crate::client::Shared;
 use crate::server::{Server, unix_ms};
 use crate::{process, version};
 
@@ -52,8 +53,7 @@ fn listeners(server: &Server, lines: &mut Lines) {
 
 pub(super) fn clients(server: &Server, lines: &mut Lines) {
     let clients = server.clients.all();
-    let largest =
-        |size: fn(&crate::client::Shared) -> usize| clients.iter().map(|client| size(client)).max().unwrap_or(0);
+    let largest = |size: fn(&Shared) -> usize| clients.iter().map(|client| size(client)).max().unwrap_or(0);
     lines.field("connected_clients", clients.len());
     lines.field("cluster_connections", 0);
     lines.field("maxclients", server.config.maxclients());
@@ -61,13 +61,10 @@ pub(super) fn clients(server: &Server, lines: &mut Lines) {
     lines.field("client_recent_max_input_buffer", input);
     lines.field("client_recent_max_output_buffer", largest(|client| client.output_memory.load(Relaxed)));
     lines.field("blocked_clients", server.blocked.load(Relaxed));
-    lines.zeros(&[
-        "tracking_clients",
-        "pubsub_clients",
-        "watching_clients",
-        "clients_in_timeout_table",
-        "total_watched_keys",
-    ]);
+    lines.zeros(&["tracking_clients", "pubsub_clients", "watching_clients"]);
+    let timed = |client: &Shared| client.blocked.load(Relaxed) && client.wait_is_timed.load(Relaxed);
+    lines.field("clients_in_timeout_table", clients.iter().filter(|client| timed(client)).count());
+    lines.field("total_watched_keys", 0);
     let (awaited, of_removal) = server.keyspace.awaited_keys();
     lines.field("total_blocking_keys", awaited);
     lines.field("total_blocking_keys_on_nokey", of_removal);
@@ -87,11 +84,15 @@ pub(super) fn threads(server: &Server, lines: &mut Lines) {
     }
 }
 
-pub(super) fn cpu(_: &Server, lines: &mut Lines) {
+pub(super) fn cpu(server: &Server, lines: &mut Lines) {
     let (system, user) = process::cpu_times();
     lines.field("used_cpu_sys", format_args!("{system:.6}"));
     lines.field("used_cpu_user", format_args!("{user:.6}"));
     // There are no child processes.
     lines.field("used_cpu_sys_children", format_args!("{:.6}", 0.0));
     lines.field("used_cpu_user_children", format_args!("{:.6}", 0.0));
+    // What Redis's main thread does, each worker does.
+    let (system, user) = *server.first_worker_cpu.lock();
+    lines.field("used_cpu_sys_main_thread", format_args!("{system:.6}"));
+    lines.field("used_cpu_user_main_thread", format_args!("{user:.6}"));
 }

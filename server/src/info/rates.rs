@@ -18,6 +18,8 @@ struct Totals {
     commands: u64,
     net_in: u64,
     net_out: u64,
+    loops: u64,
+    busy_nanos: u64,
 }
 
 /// The latest readings of the running totals.
@@ -32,6 +34,8 @@ pub struct PerSecond {
     pub commands: f64,
     pub net_in: f64,
     pub net_out: f64,
+    pub loops: f64,
+    pub busy_nanos: f64,
 }
 
 impl Rates {
@@ -41,6 +45,8 @@ impl Rates {
             commands: stats.total(|worker| &worker.commands),
             net_in: stats.total(|worker| &worker.net_in),
             net_out: stats.total(|worker| &worker.net_out),
+            loops: stats.total(|worker| &worker.loops),
+            busy_nanos: stats.total(|worker| &worker.busy_nanos),
         };
         self.add(Instant::now(), totals);
     }
@@ -75,6 +81,8 @@ impl Rates {
             commands: rate(first.commands, last.commands),
             net_in: rate(first.net_in, last.net_in),
             net_out: rate(first.net_out, last.net_out),
+            loops: rate(first.loops, last.loops),
+            busy_nanos: rate(first.busy_nanos, last.busy_nanos),
         }
     }
 }
@@ -84,7 +92,7 @@ mod tests {
     use super::*;
 
     fn totals(commands: u64) -> Totals {
-        Totals { commands, net_in: commands * 10, net_out: commands * 100 }
+        Totals { commands, net_in: commands * 10, net_out: commands * 100, ..Totals::default() }
     }
 
     #[test]

@@ -124,7 +124,8 @@ fn normalised(request: &Request, reply: &Reply) -> Vec<Vec<u8>> {
     if !reply.is_error() && (name == b"HELLO" || name == b"COMMAND" && request.len() <= 2) {
         return Vec::new();
     }
-    // Redis shares small integers that were set, but not those that were copied.
+    // Redis shares small integers that were set, but not those that were copied. Here none is shared, and to remember
+    // how each came to be would take a bit in every entry for a number that tells users nothing.
     let is_refcount = |word: &Vec<u8>| word.eq_ignore_ascii_case(b"refcount");
     if name == b"OBJECT" && request.get(1).is_some_and(is_refcount) && reply.integer().is_some() {
         return Vec::new();

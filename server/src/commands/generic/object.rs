@@ -92,9 +92,14 @@ const REFCOUNT: Spec = inspector(Spec::new("refcount", 3, refcount)).doc(
 
 fn refcount(cx: &mut Context<'_>) -> CommandResult {
     let key = cx.key(2);
+    let config = &cx.server.config;
+    // Redis keeps one object for each of these numbers, with a count that never changes, and shows it. Where keys are
+    // evicted by their use it does not, since what is shared tells nothing of a single key's use.
+    let shared = config.maxmemory() == 0 || !config.maxmemory_policy().is_by_access();
     match cx.db.inspect(&key) {
-        // Redis keeps one object for each of these numbers, with a count that never changes, and shows it.
-        Some(entry) if matches!(entry.string(), Ok(StrRef::Int(0..=9999))) => cx.reply.integer(i32::MAX.into()),
+        Some(entry) if shared && matches!(entry.string(), Ok(StrRef::Int(0..=9999))) => {
+            cx.reply.integer(i32::MAX.into());
+        }
         Some(_) => cx.reply.integer(1),
         None => cx.reply.null(),
     }

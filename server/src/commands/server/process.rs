@@ -5,7 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::client::Wait;
 use crate::command::*;
-use crate::{log, set};
+use crate::config::ShutdownFlags;
+use crate::set;
 
 pub(super) const LASTSAVE: Spec = Spec::new("lastsave", 1, lastsave)
     .doc(Group::Server, "1.0.0", "O(1)", "Tells when the data was last saved.")
@@ -56,28 +57,26 @@ fn role(cx: &mut Context<'_>) -> CommandResult {
 }
 
 fn shutdown(cx: &mut Context<'_>) -> CommandResult {
-    let (mut save, mut nosave, mut force, mut now, mut abort) = (false, false, false, false, false);
+    let mut flags = ShutdownFlags::empty();
+    let mut abort = false;
     for word in cx.args.tail(1) {
         match word.to_ascii_lowercase().as_slice() {
-            b"save" => save = true,
-            b"nosave" => nosave = true,
-            b"force" => force = true,
-            b"now" => now = true,
+            b"save" => flags |= ShutdownFlags::SAVE,
+            b"nosave" => flags |= ShutdownFlags::NOSAVE,
+            b"force" => flags |= ShutdownFlags::FORCE,
+            b"now" => flags |= ShutdownFlags::NOW,
             b"abort" => abort = true,
             _ => return Err(Error::SYNTAX),
         }
     }
-    if (save && nosave) || (abort && (save || nosave || force || now)) {
+    if flags.contains(ShutdownFlags::SAVE | ShutdownFlags::NOSAVE) || (abort && !flags.is_empty()) {
         return Err(Error::SYNTAX);
     }
     if abort {
         // A shutdown waits for nothing, so there is never one to call off.
         return Err(Error::fixed("ERR No shutdown in progress."));
     }
-    if save || (!nosave && !cx.server.config.save().is_empty()) {
-        log::warning!("Saving is not supported yet: nothing is saved at the end.");
-    }
-    if save && !force {
+    if !cx.server.prepare_to_leave(flags) {
         return Err(Error::fixed("ERR Errors trying to SHUTDOWN. Check logs."));
     }
     // The client hears no more of it than that its connection is gone.

@@ -58,11 +58,11 @@ directives! {
         /// Facility in syslog.
         syslog_facility: OneOf<SyslogFacility> = one_of("syslog-facility", SyslogFacility::Local0).at_start();
         /// Whether a crash is described in the log.
-        crash_log_enabled: Switch = switch("crash-log-enabled", true);
+        crash_log_enabled: Switch = switch("crash-log-enabled", true).apply(Apply::CrashReports);
         /// Whether a crash tests the memory.
         crash_memcheck_enabled: Switch = switch("crash-memcheck-enabled", true);
         /// Whether a crash ends the process without a core dump.
-        use_exit_on_panic: Switch = switch("use-exit-on-panic", false).hidden();
+        use_exit_on_panic: Switch = switch("use-exit-on-panic", false).hidden().apply(Apply::CrashReports);
         /// Warnings that do not stop the start.
         ignore_warnings: Text = text("ignore-warnings", "");
         /// Whether users' data is kept out of the log.

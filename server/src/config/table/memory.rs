@@ -21,6 +21,11 @@ choices! {
 }
 
 impl MaxmemoryPolicy {
+    /// Whether it goes by when or how often keys are used.
+    pub fn is_by_access(self) -> bool {
+        self.is_lfu() || matches!(self, MaxmemoryPolicy::VolatileLru | MaxmemoryPolicy::AllkeysLru)
+    }
+
     /// Whether it goes by how often keys are used.
     pub fn is_lfu(self) -> bool {
         matches!(self, MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllkeysLfu)

@@ -32,6 +32,7 @@ use super::value::{Choice, Number, OneOf, Setting, Switch, Text, Unit, Validator
 pub enum Apply {
     AccessPolicy,
     AppendOnly,
+    CrashReports,
     Listeners,
     Logging,
     MaxClients,

@@ -138,6 +138,12 @@ impl Percentiles {
         Percentiles(RwLock::new([50.0, 99.0, 99.9].into()))
     }
 
+    /// A percentile as people write it.
+    pub fn print(percent: f64) -> String {
+        let text = format!("{percent:.6}");
+        text.trim_end_matches('0').trim_end_matches('.').to_string()
+    }
+
     fn parse(word: &[u8]) -> Result<f64, String> {
         let number = std::str::from_utf8(word).ok().and_then(|word| word.parse::<f64>().ok());
         let number = number.filter(|number| !number.is_nan());
@@ -168,11 +174,7 @@ impl Setting for Percentiles {
     }
 
     fn text(&self) -> Vec<u8> {
-        let print = |number: &f64| {
-            let text = format!("{number:.6}");
-            text.trim_end_matches('0').trim_end_matches('.').to_string()
-        };
-        join(self.read().iter().map(print))
+        join(self.read().iter().map(|number| Percentiles::print(*number)))
     }
 
     fn file_lines(&self) -> Vec<FileLine> {

@@ -30,7 +30,7 @@ pub(super) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, no
         client.query_free.load(Relaxed),
         client.argv_memory.load(Relaxed),
         client.output_memory.load(Relaxed),
-        client.output_memory.load(Relaxed),
+        client.output_peak.load(Relaxed),
         pending,
         memory(client),
         if pending > 0 { "rw" } else { "r" },

@@ -1,6 +1,6 @@
 //! Looks at single keys, and makes many.
 
-use storage::{Entry, Event, NewValue, StrRef, Ttl};
+use storage::{Entry, Event, NewValue, SHARDS, StrRef, Ttl};
 
 use crate::command::{CommandResult, Context, Error};
 
@@ -41,6 +41,45 @@ fn serialized_length(entry: Entry<'_>) -> usize {
                 }
         }
     }
+}
+
+/// DEBUG SDSLEN. A key and a short string share one allocation, which is counted for the string; nothing is allocated
+/// ahead.
+pub(super) fn string_lengths(cx: &mut Context<'_>) -> CommandResult {
+    let (key, name) = (cx.key(2), cx.arg(2));
+    cx.db = cx.server.keyspace.view_one(cx.client.db(), &key, cx.now_ms());
+    let Some(entry) = cx.db.peek(&key) else { return Err(Error::NO_SUCH_KEY) };
+    let Some(value) = entry.string().ok().filter(|value| !matches!(value, StrRef::Int(_))) else {
+        return Err(Error::fixed("ERR Not an sds encoded string."));
+    };
+    cx.reply.simple(&format!(
+        "key_sds_len:{}, key_sds_avail:0, key_zmalloc: 0, val_sds_len:{}, val_sds_avail:0, val_zmalloc: {}",
+        name.len(),
+        value.len(),
+        entry.memory(),
+    ));
+    Ok(())
+}
+
+/// DEBUG HTSTATS. The tables of all shards count as one.
+pub(super) fn table_figures(cx: &mut Context<'_>) -> CommandResult {
+    let number = cx.integer(2)?;
+    let keyspace = &cx.server.keyspace;
+    let db = usize::try_from(number).ok().filter(|db| *db < keyspace.databases());
+    let db = db.ok_or(Error::fixed("ERR Out of range database"))?;
+    let counts = keyspace.counts(db);
+    let mut text = String::from("[Dictionary HT]\n");
+    if counts.keys > 0 {
+        let (keys, expiring, bytes) = (counts.keys, counts.expiring, keyspace.table_memory(db));
+        text.push_str(&format!(
+            "Hash table 0 stats (main hash table):\n number of elements: {keys}\n elements that expire: {expiring}\n \
+             shards: {SHARDS}\n bytes: {bytes}\n",
+        ));
+    }
+    // Expiries stand with their keys: there is no second table.
+    text.push_str("[Expires HT]\n");
+    cx.reply.verbatim("txt", text.as_bytes());
+    Ok(())
 }
 
 /// What subcommands about an encoding say of a string, which never has it.

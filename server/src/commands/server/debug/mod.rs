@@ -1,5 +1,6 @@
 //! DEBUG: what tests and the curious need. Closed unless `enable-debug-command` opens it.
 
+mod crash;
 mod digest;
 mod keys;
 mod replies;
@@ -8,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::command::*;
-use crate::server::random_hex;
+use crate::server::{OutputUpkeep, random_hex};
 use crate::{log, set};
 
 pub(super) const DEBUG: Spec = Spec::new("debug", -2, debug)
@@ -26,20 +27,35 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
     }
     let subcommand = cx.arg(1).to_ascii_lowercase();
     match (subcommand.as_slice(), cx.args.len()) {
+        (b"assert", _) => crash::assert(),
         (b"change-repl-id", 2) => change_replication_id(cx),
         (b"digest", 2) => digest::dataset(cx),
         (b"digest-value", _) => digest::values(cx),
         (b"error", 3) => error(cx),
         (b"help", 2) => help(cx),
+        (b"htstats", 3 | 4) => keys::table_figures(cx),
         (b"htstats-key", 3 | 4) => {
             keys::refuse_string(cx, "ERR The value stored at the specified key is not represented using an hash table")
+        }
+        (b"leak", 3) => {
+            std::mem::forget(cx.arg(2).to_vec());
+            done(cx)
         }
         (b"listpack", 3) => keys::refuse_string(cx, "ERR Not a listpack encoded object."),
         (b"log", 3) => log_line(cx),
         (b"object", 3) => keys::object(cx),
+        (b"oom", _) => crash::out_of_memory(),
+        (b"panic", _) => crash::panic(),
+        (b"pause-cron", 3) => {
+            cx.server.cron_paused.store(leading_number(cx.arg(2)) != 0, Relaxed);
+            done(cx)
+        }
         (b"populate", 3..=5) => keys::populate(cx),
         (b"protocol", 3) => replies::example(cx),
         (b"quicklist", 3 | 4) => keys::refuse_string(cx, "ERR Not a quicklist encoded object."),
+        (b"replybuffer", 4) => reply_buffer(cx),
+        (b"sdslen", 3) => keys::string_lengths(cx),
+        (b"segfault", _) => crash::segfault(),
         (b"set-active-expire", 3) => set_active_expire(cx),
         (b"sleep", 3) => sleep(cx),
         _ => Err(unknown(cx)),
@@ -75,6 +91,24 @@ fn leading_number(text: &[u8]) -> i64 {
     protocol::parse_i64(&text[..digits.count()]).unwrap_or(0)
 }
 
+/// How the memory of clients' output is looked after.
+fn reply_buffer(cx: &mut Context<'_>) -> CommandResult {
+    let upkeep = &cx.server.output_upkeep;
+    if cx.arg_is(2, "peak-reset-time") {
+        let ms = match cx.arg(3).to_ascii_lowercase().as_slice() {
+            b"never" => -1,
+            b"reset" => OutputUpkeep::PEAK_MS,
+            _ => cx.integer(3)?,
+        };
+        upkeep.peak_ms.store(ms, Relaxed);
+    } else if cx.arg_is(2, "resizing") {
+        upkeep.shrinks.store(leading_number(cx.arg(3)) != 0, Relaxed);
+    } else {
+        return Err(unknown(cx));
+    }
+    done(cx)
+}
+
 fn change_replication_id(cx: &mut Context<'_>) -> CommandResult {
     log::warning!("Changing replication IDs after receiving DEBUG change-repl-id");
     *cx.server.replication_id.lock() = random_hex(20);
@@ -94,6 +128,8 @@ fn log_line(cx: &mut Context<'_>) -> CommandResult {
 
 fn help(cx: &mut Context<'_>) -> CommandResult {
     cx.help(&[
+        "ASSERT",
+        "    Crash with a failed assertion.",
         "CHANGE-REPL-ID",
         "    Give the data's history a new name.",
         "DIGEST",
@@ -102,14 +138,24 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
         "    A hash of each of these keys' values.",
         "ERROR <text>",
         "    Reply this error.",
+        "HTSTATS <dbid> [full]",
+        "    About the hash tables of a database.",
         "HTSTATS-KEY <key> [full]",
         "    About the hash table of a value.",
+        "LEAK <string>",
+        "    Lose the memory of a string.",
         "LISTPACK <key>",
         "    About the listpack of a value.",
         "LOG <message>",
         "    Write to the server's log.",
         "OBJECT <key>",
         "    How a value is stored.",
+        "OOM",
+        "    Crash for want of memory.",
+        "PANIC",
+        "    Crash with a panic.",
+        "PAUSE-CRON <0|1>",
+        "    Leave out what is done periodically: expiry, timeouts, rates.",
         "POPULATE <count> [<prefix>] [<size>]",
         "    Make <count> strings, named key:<number> or with <prefix> in place of \"key\".",
         "PROTOCOL <type>",
@@ -117,6 +163,14 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
         "    map, attrib, push, verbatim, true or false.",
         "QUICKLIST <key> [<0|1>]",
         "    About the quicklist of a value.",
+        "REPLYBUFFER PEAK-RESET-TIME <NEVER|RESET|milliseconds>",
+        "    How long the largest output of a client is remembered.",
+        "REPLYBUFFER RESIZING <0|1>",
+        "    Whether idle clients give the memory of their output back.",
+        "SDSLEN <key>",
+        "    Lengths of a key and its string, and what they take.",
+        "SEGFAULT",
+        "    Crash with an access to memory that is not allowed.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Whether expired keys are removed without being touched.",
         "SLEEP <seconds>",
