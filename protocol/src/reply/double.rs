@@ -17,7 +17,7 @@ impl DoubleText {
         Self::build(value, true)
     }
 
-    /// With an exponent wherever that is shorter, as ZSCAN tells the scores of big sorted sets.
+    /// With an exponent wherever that is shorter.
     pub fn shortest(value: f64) -> Self {
         Self::build(value, false)
     }

@@ -54,7 +54,12 @@ impl<'a> Executor<'a> {
     pub fn refresh_clock(&self) -> i64 {
         let (raw, nanos) = self.synced.get();
         let elapsed = self.server.clock.delta_as_nanos(raw, self.server.clock.raw());
-        self.now_ms.set((nanos + elapsed as i64) / 1_000_000);
+        let (last, now) = (self.now_ms.get(), (nanos + elapsed as i64) / 1_000_000);
+        // The counter may have been a little ahead: then time stands still. Only a clock that was set goes back.
+        const SET_BACK_MS: i64 = 1000;
+        if now >= last || last - now > SET_BACK_MS {
+            self.now_ms.set(now);
+        }
         self.now_ms.get()
     }
 

@@ -1,8 +1,8 @@
 //! What the commands of all collections share: replying with elements, walking over them, picking some at random.
 
 use protocol::{OwnedArgs, Reply};
-use storage::PackLimits;
 use storage::listpack::Item;
+use storage::{PackLimits, Stored};
 
 use super::generic::scan::{Accepts, Options, parse_cursor};
 use crate::command::{CommandResult, Context, Error};
@@ -54,21 +54,28 @@ impl Page<'_> {
     }
 }
 
-/// HSCAN, SSCAN and ZSCAN behind the lookup of the key: the cursor stands at 2 and options behind it. `step` goes one
-/// step from a cursor and returns the next; it is told whether values are wanted.
-pub(super) fn scan(
+/// HSCAN, SSCAN and ZSCAN: the key stands at 1, the cursor at 2 and options behind it. `step` goes one step over the
+/// collection from a cursor and returns the next; it is told whether values are wanted.
+pub(super) fn scan<C: Stored>(
     cx: &mut Context<'_>,
-    cursor: u64,
     may_leave_values: bool,
-    mut step: impl FnMut(&mut Context<'_>, u64, bool, &mut Page<'_>) -> Result<u64, Error>,
+    mut step: impl FnMut(C::Ref<'_>, u64, bool, &mut Page<'_>) -> u64,
 ) -> CommandResult {
-    let accepts = Accepts { types: false, no_values: may_leave_values };
-    let Options { pattern, count, values, .. } = Options::parse(cx, 3, accepts)?;
+    let mut cursor = parse_cursor(cx.arg(2)).ok_or(Error::fixed("ERR invalid cursor"))?;
+    let (key, accepts) = (cx.key(1), Accepts { types: false, no_values: may_leave_values });
+    let options = Options::parse(cx, 3, accepts);
+    let Some(entry) = cx.db.read(&key) else {
+        cx.reply.array(2);
+        cx.reply.bulk(b"0");
+        cx.reply.array(0);
+        return Ok(());
+    };
+    let collection = entry.get::<C>()?;
+    let Options { pattern, count, values, .. } = options?;
     let mut page = Page { elements: OwnedArgs::new(), seen: 0, pattern };
-    let mut cursor = cursor;
     // A sparse table must not make a call walk over all of it.
     for _ in 0..count.saturating_mul(10) {
-        cursor = step(cx, cursor, values, &mut page)?;
+        cursor = step(collection, cursor, values, &mut page);
         if cursor == 0 || page.seen >= count {
             break;
         }
@@ -81,18 +88,6 @@ pub(super) fn scan(
         cx.reply.bulk(element);
     }
     Ok(())
-}
-
-/// The cursor of a scan.
-pub(super) fn cursor(cx: &Context<'_>) -> Result<u64, Error> {
-    parse_cursor(cx.arg(2)).ok_or(Error::fixed("ERR invalid cursor"))
-}
-
-/// What a scan over a missing key answers.
-pub(super) fn reply_empty_scan(reply: &mut Reply) {
-    reply.array(2);
-    reply.bulk(b"0");
-    reply.array(0);
 }
 
 /// How many elements a random pick asks for: so many different ones, or so many whichever they are.

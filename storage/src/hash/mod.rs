@@ -19,9 +19,6 @@ pub enum Hash {
     Table(Box<FieldTable>),
 }
 
-/// Whatever the limits say, no listpack gets longer: its own length must fit into 32 bits.
-const MAX_PACKED_LEN: usize = 1 << 30;
-
 /// A hash to be read.
 #[derive(Clone, Copy)]
 pub enum HashRef<'a> {
@@ -162,12 +159,11 @@ impl Hash {
     /// Makes ready for setting so many fields, of which the longest name or value is `longest` bytes: goes over to a
     /// table if they are too much for a listpack.
     pub fn prepare(&mut self, fields: usize, longest: usize, limits: PackLimits) {
-        let packed_len = match self {
-            Hash::Packed(pack) | Hash::Timed(pack) => pack.as_ref().as_bytes().len(),
+        let has_room = match self {
+            Hash::Packed(pack) | Hash::Timed(pack) => pack.has_room(fields.saturating_mul(longest).saturating_mul(2)),
             Hash::Table(_) => return,
         };
-        let packed_len = packed_len.saturating_add(fields.saturating_mul(longest).saturating_mul(2));
-        if fields > limits.entries || longest > limits.value || packed_len > MAX_PACKED_LEN {
+        if fields > limits.entries || longest > limits.value || !has_room {
             self.make_table();
         }
     }

@@ -218,6 +218,13 @@ impl ListPackBuf {
         self.0.shrink_to_fit();
     }
 
+    /// Whether so many more bytes of text may be added. However generous the limits of a type are, a listpack's own
+    /// length must fit into 32 bits.
+    pub fn has_room(&self, text_len: usize) -> bool {
+        const MOST: usize = 1 << 30;
+        self.as_ref().as_bytes().len().saturating_add(text_len) <= MOST
+    }
+
     /// Bytes that the listpack would have with one more value of this text.
     pub fn bytes_with(&self, text_len: usize) -> usize {
         // A header of at most five bytes, and at most five behind.

@@ -153,7 +153,8 @@ impl Set {
                 if borrowed.find(borrowed.start(), member, 1).is_some() {
                     return false;
                 }
-                if borrowed.len() < limits.packed.entries && member.len() <= limits.packed.value {
+                let fits = borrowed.len() < limits.packed.entries && member.len() <= limits.packed.value;
+                if fits && pack.has_room(member.len()) {
                     pack.push_back(Item::from_text(member));
                     return true;
                 }

@@ -210,7 +210,11 @@ fn score_of(item: Item<'_>) -> f64 {
 impl Zset {
     /// Makes ready for so many elements, of which the longest member is `longest` bytes.
     pub fn prepare(&mut self, elements: usize, longest: usize, limits: PackLimits) {
-        if elements > limits.entries || longest > limits.value {
+        let has_room = match self {
+            Zset::Packed(pack) => pack.has_room(elements.saturating_mul(longest)),
+            Zset::Big(_) => return,
+        };
+        if elements > limits.entries || longest > limits.value || !has_room {
             self.make_big();
         }
     }

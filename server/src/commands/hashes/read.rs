@@ -164,14 +164,7 @@ pub(super) fn hrandfield(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn hscan(cx: &mut Context<'_>) -> CommandResult {
-    let cursor = elements::cursor(cx)?;
-    if read(cx)?.is_none() {
-        elements::reply_empty_scan(cx.reply);
-        return Ok(());
-    }
-    elements::scan(cx, cursor, true, |cx, cursor, values, page| {
-        let key = cx.key(1);
-        let Some(entry) = cx.db.peek(&key) else { return Ok(0) };
-        Ok(entry.get::<Hash>()?.scan(cursor, |field, value| page.add(field, values.then_some(value))))
+    elements::scan::<Hash>(cx, true, |hash, cursor, values, page| {
+        hash.scan(cursor, |field, value| page.add(field, values.then_some(value)))
     })
 }

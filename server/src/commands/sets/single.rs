@@ -5,7 +5,7 @@ use storage::Event;
 use storage::set::{Set, SetRef};
 
 use super::limits;
-use crate::command::{CommandResult, Context, Error};
+use crate::command::{CommandResult, Context};
 use crate::commands::elements::{self, reply_item};
 
 pub(super) fn sadd(cx: &mut Context<'_>) -> CommandResult {
@@ -117,18 +117,5 @@ pub(super) fn smembers(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn sscan(cx: &mut Context<'_>) -> CommandResult {
-    let cursor = elements::cursor(cx)?;
-    let key = cx.key(1);
-    match cx.db.read(&key) {
-        Some(entry) => drop(entry.get::<Set>()?),
-        None => {
-            elements::reply_empty_scan(cx.reply);
-            return Ok(());
-        }
-    }
-    elements::scan(cx, cursor, false, |cx, cursor, _, page| {
-        let key = cx.key(1);
-        let Some(entry) = cx.db.peek(&key) else { return Ok(0) };
-        Ok::<_, Error>(entry.get::<Set>()?.scan(cursor, |member| page.add(member, None)))
-    })
+    elements::scan::<Set>(cx, false, |set, cursor, _, page| set.scan(cursor, |member| page.add(member, None)))
 }

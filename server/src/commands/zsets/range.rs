@@ -65,7 +65,16 @@ impl<'a> Query<'a> {
     /// The first rank, counted from the end that the query begins at, and the number of elements.
     fn select(&self, zset: ZsetRef<'_>) -> (usize, usize) {
         let ranks = self.bounds.ranks(zset, self.reverse);
-        let Ok(offset) = usize::try_from(self.offset) else { return (0, 0) };
+        let offset = match (usize::try_from(self.offset), zset) {
+            (Ok(offset), _) => offset,
+            (Err(_), ZsetRef::Packed(_)) => return (0, 0),
+            // As in Redis, a negative offset counts from the end of the range, if the set is big.
+            (Err(_), ZsetRef::Big(_)) => {
+                let back = usize::try_from(self.offset.unsigned_abs()).unwrap_or(usize::MAX);
+                let Some(offset) = ranks.len().checked_sub(back) else { return (0, 0) };
+                offset
+            }
+        };
         let found = ranks.len().saturating_sub(offset);
         let count = usize::try_from(self.count).unwrap_or(usize::MAX).min(found);
         if count == 0 {

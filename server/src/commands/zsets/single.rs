@@ -130,23 +130,55 @@ pub(super) fn zrandmember(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn zscan(cx: &mut Context<'_>) -> CommandResult {
-    let cursor = elements::cursor(cx)?;
-    let key = cx.key(1);
-    match cx.db.read(&key) {
-        Some(entry) => drop(entry.get::<Zset>()?),
-        None => {
-            elements::reply_empty_scan(cx.reply);
-            return Ok(());
+    elements::scan::<Zset>(cx, false, |zset, cursor, _, page| {
+        let packed = matches!(zset, ZsetRef::Packed(_));
+        zset.scan(cursor, |member, score| {
+            if packed {
+                page.add(member, Some(Item::Str(DoubleText::new(score).as_bytes())));
+            } else {
+                page.add(member, Some(Item::Str(seventeen_digits(score).as_bytes())));
+            }
+        })
+    })
+}
+
+/// A score as C's `%.17g` prints it, which is how ZSCAN tells those of big sorted sets.
+fn seventeen_digits(score: f64) -> String {
+    if !score.is_finite() {
+        return format!("{score}");
+    }
+    let text = format!("{score:.16e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let trim = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => text.to_string(),
+    };
+    if (-4..17).contains(&exponent) {
+        return trim(&format!("{score:.places$}", places = (16 - exponent) as usize));
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", trim(mantissa), exponent.abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seventeen_digits;
+
+    #[test]
+    fn digits_are_those_of_c() {
+        let cases = [
+            (0.1, "0.10000000000000001"),
+            (-1e-5, "-1.0000000000000001e-05"),
+            (1e20, "1e+20"),
+            (3.0, "3"),
+            (123_456_789_012_345_680.0, "1.2345678901234568e+17"),
+            (0.0001, "0.0001"),
+            (f64::NEG_INFINITY, "-inf"),
+            (-0.0, "-0"),
+        ];
+        for (score, text) in cases {
+            assert_eq!(seventeen_digits(score), text);
         }
     }
-    elements::scan(cx, cursor, false, |cx, cursor, _, page| {
-        let key = cx.key(1);
-        let Some(entry) = cx.db.peek(&key) else { return Ok(0) };
-        let zset = entry.get::<Zset>()?;
-        let packed = matches!(zset, ZsetRef::Packed(_));
-        Ok(zset.scan(cursor, |member, score| {
-            let text = if packed { DoubleText::new(score) } else { DoubleText::shortest(score) };
-            page.add(member, Some(Item::Str(text.as_bytes())));
-        }))
-    })
 }
