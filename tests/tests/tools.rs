@@ -106,12 +106,14 @@ fn looking_for_large_and_busy_keys() -> Outcome {
     for _ in 0..500 {
         connection.call(&["GET", "key:7"])?;
     }
-    let text = cli(&server, &["--bigkeys"], b"")?;
+    // Older versions put a second pair of quotes around names.
+    let found = |mode| cli(&server, &[mode], b"").map(|text| text.replace('\'', ""));
+    let text = found("--bigkeys")?;
     expect(&text, "Sampled 500 keys in the keyspace!")?;
-    expect(&text, "\"key:499\"' has 499 bytes")?;
+    expect(&text, "\"key:499\" has 499 bytes")?;
     expect(&text, "500 strings with 124750 bytes")?;
     // Sizes in memory come in steps, so that several keys are the biggest.
-    expect(&cli(&server, &["--memkeys"], b"")?, "Biggest string found '\"key:4")?;
+    expect(&found("--memkeys")?, "Biggest string found \"key:4")?;
     expect(&cli(&server, &["--hotkeys"], b"")?, "keyname: \"key:7\"")
 }
 
