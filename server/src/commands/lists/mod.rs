@@ -171,7 +171,7 @@ pub const COMMANDS: &[Spec] = &[
 
 /// Up to where a list is one listpack.
 fn limit(cx: &Context<'_>) -> NodeLimit {
-    NodeLimit(cx.server.config.list_max_listpack_size())
+    NodeLimit::new(cx.server.config.list_max_listpack_size())
 }
 
 /// The end that the argument at `index` names.

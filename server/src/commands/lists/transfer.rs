@@ -83,7 +83,7 @@ impl Move {
 
     fn push(&self, destination: &mut List, elements: &Moving) {
         destination.prepare(elements.len(), elements.iter().map(Vec::len).sum(), self.limit);
-        let push = |text: &Vec<u8>| destination.push(self.to, text, self.limit);
+        let push = |text: &Vec<u8>| destination.push(self.to, text);
         match self.to {
             End::Head => elements.iter().rev().for_each(push),
             End::Tail => elements.iter().for_each(push),
@@ -125,8 +125,9 @@ impl Blocking for Move {
             }
             if source.bytes == destination.bytes {
                 db.change_existing::<List, _>(source, |list, log| {
-                    list.pop(self.from, elements.len(), self.limit, |_| {});
+                    list.pop(self.from, elements.len(), |_| {});
                     self.push(list, &elements);
+                    list.settle(self.limit);
                     log.changed(push_event(self.to), 0);
                     log.changed(pop_event(self.from), elements.len());
                 })?;
@@ -136,7 +137,8 @@ impl Blocking for Move {
                     log.changed(push_event(self.to), 0);
                 })?;
                 db.change_existing::<List, _>(source, |list, log| {
-                    list.pop(self.from, elements.len(), self.limit, |_| {});
+                    list.pop(self.from, elements.len(), |_| {});
+                    list.settle(self.limit);
                     log.changed(pop_event(self.from), elements.len());
                 })?;
             }
