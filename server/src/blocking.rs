@@ -185,12 +185,15 @@ impl Context<'_> {
     pub fn pop_count(&self, index: usize) -> Result<usize, Error> {
         match self.args.len() - index {
             0 => Ok(1),
-            2 if self.arg_is(index, "count") => {
-                let count = protocol::parse_i64(self.arg(index + 1)).filter(|count| *count > 0);
-                let count = count.ok_or(Error::fixed("ERR count should be greater than 0"))?;
-                Ok(usize::try_from(count).unwrap_or(usize::MAX))
-            }
+            2 if self.arg_is(index, "count") => self.positive_count(index + 1),
             _ => Err(Error::SYNTAX),
         }
+    }
+
+    /// The argument at `index` as a number of elements, at least one.
+    pub fn positive_count(&self, index: usize) -> Result<usize, Error> {
+        let count = protocol::parse_i64(self.arg(index)).filter(|count| *count > 0);
+        let count = count.ok_or(Error::fixed("ERR count should be greater than 0"))?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
 }

@@ -27,7 +27,14 @@ fn behaves_as_a_deque() {
     let seed = std::env::var("SPINEL_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
     println!("replay with SPINEL_TEST_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    for limit in [NodeLimit(-2), NodeLimit(-1), NodeLimit(1), NodeLimit(3), NodeLimit(128)] {
+    for limit in [
+        NodeLimit::new(-2),
+        NodeLimit::new(-1),
+        NodeLimit::new(0),
+        NodeLimit::new(3),
+        NodeLimit::new(128),
+        NodeLimit::new(8).with_long_from(10),
+    ] {
         let (mut list, mut model) = (List::new(), VecDeque::new());
         for step in 0..1500 {
             // It grows for a while and then shrinks.
@@ -38,7 +45,7 @@ fn behaves_as_a_deque() {
             match choice {
                 0..5 => {
                     list.prepare(1, value.len(), limit);
-                    list.push(end, &value, limit);
+                    list.push(end, &value);
                     match end {
                         End::Head => model.push_front(value),
                         End::Tail => model.push_back(value),
@@ -46,12 +53,15 @@ fn behaves_as_a_deque() {
                 }
                 5 | 6 => {
                     list.prepare(1, value.len(), limit);
-                    list.insert(index, &value, limit);
-                    model.insert(index, value);
+                    let after = random.random();
+                    assert_eq!(list.insert(index, after, &value), index < model.len());
+                    if index < model.len() {
+                        model.insert(index + usize::from(after), value);
+                    }
                 }
                 7 => {
                     list.prepare(1, value.len(), limit);
-                    assert_eq!(list.set(index, &value, limit), index < model.len());
+                    assert_eq!(list.set(index, &value), index < model.len());
                     if let Some(place) = model.get_mut(index) {
                         *place = value;
                     }
@@ -72,7 +82,7 @@ fn behaves_as_a_deque() {
                             model.make_contiguous().reverse();
                         }
                     }
-                    assert_eq!(list.remove_equal(&value, most, end, limit), removed);
+                    assert_eq!(list.remove_equal(&value, most, end), removed);
                 }
                 9 => {
                     assert_eq!(list.as_ref().get(index).map(|item| item.to_vec()).as_ref(), model.get(index));
@@ -81,7 +91,7 @@ fn behaves_as_a_deque() {
                 10 | 11 => {
                     let count = random.random_range(0..8);
                     let mut taken = Vec::new();
-                    list.pop(end, count, limit, |item| taken.push(item.to_vec()));
+                    list.pop(end, count, |item| taken.push(item.to_vec()));
                     let next = |model: &mut VecDeque<Vec<u8>>| match end {
                         End::Head => model.pop_front(),
                         End::Tail => model.pop_back(),
@@ -91,9 +101,12 @@ fn behaves_as_a_deque() {
                 }
                 _ => {
                     let count = random.random_range(0..100);
-                    list.remove_range(index, count, limit);
+                    list.remove_range(index, count);
                     model.drain(index..(index + count).min(model.len()));
                 }
+            }
+            if choice > 6 {
+                list.settle(limit);
             }
             check(&list, &model);
         }

@@ -77,6 +77,23 @@ fn an_element_goes_through_a_chain_of_waiting_clients() {
 }
 
 #[test]
+fn who_waits_for_several_elements_gets_all_or_none() {
+    let server = start();
+    let mut many = wait_with(&server, "BLMOVEM src many LEFT RIGHT 0 EXACTLY 3 BULK", 1);
+    let mut any = wait_with(&server, "BLMOVEM src any LEFT LEFT 0 COUNT 9 OBO", 2);
+    let mut producer = connect(&server);
+    // Too few for the one who came first, but not for the next.
+    assert_eq!(call(&mut producer, "RPUSH src 1 2"), "2");
+    assert_eq!(answer(&mut any), "2 1");
+    assert_eq!(call(&mut producer, "RPUSH src 3 4"), "2");
+    until_waiting(&server, 1);
+    assert_eq!(call(&mut producer, "LINSERT src AFTER 3 x"), "3");
+    assert_eq!(answer(&mut many), "3 x 4");
+    assert_eq!(call(&mut producer, "LRANGE many 0 -1"), "3 x 4");
+    assert_eq!(call(&mut producer, "EXISTS src"), "0");
+}
+
+#[test]
 fn other_types_are_passed_over_and_errors_are_told() {
     let server = start();
     let mut list = wait_with(&server, "BLPOP k 0", 1);

@@ -1,11 +1,14 @@
 //! Lists.
 
+mod limit;
+mod node;
 mod quick;
 
 use crate::listpack::{Item, ListPack, ListPackBuf};
 use crate::memory::good_size;
 use crate::value::{Collection, Type};
 
+pub use limit::NodeLimit;
 pub use quick::QuickList;
 
 /// A list: a listpack, or a sequence of them.
@@ -27,34 +30,6 @@ pub enum ListRef<'a> {
 pub enum End {
     Head,
     Tail,
-}
-
-/// How large a listpack may get, as `list-max-listpack-size` says: so many elements, or below zero a class of sizes.
-#[derive(Clone, Copy, Debug)]
-pub struct NodeLimit(pub i64);
-
-impl NodeLimit {
-    fn exceeded(self, bytes: usize, elements: usize) -> bool {
-        /// However few elements there may be, a node is not larger.
-        const SAFE: usize = 8192;
-        match self.0 {
-            count @ 0.. => elements > usize::try_from(count).unwrap_or(usize::MAX).max(1) || bytes > SAFE,
-            class => bytes > self.bytes(class),
-        }
-    }
-
-    fn bytes(self, class: i64) -> usize {
-        4096 << (-1 - class).clamp(0, 4)
-    }
-
-    /// Whether a sequence that has shrunk to so much goes back to one listpack: at half of the limit, so that it does
-    /// not go to and fro.
-    fn well_below(self, bytes: usize, elements: usize) -> bool {
-        match self.0 {
-            count @ 0.. => elements <= usize::try_from(count).unwrap_or(usize::MAX).max(1) / 2,
-            class => bytes <= self.bytes(class) / 2,
-        }
-    }
 }
 
 impl<'a> ListRef<'a> {
@@ -115,51 +90,57 @@ impl List {
         if let List::Packed(pack) = self {
             let old = pack.as_ref();
             if limit.exceeded(old.as_bytes().len() + bytes, old.len() + elements) {
-                *self = List::Quick(Box::new(QuickList::from_pack(std::mem::take(pack))));
+                *self = List::Quick(Box::new(QuickList::new(std::mem::take(pack), limit)));
             }
         }
     }
 
+    /// Goes back to one listpack where that is small enough: after removals and replacements.
+    pub fn settle(&mut self, limit: NodeLimit) {
+        if let List::Quick(quick) = self
+            && let Some(pack) = quick.only_pack()
+            && limit.well_below(pack.as_bytes().len(), pack.len())
+        {
+            *self = List::Packed(quick.take_only_pack());
+        }
+    }
+
     /// Puts an element at an end. [`List::prepare`] comes first.
-    pub fn push(&mut self, end: End, text: &[u8], limit: NodeLimit) {
+    pub fn push(&mut self, end: End, text: &[u8]) {
         match (self, end) {
             (List::Packed(pack), End::Head) => pack.push_front(Item::from_text(text)),
             (List::Packed(pack), End::Tail) => pack.push_back(Item::from_text(text)),
-            (List::Quick(quick), end) => quick.push(end, text, limit),
+            (List::Quick(quick), end) => quick.push(end, text),
         }
     }
 
     /// Takes up to `count` elements from an end, showing each to `take`. Returns how many.
-    pub fn pop(&mut self, end: End, count: usize, limit: NodeLimit, mut take: impl FnMut(Item<'_>)) -> usize {
+    pub fn pop(&mut self, end: End, count: usize, mut take: impl FnMut(Item<'_>)) -> usize {
         let len = self.as_ref().len();
         let count = count.min(len);
         match end {
             End::Head => self.as_ref().iter().take(count).for_each(&mut take),
             End::Tail => self.as_ref().iter_back().take(count).for_each(&mut take),
         }
-        let first = if end == End::Head { 0 } else { len - count };
-        self.remove_range(first, count, limit);
+        self.remove_range(if end == End::Head { 0 } else { len - count }, count);
         count
     }
 
     /// Removes so many elements from an index on.
-    pub fn remove_range(&mut self, index: usize, count: usize, limit: NodeLimit) {
+    pub fn remove_range(&mut self, index: usize, count: usize) {
         match self {
             List::Packed(pack) => {
                 if let Some(at) = pack.as_ref().nth(index) {
                     pack.remove(at, count);
                 }
             }
-            List::Quick(quick) => {
-                quick.remove_range(index, count);
-                self.shrink(limit);
-            }
+            List::Quick(quick) => quick.remove_range(index, count),
         }
     }
 
     /// Replaces the element at an index. Tells whether there is one. [`List::prepare`] comes first.
-    pub fn set(&mut self, index: usize, text: &[u8], limit: NodeLimit) -> bool {
-        let done = match self {
+    pub fn set(&mut self, index: usize, text: &[u8]) -> bool {
+        match self {
             List::Packed(pack) => {
                 let at = pack.as_ref().nth(index);
                 at.is_some_and(|at| {
@@ -167,59 +148,31 @@ impl List {
                     true
                 })
             }
-            List::Quick(quick) => quick.set(index, text, limit),
-        };
-        self.shrink(limit);
-        done
+            List::Quick(quick) => quick.set(index, text),
+        }
     }
 
-    /// Inserts an element before an index, which may be the length. [`List::prepare`] comes first.
-    pub fn insert(&mut self, index: usize, text: &[u8], limit: NodeLimit) {
+    /// Inserts an element before or after the one at an index. Tells whether there is one. [`List::prepare`] comes
+    /// first.
+    pub fn insert(&mut self, beside: usize, after: bool, text: &[u8]) -> bool {
         match self {
             List::Packed(pack) => {
-                let at = pack.as_ref().nth(index).unwrap_or(pack.as_ref().end());
+                let old = pack.as_ref();
+                let Some(at) = old.nth(beside) else { return false };
+                let at = if after { old.after(at, 1) } else { at };
                 pack.insert(at, &[Item::from_text(text)]);
+                true
             }
-            List::Quick(quick) => quick.insert(index, text, limit),
+            List::Quick(quick) => quick.insert(beside, after, text),
         }
     }
 
     /// Removes up to `most` elements with this text, beginning at an end. Returns how many.
-    pub fn remove_equal(&mut self, text: &[u8], most: usize, from: End, limit: NodeLimit) -> usize {
-        let wanted = Item::from_text(text);
-        let mut found: Vec<usize> = match from {
-            End::Head => {
-                let all = self.as_ref().iter().enumerate();
-                all.filter(|(_, item)| *item == wanted).map(|(index, _)| index).take(most).collect()
-            }
-            End::Tail => {
-                let last = self.as_ref().len();
-                let all = self.as_ref().iter_back().enumerate();
-                all.filter(|(_, item)| *item == wanted).map(|(index, _)| last - 1 - index).take(most).collect()
-            }
-        };
-        found.sort_unstable();
+    pub fn remove_equal(&mut self, text: &[u8], most: usize, from: End) -> usize {
+        let item = Item::from_text(text);
         match self {
-            List::Packed(pack) => {
-                for index in found.iter().rev() {
-                    if let Some(at) = pack.as_ref().nth(*index) {
-                        pack.remove(at, 1);
-                    }
-                }
-            }
-            List::Quick(quick) => found.iter().rev().for_each(|index| quick.remove_range(*index, 1)),
-        }
-        self.shrink(limit);
-        found.len()
-    }
-
-    /// Goes back to one listpack where that is small enough.
-    fn shrink(&mut self, limit: NodeLimit) {
-        if let List::Quick(quick) = self
-            && let Some(pack) = quick.only_node()
-            && limit.well_below(pack.as_bytes().len(), pack.len())
-        {
-            *self = List::Packed(quick.take_only_node());
+            List::Packed(pack) => pack.remove_equal(item, most, from == End::Tail),
+            List::Quick(quick) => quick.remove_equal(item, most, from),
         }
     }
 }

@@ -1,64 +1,82 @@
-//! A long list: a sequence of listpacks, none of them empty.
+//! A long list: a sequence of nodes, none of them empty.
+//!
+//! Elements come to lie in the same nodes as in Redis, so that a list has the same encoding there and here whatever
+//! happened to it: nodes that have become small are merged only after an insertion that split one. Nodes are not
+//! compressed, whatever `list-compress-depth` says.
 
 use std::collections::VecDeque;
 
+use super::node::Node;
 use super::{End, NodeLimit};
 use crate::listpack::{Item, ListPack, ListPackBuf};
 use crate::memory::good_size;
 
 /// See the module's description.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct QuickList {
-    nodes: VecDeque<ListPackBuf>,
+    nodes: VecDeque<Node>,
     /// Elements of all nodes.
     len: usize,
+    /// As it was configured when the list became long.
+    limit: NodeLimit,
 }
 
 impl QuickList {
-    pub(super) fn from_pack(pack: ListPackBuf) -> QuickList {
-        let len = pack.as_ref().len();
-        let nodes = if len == 0 { VecDeque::new() } else { VecDeque::from([pack]) };
-        QuickList { nodes, len }
+    pub(super) fn new(pack: ListPackBuf, limit: NodeLimit) -> QuickList {
+        let mut quick = QuickList { nodes: VecDeque::new(), len: pack.as_ref().len(), limit };
+        if quick.len > 0 {
+            quick.nodes.push_back(Node::packed(pack));
+        }
+        quick
     }
 
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// The number of listpacks.
+    /// The number of nodes.
     pub fn nodes(&self) -> usize {
         self.nodes.len()
     }
 
-    pub(super) fn only_node(&self) -> Option<ListPack<'_>> {
-        if self.nodes.len() == 1 { self.nodes.front().map(ListPackBuf::as_ref) } else { None }
+    /// Bytes of all nodes.
+    pub fn bytes(&self) -> usize {
+        self.nodes.iter().map(Node::bytes).sum()
     }
 
-    pub(super) fn take_only_node(&mut self) -> ListPackBuf {
+    /// The limit of its nodes.
+    pub fn limit(&self) -> NodeLimit {
+        self.limit
+    }
+
+    /// The listpack that holds all elements, if there is one.
+    pub(super) fn only_pack(&self) -> Option<ListPack<'_>> {
+        if self.nodes.len() == 1 { self.nodes.front().and_then(Node::pack) } else { None }
+    }
+
+    pub(super) fn take_only_pack(&mut self) -> ListPackBuf {
         self.len = 0;
-        self.nodes.pop_front().unwrap_or_default()
+        self.nodes.pop_front().map(Node::into_pack).unwrap_or_default()
     }
 
-    /// The node of an element and the element's index there, reached from the nearer end. For the length itself, the
-    /// end of the last node.
+    /// The node of an element and the element's index there, reached from the nearer end.
     fn locate(&self, index: usize) -> Option<(usize, usize)> {
-        if index > self.len || self.len == 0 {
+        if index >= self.len {
             return None;
         }
         if index <= self.len / 2 {
             let mut before = 0;
             for (number, node) in self.nodes.iter().enumerate() {
-                let len = node.as_ref().len();
-                if index < before + len {
+                if index < before + node.len() {
                     return Some((number, index - before));
                 }
-                before += len;
+                before += node.len();
             }
             return None;
         }
         let mut behind = self.len;
         for (number, node) in self.nodes.iter().enumerate().rev() {
-            behind -= node.as_ref().len();
+            behind -= node.len();
             if index >= behind {
                 return Some((number, index - behind));
             }
@@ -67,125 +85,178 @@ impl QuickList {
     }
 
     pub(super) fn get(&self, index: usize) -> Option<Item<'_>> {
-        let (node, inside) = self.locate(index)?;
-        self.nodes[node].as_ref().get(inside)
+        let (number, inside) = self.locate(index)?;
+        self.nodes[number].get(inside)
     }
 
     pub(super) fn iter_from(&self, index: usize) -> impl Iterator<Item = Item<'_>> {
-        let (node, inside) = self.locate(index).unwrap_or((self.nodes.len(), 0));
-        let first = self.nodes.get(node).into_iter().flat_map(move |node| {
-            let pack = node.as_ref();
-            pack.iter_from(pack.nth(inside).unwrap_or(pack.end()))
-        });
-        let rest = self.nodes.iter().skip(node + 1);
-        first.chain(rest.flat_map(|node| node.as_ref().iter()))
+        let (number, inside) = self.locate(index).unwrap_or((self.nodes.len(), 0));
+        let first = self.nodes.get(number).into_iter().flat_map(move |node| node.iter_from(inside));
+        first.chain(self.nodes.iter().skip(number + 1).flat_map(Node::iter))
     }
 
     pub(super) fn iter_back(&self) -> impl Iterator<Item = Item<'_>> {
-        self.nodes.iter().rev().flat_map(|node| node.as_ref().iter().rev())
+        self.nodes.iter().rev().flat_map(|node| node.iter().rev())
     }
 
-    pub(super) fn push(&mut self, end: End, text: &[u8], limit: NodeLimit) {
-        let node = if end == End::Head { self.nodes.front_mut() } else { self.nodes.back_mut() };
-        let item = Item::from_text(text);
+    pub(super) fn push(&mut self, end: End, text: &[u8]) {
         self.len += 1;
+        let node = if end == End::Head { self.nodes.front_mut() } else { self.nodes.back_mut() };
         if let Some(node) = node {
-            if !is_full(node, text, limit) {
-                return match end {
-                    End::Head => node.push_front(item),
-                    End::Tail => node.push_back(item),
-                };
+            if node.has_room(text.len(), self.limit) {
+                return node.push(end, text);
             }
-            // Nothing is pushed there any more.
+            // It becomes an inner one.
             node.shrink();
         }
-        let mut node = ListPackBuf::new();
-        node.push_back(item);
+        let node = Node::of(text, self.limit);
         match end {
             End::Head => self.nodes.push_front(node),
             End::Tail => self.nodes.push_back(node),
         }
     }
 
-    pub(super) fn insert(&mut self, index: usize, text: &[u8], limit: NodeLimit) {
-        if index == 0 {
-            return self.push(End::Head, text, limit);
-        }
-        let Some((number, inside)) = self.locate(index).filter(|_| index < self.len) else {
-            return self.push(End::Tail, text, limit);
-        };
-        if is_full(&self.nodes[number], text, limit) {
-            self.split(number, inside);
-            // Now it is a place between two nodes.
-            let at = if inside > 0 { number + 1 } else { number };
-            let mut node = ListPackBuf::new();
-            node.push_back(Item::from_text(text));
-            self.nodes.insert(at, node);
-        } else {
-            let node = &mut self.nodes[number];
-            let at = node.as_ref().nth(inside).unwrap_or(node.as_ref().end());
-            node.insert(at, &[Item::from_text(text)]);
-        }
+    /// Inserts an element beside the one at an index. Tells whether there is one.
+    pub(super) fn insert(&mut self, beside: usize, after: bool, text: &[u8]) -> bool {
+        let Some((number, inside)) = self.locate(beside) else { return false };
         self.len += 1;
-    }
-
-    /// Makes the element at an index the first of its node.
-    fn split(&mut self, number: usize, inside: usize) {
-        if inside == 0 {
-            return;
-        }
         let node = &mut self.nodes[number];
-        if let Some(at) = node.as_ref().nth(inside) {
-            let tail = node.split_off(at);
-            node.shrink();
-            self.nodes.insert(number + 1, tail);
+        let place = inside + usize::from(after);
+        if node.has_room(text.len(), self.limit) {
+            node.insert(place, text);
+            return true;
         }
-    }
-
-    pub(super) fn set(&mut self, index: usize, text: &[u8], limit: NodeLimit) -> bool {
-        let Some((number, inside)) = self.locate(index).filter(|_| index < self.len) else { return false };
-        let node = &mut self.nodes[number];
-        if is_full(node, text, limit) && node.as_ref().len() > 1 {
-            self.remove_range(index, 1);
-            self.insert(index, text, limit);
-        } else if let Some(at) = node.as_ref().nth(inside) {
-            node.replace(at, Item::from_text(text));
+        let gap = number + usize::from(after);
+        let at_edge = place == 0 || place == node.len();
+        if self.limit.is_long(text.len()) {
+            let gap = if at_edge { gap } else { self.split(number, place) };
+            self.nodes.insert(gap, Node::of(text, self.limit));
+        } else if at_edge {
+            let neighbour = if after { Some(number + 1) } else { number.checked_sub(1) };
+            let neighbour = neighbour.and_then(|number| self.nodes.get_mut(number));
+            match neighbour.filter(|node| node.has_room(text.len(), self.limit)) {
+                Some(node) => node.push(if after { End::Head } else { End::Tail }, text),
+                None => self.nodes.insert(gap, Node::of(text, self.limit)),
+            }
+        } else {
+            let behind = self.split(number, place);
+            if after {
+                self.nodes[behind].push(End::Head, text);
+                self.merge_around(number);
+            } else {
+                self.nodes[number].push(End::Tail, text);
+                self.merge_around(behind);
+            }
         }
         true
     }
 
+    /// Splits a node before an index inside. Returns the number of the node that begins there.
+    fn split(&mut self, number: usize, inside: usize) -> usize {
+        if let Some(tail) = self.nodes[number].split_off(inside) {
+            self.nodes.insert(number + 1, tail);
+        }
+        number + 1
+    }
+
+    /// Merges the neighbours of a node with theirs, and the node with its neighbours, where two fit into one.
+    fn merge_around(&mut self, mut center: usize) {
+        if center >= 2 && self.merge(center - 2) {
+            center -= 1;
+        }
+        self.merge(center + 1);
+        if center >= 1 && self.merge(center - 1) {
+            center -= 1;
+        }
+        self.merge(center);
+    }
+
+    /// Merges a node with the next one, if the two fit into one.
+    fn merge(&mut self, number: usize) -> bool {
+        let (Some(node), Some(next)) = (self.nodes.get(number), self.nodes.get(number + 1)) else { return false };
+        if !node.fits_with(next, self.limit) {
+            return false;
+        }
+        if let Some(next) = self.nodes.remove(number + 1) {
+            self.nodes[number].append(&next);
+            self.nodes[number].shrink();
+        }
+        true
+    }
+
+    /// Replaces the element at an index. Tells whether there is one.
+    pub(super) fn set(&mut self, index: usize, text: &[u8]) -> bool {
+        let Some((number, inside)) = self.locate(index) else { return false };
+        let node = &mut self.nodes[number];
+        if node.replace(inside, text, self.limit) {
+            return true;
+        }
+        match node {
+            Node::Plain(_) => {
+                self.insert(index, true, text);
+                self.nodes.remove(number);
+                self.len -= 1;
+            }
+            Node::Packed(_) => {
+                let place = inside + 1;
+                if place < node.len() {
+                    self.split(number, place);
+                }
+                self.nodes.insert(number + 1, Node::of(text, self.limit));
+                if inside == 0 {
+                    self.nodes.remove(number);
+                } else {
+                    self.nodes[number].remove(inside, 1);
+                    self.merge_around(number + 1);
+                }
+            }
+        }
+        true
+    }
+
+    /// Removes so many elements from an index on.
     pub(super) fn remove_range(&mut self, index: usize, count: usize) {
-        let Some((mut number, mut inside)) = self.locate(index) else { return };
+        let Some((mut number, inside)) = self.locate(index) else { return };
         let mut left = count.min(self.len - index);
         self.len -= left;
-        while left > 0 && number < self.nodes.len() {
+        if inside > 0 {
             let node = &mut self.nodes[number];
-            let len = node.as_ref().len();
-            if inside == 0 && left >= len {
-                left -= len;
-                self.nodes.remove(number);
-                continue;
-            }
-            let removed = match node.as_ref().nth(inside) {
-                Some(at) => node.remove(at, left),
-                None => 0,
-            };
-            // What was taken from a node's end is not grown into again.
-            if node.capacity() > 2 * node.as_ref().as_bytes().len() {
-                node.shrink();
-            }
-            left -= removed;
-            (number, inside) = (number + 1, 0);
+            let here = left.min(node.len() - inside);
+            node.remove(inside, here);
+            left -= here;
+            number += 1;
+        }
+        let mut last = number;
+        while let Some(node) = self.nodes.get(last).filter(|node| node.len() <= left) {
+            left -= node.len();
+            last += 1;
+        }
+        self.nodes.drain(number..last);
+        if left > 0 {
+            self.nodes[number].remove(0, left);
         }
     }
 
-    pub(super) fn memory(&self) -> usize {
-        let nodes: usize = self.nodes.iter().map(|node| good_size(node.capacity())).sum();
-        good_size(size_of::<QuickList>()) + good_size(self.nodes.capacity() * size_of::<ListPackBuf>()) + nodes
+    /// Removes up to `most` elements that are equal to an item, beginning at an end. Returns how many.
+    pub(super) fn remove_equal(&mut self, item: Item<'_>, most: usize, from: End) -> usize {
+        let (mut left, last) = (most, self.nodes.len());
+        for step in 0..last {
+            if left == 0 {
+                break;
+            }
+            let number = if from == End::Head { step } else { last - 1 - step };
+            left -= self.nodes[number].remove_equal(item, left, from);
+        }
+        let removed = most - left;
+        if removed > 0 {
+            self.len -= removed;
+            self.nodes.retain(|node| node.len() > 0);
+        }
+        removed
     }
-}
 
-fn is_full(node: &ListPackBuf, text: &[u8], limit: NodeLimit) -> bool {
-    let pack = node.as_ref();
-    !pack.is_empty() && limit.exceeded(node.bytes_with(text.len()), pack.len() + 1)
+    pub(super) fn memory(&self) -> usize {
+        let nodes: usize = self.nodes.iter().map(Node::memory).sum();
+        good_size(size_of::<QuickList>()) + good_size(self.nodes.capacity() * size_of::<Node>()) + nodes
+    }
 }

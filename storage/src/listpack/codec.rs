@@ -148,8 +148,25 @@ fn write_back_len(len: usize, out: &mut [u8]) {
 /// The item at `at`, and where the next one starts. `None` where there is none, or what is there makes no sense.
 #[inline]
 pub(super) fn read(bytes: &[u8], at: usize) -> Option<(Item<'_>, usize)> {
+    let (item, len) = decode(bytes, at)?;
+    Some((item, at + len + back_len_size(len)))
+}
+
+/// Where the entry that starts at `at` ends, if all of it is as it must be. Only an integer may take more bytes than
+/// it needs.
+pub(super) fn check(bytes: &[u8], at: usize) -> Option<usize> {
+    let (_, len) = decode(bytes, at)?;
+    let (behind, mut back) = (at + len, [0; 5]);
+    let back = &mut back[..back_len_size(len)];
+    write_back_len(len, back);
+    bytes.get(behind..)?.starts_with(back).then_some(behind + back.len())
+}
+
+/// The item at `at`, and the length of its encoding.
+#[inline]
+fn decode(bytes: &[u8], at: usize) -> Option<(Item<'_>, usize)> {
     let rest = bytes.get(at..)?;
-    let (item, len) = match *rest {
+    Some(match *rest {
         [first @ 0..=0x7f, ..] => (Item::Int(i64::from(first)), 1),
         [first @ 0x80..=0xbf, ..] => {
             let len = usize::from(first & 0x3f);
@@ -172,8 +189,7 @@ pub(super) fn read(bytes: &[u8], at: usize) -> Option<(Item<'_>, usize)> {
         [0xf3, a, b, c, d, ..] => (Item::Int(i32::from_le_bytes([a, b, c, d]).into()), 5),
         [0xf4, a, b, c, d, e, f, g, h, ..] => (Item::Int(i64::from_le_bytes([a, b, c, d, e, f, g, h])), 9),
         _ => return None,
-    };
-    Some((item, at + len + back_len_size(len)))
+    })
 }
 
 /// Where the entry that ends before `at` starts.

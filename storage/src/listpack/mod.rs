@@ -7,6 +7,8 @@
 
 mod codec;
 
+use crate::memory::good_size;
+
 pub use codec::{Item, parse_canonical};
 
 const HEADER: usize = 6;
@@ -38,13 +40,7 @@ impl<'a> ListPack<'a> {
         }
         let (mut at, mut count) = (HEADER, 0usize);
         while at < pack.end() {
-            let (item, next) = codec::read(bytes, at)?;
-            if next > pack.end() || codec::read_back(bytes, next) != Some(at) {
-                return None;
-            }
-            // The encoding may be wider than it must, but not of another length than its own back length says.
-            let _ = item;
-            at = next;
+            at = codec::check(bytes, at)?;
             count += 1;
         }
         let told = pack.told();
@@ -215,7 +211,17 @@ impl ListPackBuf {
 
     /// Gives back what is allocated beyond the bytes in use.
     pub fn shrink(&mut self) {
-        self.0.shrink_to_fit();
+        // By a copy: asked to shrink in place, the allocator leaves everything as it is down to half of the size.
+        if good_size(self.0.capacity()) > good_size(self.0.len()) {
+            self.0 = self.0.as_slice().into();
+        }
+    }
+
+    /// Gives back what is allocated if it is more than twice what is in use.
+    pub fn release_half(&mut self) {
+        if self.0.capacity() / 2 > self.0.len() {
+            self.shrink();
+        }
     }
 
     /// Whether so many more bytes of text may be added. However generous the limits of a type are, a listpack's own
@@ -263,6 +269,37 @@ impl ListPackBuf {
             removed += 1;
         }
         self.splice(position, next, removed, &[]);
+        removed
+    }
+
+    /// Removes up to `most` values that are equal to an item, the first or the last ones. Returns how many.
+    pub fn remove_equal(&mut self, item: Item<'_>, most: usize, last: bool) -> usize {
+        let mut spared =
+            if last { self.as_ref().iter().filter(|found| *found == item).count().saturating_sub(most) } else { 0 };
+        let (mut removed, mut position) = (0, HEADER);
+        // What lies before `kept` has its place, what lies behind `from` has yet to move there.
+        let (mut kept, mut from) = (HEADER, HEADER);
+        while removed < most
+            && let Some((found, next)) = self.as_ref().at(position)
+        {
+            if found == item {
+                if spared > 0 {
+                    spared -= 1;
+                } else {
+                    self.0.copy_within(from..position, kept);
+                    kept += position - from;
+                    from = next;
+                    removed += 1;
+                }
+            }
+            position = next;
+        }
+        if removed > 0 {
+            let end = self.0.len();
+            self.0.copy_within(from..end, kept);
+            self.0.truncate(kept + (end - from));
+            self.set_header(self.as_ref().told().into(), 0, removed);
+        }
         removed
     }
 

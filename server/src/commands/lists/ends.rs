@@ -40,7 +40,7 @@ fn push(cx: &mut Context<'_>, end: End, only_existing: bool) -> CommandResult {
     }
     let len = cx.db.change::<List, _>(&key, |list, log| {
         list.prepare(elements.len(), elements.iter().map(<[u8]>::len).sum(), limit);
-        elements.iter().for_each(|element| list.push(end, element, limit));
+        elements.iter().for_each(|element| list.push(end, element));
         log.changed(push_event(end), elements.len());
         list.as_ref().len()
     })?;
@@ -69,7 +69,8 @@ fn pop(cx: &mut Context<'_>, end: End) -> CommandResult {
             reply.array(wanted.min(list.as_ref().len()));
         }
         if wanted > 0 {
-            let taken = list.pop(end, wanted, limit, |item| reply_item(reply, item));
+            let taken = list.pop(end, wanted, |item| reply_item(reply, item));
+            list.settle(limit);
             log.changed(pop_event(end), taken);
         }
     })?;

@@ -60,7 +60,8 @@ pub(super) fn lset(cx: &mut Context<'_>) -> CommandResult {
         let index = index?;
         list.prepare(1, text.len(), limit);
         let place = from_head(index, list.as_ref().len());
-        if place.is_some_and(|place| list.set(place, text, limit)) {
+        if place.is_some_and(|place| list.set(place, text)) {
+            list.settle(limit);
             log.changed(Event::LSET, 1);
             Ok(())
         } else {
@@ -84,7 +85,7 @@ pub(super) fn linsert(cx: &mut Context<'_>) -> CommandResult {
         log.silently();
         let wanted = Item::from_text(pivot);
         let Some(index) = list.as_ref().iter().position(|item| item == wanted) else { return -1 };
-        list.insert(index + usize::from(after), text, limit);
+        list.insert(index, after, text);
         log.changed(Event::LINSERT, 1);
         list.as_ref().len() as i64
     })?;
@@ -97,8 +98,9 @@ pub(super) fn lrem(cx: &mut Context<'_>) -> CommandResult {
     let from = if count < 0 { End::Tail } else { End::Head };
     let most = if count == 0 { usize::MAX } else { usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX) };
     let removed = cx.db.change_existing::<List, _>(&key, |list, log| {
-        let removed = list.remove_equal(text, most, from, limit);
+        let removed = list.remove_equal(text, most, from);
         if removed > 0 {
+            list.settle(limit);
             log.changed(Event::LREM, removed);
         }
         removed
@@ -112,8 +114,9 @@ pub(super) fn ltrim(cx: &mut Context<'_>) -> CommandResult {
     cx.db.change_existing::<List, _>(&key, |list, log| {
         let len = list.as_ref().len();
         let (first, count) = range(start, stop, len);
-        list.remove_range(first + count, len - first - count, limit);
-        list.remove_range(0, first, limit);
+        list.remove_range(first + count, len - first - count);
+        list.remove_range(0, first);
+        list.settle(limit);
         log.changed(Event::LTRIM, len - count);
     })?;
     cx.reply.ok();

@@ -18,6 +18,12 @@ pub const COMMANDS: &[Spec] = &[
         .acl(Categories::LIST)
         .keys(&[KeySpec::at(1, set!(KeyFlags: RW | ACCESS | DELETE)), KeySpec::at(2, set!(KeyFlags: RW | INSERT))])
         .args(&[Arg::key("source", 0), Arg::key("destination", 1), Arg::one_of("wherefrom", &[Arg::flag("left", "LEFT"), Arg::flag("right", "RIGHT")]), Arg::one_of("whereto", &[Arg::flag("left", "LEFT"), Arg::flag("right", "RIGHT")]), Arg::new("timeout", ArgKind::Double)]),
+    Spec::new("blmovem", -6, transfer::blmovem)
+        .doc(Group::List, "8.10.0", "O(N) where N is the number of elements moved", "Moves several elements to another list; waits for them.")
+        .flags(set!(Flags: WRITE | DENYOOM | BLOCKING))
+        .acl(Categories::LIST)
+        .keys(&[KeySpec::at(1, set!(KeyFlags: RW | ACCESS | DELETE)), KeySpec::at(2, set!(KeyFlags: RW | INSERT))])
+        .args(&[Arg::key("source", 0), Arg::key("destination", 1), Arg::one_of("wherefrom", &[Arg::flag("left", "LEFT"), Arg::flag("right", "RIGHT")]), Arg::one_of("whereto", &[Arg::flag("left", "LEFT"), Arg::flag("right", "RIGHT")]), Arg::new("timeout", ArgKind::Double), Arg::block("how-many", &[Arg::one_of("selector", &[Arg::new("count", ArgKind::Integer).token("COUNT"), Arg::new("exactly", ArgKind::Integer).token("EXACTLY")]), Arg::one_of("ordering", &[Arg::flag("obo", "OBO"), Arg::flag("bulk", "BULK")])]).optional()]),
     Spec::new("blmpop", -5, multi::blmpop)
         .doc(Group::List, "7.0.0", "O(N+M) where N is the number of provided keys and M is the number of elements returned", "Takes elements from the first of several lists that has any; waits for one.")
         .flags(set!(Flags: WRITE | BLOCKING | MOVABLE_KEYS))
@@ -70,6 +76,12 @@ pub const COMMANDS: &[Spec] = &[
         .acl(Categories::LIST)
         .keys(&[KeySpec::at(1, set!(KeyFlags: RW | ACCESS | DELETE)), KeySpec::at(2, set!(KeyFlags: RW | INSERT))])
         .args(&[Arg::key("source", 0), Arg::key("destination", 1), Arg::one_of("wherefrom", &[Arg::flag("left", "LEFT"), Arg::flag("right", "RIGHT")]), Arg::one_of("whereto", &[Arg::flag("left", "LEFT"), Arg::flag("right", "RIGHT")])]),
+    Spec::new("lmovem", -5, transfer::lmovem)
+        .doc(Group::List, "8.10.0", "O(N) where N is the number of elements moved", "Moves several elements to another list.")
+        .flags(set!(Flags: WRITE | DENYOOM))
+        .acl(Categories::LIST)
+        .keys(&[KeySpec::at(1, set!(KeyFlags: RW | ACCESS | DELETE)), KeySpec::at(2, set!(KeyFlags: RW | INSERT))])
+        .args(&[Arg::key("source", 0), Arg::key("destination", 1), Arg::one_of("wherefrom", &[Arg::flag("left", "LEFT"), Arg::flag("right", "RIGHT")]), Arg::one_of("whereto", &[Arg::flag("left", "LEFT"), Arg::flag("right", "RIGHT")]), Arg::block("how-many", &[Arg::one_of("selector", &[Arg::new("count", ArgKind::Integer).token("COUNT"), Arg::new("exactly", ArgKind::Integer).token("EXACTLY")]), Arg::one_of("ordering", &[Arg::flag("obo", "OBO"), Arg::flag("bulk", "BULK")])]).optional()]),
     Spec::new("lmpop", -4, multi::lmpop)
         .doc(Group::List, "7.0.0", "O(N+M) where N is the number of provided keys and M is the number of elements returned", "Takes elements from the first of several lists that has any.")
         .flags(set!(Flags: WRITE | MOVABLE_KEYS))
@@ -159,7 +171,7 @@ pub const COMMANDS: &[Spec] = &[
 
 /// Up to where a list is one listpack.
 fn limit(cx: &Context<'_>) -> NodeLimit {
-    NodeLimit(cx.server.config.list_max_listpack_size())
+    NodeLimit::new(cx.server.config.list_max_listpack_size())
 }
 
 /// The end that the argument at `index` names.

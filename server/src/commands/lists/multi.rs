@@ -27,7 +27,8 @@ impl Pop {
             if let Some(count) = self.count {
                 reply.array(count.min(list.as_ref().len()));
             }
-            let taken = list.pop(self.end, self.count.unwrap_or(1), self.limit, |item| reply_item(reply, item));
+            let taken = list.pop(self.end, self.count.unwrap_or(1), |item| reply_item(reply, item));
+            list.settle(self.limit);
             log.changed(pop_event(self.end), taken);
         })?;
         Ok(found.is_some())
