@@ -6,6 +6,7 @@
 
 pub mod blocking;
 mod client;
+mod collation;
 pub mod command;
 pub mod commands;
 pub mod config;

@@ -55,6 +55,7 @@ events! {
     LSET = List "lset",
     LREM = List "lrem",
     LTRIM = List "ltrim",
+    SORTSTORE = List "sortstore",
     SADD = Set "sadd",
     SREM = Set "srem",
     SPOP = Set "spop",

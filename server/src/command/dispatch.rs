@@ -266,7 +266,7 @@ fn unknown_command(name: &[u8], args: Args<'_>) -> Error {
 fn lock<'a>(server: &'a Server, command: &Command, client: &Client, args: Args<'_>, now_ms: i64) -> View<'a> {
     let (keyspace, db) = (&server.keyspace, client.db());
     let spec = &command.spec;
-    if spec.all_shards {
+    if spec.all_shards.is_some_and(|wanted| wanted(args)) {
         return keyspace.view_all(db, now_ms);
     }
     match spec.keys {

@@ -28,6 +28,9 @@ pub fn find_of_each(spec: &Spec, args: Args<'_>) -> Option<KeysAt> {
 
 /// `accept` is asked about how many keys each part of the specification finds, where there is something to look for.
 fn find_if(spec: &Spec, args: Args<'_>, accept: impl Fn(Option<usize>) -> bool) -> Option<KeysAt> {
+    if let Some(find) = spec.find_keys {
+        return Some(find(args));
+    }
     let mut keys = KeysAt::new();
     for key_spec in spec.keys {
         if !accept(find_one(key_spec, args, &mut keys)?) {
@@ -51,6 +54,7 @@ fn find_one(spec: &KeySpec, args: Args<'_>, keys: &mut KeysAt) -> Option<Option<
             Some(index) => index + 1,
             None => return Some(None),
         },
+        BeginSearch::Unknown => return Some(None),
     };
     let (first, last, step) = match spec.find {
         FindKeys::Range { last, step, limit } => {
@@ -71,6 +75,7 @@ fn find_one(spec: &KeySpec, args: Args<'_>, keys: &mut KeysAt) -> Option<Option<
             let first = begin + i64::from(first);
             (first, first + (count - 1) * i64::from(step), step)
         }
+        FindKeys::Unknown => return Some(None),
     };
     if first <= last && (last >= argc || first < 1) {
         return None;

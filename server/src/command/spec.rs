@@ -5,6 +5,7 @@ use bitflags::bitflags;
 use protocol::Args;
 
 use crate::command::context::{CommandResult, Context};
+use crate::command::keys::KeysAt;
 
 /// Several flags of one of the types below in a constant: `set!(Flags: WRITE | FAST)`.
 #[macro_export]
@@ -172,6 +173,8 @@ pub enum BeginSearch {
     Index(i32),
     /// Behind a keyword, looked for from an argument on (from the end when negative).
     Keyword(&'static str, i32),
+    /// Where only [`Spec::find_keys`] can tell, or nowhere in the request.
+    Unknown,
 }
 
 /// How the keys go on from the first one.
@@ -179,9 +182,18 @@ pub enum BeginSearch {
 pub enum FindKeys {
     /// To the argument `last` counted from the first key (negative: from the end), every `step`th, and of those in the
     /// last case only one part in `limit`.
-    Range { last: i32, step: i32, limit: i32 },
+    Range {
+        last: i32,
+        step: i32,
+        limit: i32,
+    },
     /// A count stands at `count` and the first key at `first`, both counted from the beginning.
-    KeyNum { count: i32, first: i32, step: i32 },
+    KeyNum {
+        count: i32,
+        first: i32,
+        step: i32,
+    },
+    Unknown,
 }
 
 /// One group of keys among a command's arguments.
@@ -212,6 +224,11 @@ impl KeySpec {
             flags,
             notes: None,
         }
+    }
+
+    /// Keys that no specification can find.
+    pub const fn unknown(flags: KeyFlags) -> KeySpec {
+        KeySpec { begin: BeginSearch::Unknown, find: FindKeys::Unknown, flags, notes: None }
     }
 
     pub const fn note(self, notes: &'static str) -> KeySpec {
@@ -380,8 +397,10 @@ pub struct Spec {
     pub keys: &'static [KeySpec],
     /// What a call does with its keys where that depends on the arguments.
     pub key_flags: Option<fn(Args<'_>) -> KeyFlags>,
-    /// Takes every shard: a command about the whole keyspace.
-    pub all_shards: bool,
+    /// Finds the keys that are arguments, where the specifications do not tell them all.
+    pub find_keys: Option<fn(Args<'_>) -> KeysAt>,
+    /// Whether a request takes every shard: it is about the whole keyspace, or about keys that are no arguments.
+    pub all_shards: Option<fn(Args<'_>) -> bool>,
     pub tips: &'static [&'static str],
     pub group: Group,
     pub since: &'static str,
@@ -407,7 +426,8 @@ impl Spec {
             categories: Categories::empty(),
             keys: &[],
             key_flags: None,
-            all_shards: false,
+            find_keys: None,
+            all_shards: None,
             tips: &[],
             group: Group::Generic,
             since: "1.0.0",
@@ -448,8 +468,18 @@ impl Spec {
         Spec { key_flags: Some(flags), ..self }
     }
 
+    pub const fn find_keys(self, find: fn(Args<'_>) -> KeysAt) -> Spec {
+        Spec { find_keys: Some(find), ..self }
+    }
+
+    /// Every request takes all shards.
     pub const fn all_shards(self) -> Spec {
-        Spec { all_shards: true, ..self }
+        self.all_shards_if(|_| true)
+    }
+
+    /// Requests of which `wanted` says so take all shards, others those of their keys.
+    pub const fn all_shards_if(self, wanted: fn(Args<'_>) -> bool) -> Spec {
+        Spec { all_shards: Some(wanted), ..self }
     }
 
     pub const fn tips(self, tips: &'static [&'static str]) -> Spec {

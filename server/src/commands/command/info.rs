@@ -112,6 +112,7 @@ fn write_key_spec(reply: &mut Reply, spec: &KeySpec) {
             reply.bulk(word.as_bytes());
             write_number(reply, "startfrom", from);
         }
+        BeginSearch::Unknown => write_method(reply, "unknown", 0),
     }
     reply.bulk(b"find_keys");
     match spec.find {
@@ -127,6 +128,7 @@ fn write_key_spec(reply: &mut Reply, spec: &KeySpec) {
             write_number(reply, "firstkey", first);
             write_number(reply, "keystep", step);
         }
+        FindKeys::Unknown => write_method(reply, "unknown", 0),
     }
 }
 

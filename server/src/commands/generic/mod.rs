@@ -4,6 +4,7 @@ mod expire;
 mod keys;
 mod object;
 pub(crate) mod scan;
+mod sort;
 mod wait;
 
 use crate::command::spec::Spec;
@@ -32,6 +33,8 @@ pub const COMMANDS: &[Spec] = &[
     object::OBJECT,
     scan::KEYS,
     scan::SCAN,
+    sort::SORT,
+    sort::SORT_RO,
     wait::WAIT,
     wait::WAITAOF,
 ];

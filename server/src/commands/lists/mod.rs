@@ -170,7 +170,7 @@ pub const COMMANDS: &[Spec] = &[
 ];
 
 /// Up to where a list is one listpack.
-fn limit(cx: &Context<'_>) -> NodeLimit {
+pub(super) fn limit(cx: &Context<'_>) -> NodeLimit {
     NodeLimit::new(cx.server.config.list_max_listpack_size())
 }
 
