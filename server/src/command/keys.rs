@@ -17,13 +17,19 @@ pub type KeysAt = SmallVec<[KeyAt; 8]>;
 /// The places of the keys; `None` where the arguments do not fit the specification (a count that is no number or too
 /// large), which the command itself answers with the fitting error.
 pub fn find(spec: &Spec, args: Args<'_>) -> Option<KeysAt> {
-    find_if(spec, args, |_| true)
+    match spec.find_keys {
+        Some(find) => Some(find(args)),
+        None => find_if(spec, args, |_| true),
+    }
 }
 
-/// The places of the keys as [`find`] tells them, except that every part of the specification has to find a key. A
-/// part that looks for a keyword which is not there does not count.
+/// The places of the keys as COMMAND GETKEYS tells them: by the specification if every part of it finds a key. A part
+/// that looks for a keyword which is not there does not count, unless the command can find its keys by itself.
 pub fn find_of_each(spec: &Spec, args: Args<'_>) -> Option<KeysAt> {
-    find_if(spec, args, |found| found != Some(0))
+    match spec.find_keys {
+        Some(find) => find_if(spec, args, |found| found.is_some_and(|count| count > 0)).or_else(|| Some(find(args))),
+        None => find_if(spec, args, |found| found != Some(0)),
+    }
 }
 
 /// `accept` is asked about how many keys each part of the specification finds, where there is something to look for.

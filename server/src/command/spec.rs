@@ -5,6 +5,7 @@ use bitflags::bitflags;
 use protocol::Args;
 
 use crate::command::context::{CommandResult, Context};
+use crate::command::keys::KeysAt;
 
 /// Several flags of one of the types below in a constant: `set!(Flags: WRITE | FAST)`.
 #[macro_export]
@@ -214,6 +215,11 @@ impl KeySpec {
         }
     }
 
+    /// The argument behind a keyword, which is looked for from the argument at `from` on.
+    pub const fn behind(keyword: &'static str, from: i32, flags: KeyFlags) -> KeySpec {
+        KeySpec { begin: BeginSearch::Keyword(keyword, from), ..KeySpec::at(0, flags) }
+    }
+
     pub const fn note(self, notes: &'static str) -> KeySpec {
         KeySpec { notes: Some(notes), ..self }
     }
@@ -378,6 +384,8 @@ pub struct Spec {
     pub flags: Flags,
     pub categories: Categories,
     pub keys: &'static [KeySpec],
+    /// Finds the keys of a call where `keys` does not tell all of it.
+    pub find_keys: Option<fn(Args<'_>) -> KeysAt>,
     /// What a call does with its keys where that depends on the arguments.
     pub key_flags: Option<fn(Args<'_>) -> KeyFlags>,
     /// Takes every shard: a command about the whole keyspace.
@@ -406,6 +414,7 @@ impl Spec {
             flags: Flags::empty(),
             categories: Categories::empty(),
             keys: &[],
+            find_keys: None,
             key_flags: None,
             all_shards: false,
             tips: &[],
@@ -442,6 +451,10 @@ impl Spec {
 
     pub const fn keys(self, keys: &'static [KeySpec]) -> Spec {
         Spec { keys, ..self }
+    }
+
+    pub const fn find_keys(self, find: fn(Args<'_>) -> KeysAt) -> Spec {
+        Spec { find_keys: Some(find), ..self }
     }
 
     pub const fn key_flags(self, flags: fn(Args<'_>) -> KeyFlags) -> Spec {

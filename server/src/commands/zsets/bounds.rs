@@ -7,7 +7,7 @@ use storage::zset::ZsetRef;
 use crate::command::{Context, Error};
 
 /// A score: a finite number, or an infinity that is written as such.
-pub(super) fn parse_score(text: &[u8]) -> Option<f64> {
+pub(in crate::commands) fn parse_score(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
     let score: f64 = text.parse().ok().filter(|score: &f64| !score.is_nan())?;
     let spelled_out = text.bytes().any(|byte| byte.eq_ignore_ascii_case(&b'i'));
