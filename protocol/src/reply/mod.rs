@@ -226,11 +226,8 @@ impl Reply {
 
     /// A double, in the digits that Redis gives it.
     pub fn double(&mut self, value: f64) {
-        self.double_text(DoubleText::new(value).as_bytes());
-    }
-
-    /// A double that is text already.
-    pub fn double_text(&mut self, text: &[u8]) {
+        let text = DoubleText::new(value);
+        let text = text.as_bytes();
         match self.resp {
             Resp::V2 => self.bulk(text),
             Resp::V3 => {

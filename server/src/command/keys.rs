@@ -23,13 +23,10 @@ pub fn find(spec: &Spec, args: Args<'_>) -> Option<KeysAt> {
     }
 }
 
-/// The places of the keys as COMMAND GETKEYS tells them: by the specification if every part of it finds a key. A part
-/// that looks for a keyword which is not there does not count, unless the command can find its keys by itself.
+/// The places of the keys as the specification alone tells them, where every part of it has to find a key. A part that
+/// looks for a keyword which is not there does not count.
 pub fn find_of_each(spec: &Spec, args: Args<'_>) -> Option<KeysAt> {
-    match spec.find_keys {
-        Some(find) => find_if(spec, args, |found| found.is_some_and(|count| count > 0)).or_else(|| Some(find(args))),
-        None => find_if(spec, args, |found| found != Some(0)),
-    }
+    find_if(spec, args, |found| found != Some(0))
 }
 
 /// `accept` is asked about how many keys each part of the specification finds, where there is something to look for.

@@ -38,11 +38,8 @@ pub(super) fn position_of(zset: ZsetRef<'_>, member: &[u8]) -> Option<Position> 
 
 pub(super) fn reply_position(reply: &mut Reply, position: Position) {
     reply.array(2);
-    for degrees in [position.longitude, position.latitude] {
-        let text = format!("{degrees:.17}");
-        let text = text.trim_end_matches('0').trim_end_matches('.');
-        reply.double_text(text.as_bytes());
-    }
+    reply.double(position.longitude);
+    reply.double(position.latitude);
 }
 
 /// A distance, which has four digits behind the point.
