@@ -68,6 +68,10 @@ impl LongDouble {
         LongDouble::Finite { mantissa: BigInt::from(u64::MAX), exponent: MAX_EXPONENT - 64 }
     }
 
+    pub fn is_zero(&self) -> bool {
+        matches!(self, LongDouble::Finite { mantissa, .. } if mantissa.sign() == Sign::NoSign)
+    }
+
     pub fn is_infinite(&self) -> bool {
         matches!(self, LongDouble::Infinite { .. })
     }
@@ -89,6 +93,26 @@ impl LongDouble {
             (LongDouble::Finite { mantissa: a, exponent: i }, LongDouble::Finite { mantissa: b, exponent: j }) => {
                 let low = *i.min(j);
                 (a << (i - low) as u64) < (b << (j - low) as u64)
+            }
+        }
+    }
+
+    /// The nearest 64-bit float.
+    pub fn to_f64(&self) -> f64 {
+        match self {
+            LongDouble::Finite { mantissa, exponent } => {
+                let digits = u64::try_from(mantissa.magnitude()).unwrap_or(u64::MAX) as f64;
+                // In two steps, since the power alone may be too large or too small.
+                let exponent = (*exponent).clamp(-2200, 2200) as i32;
+                let size = digits * 2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2);
+                if mantissa.sign() == Sign::Minus { -size } else { size }
+            }
+            LongDouble::Infinite { negative } => {
+                if *negative {
+                    f64::NEG_INFINITY
+                } else {
+                    f64::INFINITY
+                }
             }
         }
     }

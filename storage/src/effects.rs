@@ -74,6 +74,8 @@ events! {
     ZUNIONSTORE = Zset "zunionstore",
     ZINTERSTORE = Zset "zinterstore",
     ZDIFFSTORE = Zset "zdiffstore",
+    GEOSEARCHSTORE = Zset "geosearchstore",
+    GEORADIUSSTORE = Zset "georadiusstore",
     HSET = Hash "hset",
     HDEL = Hash "hdel",
     HINCRBY = Hash "hincrby",

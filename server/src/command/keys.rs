@@ -17,20 +17,23 @@ pub type KeysAt = SmallVec<[KeyAt; 8]>;
 /// The places of the keys; `None` where the arguments do not fit the specification (a count that is no number or too
 /// large), which the command itself answers with the fitting error.
 pub fn find(spec: &Spec, args: Args<'_>) -> Option<KeysAt> {
-    find_if(spec, args, |_| true)
+    match spec.find_keys {
+        Some(find) => Some(find(args)),
+        None => find_if(spec, args, |_| true),
+    }
 }
 
-/// The places of the keys as [`find`] tells them, except that every part of the specification has to find a key. A
-/// part that looks for a keyword which is not there does not count.
+/// The places of the keys as the specification alone tells them, where every part of it has to find a key. A part that
+/// looks for a keyword which is not there does not count; one that finds nothing at all leaves it to the command.
 pub fn find_of_each(spec: &Spec, args: Args<'_>) -> Option<KeysAt> {
-    find_if(spec, args, |found| found != Some(0))
+    match spec.find_keys {
+        Some(find) if spec.keys.iter().any(|key| matches!(key.find, FindKeys::Unknown)) => Some(find(args)),
+        _ => find_if(spec, args, |found| found != Some(0)),
+    }
 }
 
 /// `accept` is asked about how many keys each part of the specification finds, where there is something to look for.
 fn find_if(spec: &Spec, args: Args<'_>, accept: impl Fn(Option<usize>) -> bool) -> Option<KeysAt> {
-    if let Some(find) = spec.find_keys {
-        return Some(find(args));
-    }
     let mut keys = KeysAt::new();
     for key_spec in spec.keys {
         if !accept(find_one(key_spec, args, &mut keys)?) {

@@ -229,6 +229,10 @@ impl KeySpec {
     /// Keys that no specification can find.
     pub const fn unknown(flags: KeyFlags) -> KeySpec {
         KeySpec { begin: BeginSearch::Unknown, find: FindKeys::Unknown, flags, notes: None }
+
+    /// The argument behind a keyword, which is looked for from the argument at `from` on.
+    pub const fn behind(keyword: &'static str, from: i32, flags: KeyFlags) -> KeySpec {
+        KeySpec { begin: BeginSearch::Keyword(keyword, from), ..KeySpec::at(0, flags) }
     }
 
     pub const fn note(self, notes: &'static str) -> KeySpec {
@@ -464,12 +468,12 @@ impl Spec {
         Spec { keys, ..self }
     }
 
-    pub const fn key_flags(self, flags: fn(Args<'_>) -> KeyFlags) -> Spec {
-        Spec { key_flags: Some(flags), ..self }
-    }
-
     pub const fn find_keys(self, find: fn(Args<'_>) -> KeysAt) -> Spec {
         Spec { find_keys: Some(find), ..self }
+    }
+
+    pub const fn key_flags(self, flags: fn(Args<'_>) -> KeyFlags) -> Spec {
+        Spec { key_flags: Some(flags), ..self }
     }
 
     /// Every request takes all shards.

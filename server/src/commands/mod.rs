@@ -5,6 +5,7 @@ mod command;
 mod connection;
 mod elements;
 mod generic;
+mod geo;
 mod hashes;
 mod hyperloglog;
 mod lists;
@@ -21,6 +22,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     command::COMMANDS,
     connection::COMMANDS,
     generic::COMMANDS,
+    geo::COMMANDS,
     hashes::COMMANDS,
     hyperloglog::COMMANDS,
     lists::COMMANDS,

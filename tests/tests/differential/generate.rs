@@ -1,6 +1,6 @@
 //! Random commands, valid and not, on few keys, so that they meet.
 
-use super::collections;
+use super::{collections, geo};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -24,6 +24,7 @@ pub const FAMILIES: &[Family] = &[
     Family { name: "lists", generate: collections::lists },
     Family { name: "hyperloglog", generate: collections::hyperloglog },
     Family { name: "zsets", generate: collections::zsets },
+    Family { name: "geo", generate: geo::geo },
 ];
 
 /// All keys that are used; one is empty and one is not text.

@@ -5,6 +5,7 @@
 
 mod collections;
 mod generate;
+mod geo;
 mod run;
 
 use std::path::PathBuf;

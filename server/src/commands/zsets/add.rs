@@ -1,5 +1,6 @@
 //! Adding, changing and removing members.
 
+use smallvec::SmallVec;
 use storage::zset::Zset;
 use storage::{Collection, Event};
 
@@ -8,14 +9,17 @@ use super::limits;
 use crate::command::{CommandResult, Context, Error};
 
 #[derive(Default)]
-struct Options {
-    only_new: bool,
-    only_existing: bool,
+pub(in crate::commands) struct Options {
+    pub only_new: bool,
+    pub only_existing: bool,
     greater: bool,
     less: bool,
-    count_changed: bool,
+    pub count_changed: bool,
     increment: bool,
 }
+
+/// Scores and members.
+pub(in crate::commands) type Elements<'a> = SmallVec<[(f64, &'a [u8]); 4]>;
 
 /// What became of the elements.
 #[derive(Default)]
@@ -63,21 +67,30 @@ fn add(cx: &mut Context<'_>, options: &Options, first: usize) -> CommandResult {
     if options.increment && rest > 2 {
         return Err(Error::fixed("ERR INCR option supports a single increment-element pair"));
     }
-    let scores: smallvec::SmallVec<[f64; 8]> =
-        (first..cx.args.len()).step_by(2).map(|index| score_at(cx, index)).collect::<Result<_, Error>>()?;
-    let (key, args, limits) = (cx.key(1), cx.args, limits(cx));
+    let mut elements = Elements::new();
+    for index in (first..cx.args.len()).step_by(2) {
+        elements.push((score_at(cx, index)?, cx.arg(index + 1)));
+    }
+    add_elements(cx, options, &elements)
+}
+
+/// Adds elements as the options say, to the sorted set whose key is the first argument, and replies.
+pub(in crate::commands) fn add_elements(
+    cx: &mut Context<'_>,
+    options: &Options,
+    elements: &[(f64, &[u8])],
+) -> CommandResult {
+    let (key, limits) = (cx.key(1), limits(cx));
     let event = if options.increment { Event::ZINCR } else { Event::ZADD };
     let mut outcome = Outcome::default();
     let result = cx.db.change::<Zset, _>(&key, |zset, log| {
         if zset.is_empty() && options.only_existing {
             return Ok(());
         }
-        zset.prepare(scores.len(), 0, limits);
+        zset.prepare(elements.len(), 0, limits);
         log.silently();
-        let members = args.tail(first).iter().skip(1).step_by(2);
-        let result = members
-            .zip(&scores)
-            .try_for_each(|(member, score)| set(zset, member, *score, options, limits, &mut outcome));
+        let result =
+            elements.iter().try_for_each(|(score, member)| set(zset, member, *score, options, limits, &mut outcome));
         if outcome.added + outcome.updated > 0 {
             log.changed(event, outcome.added + outcome.updated);
         }

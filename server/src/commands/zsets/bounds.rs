@@ -5,14 +5,28 @@ use std::ops::Range;
 use storage::zset::ZsetRef;
 
 use crate::command::{Context, Error};
+use crate::longdouble::LongDouble;
+
+/// A decimal number, or an infinity in letters.
+fn parse_decimal(text: &[u8]) -> Option<f64> {
+    std::str::from_utf8(text).ok()?.parse().ok().filter(|number: &f64| !number.is_nan())
+}
+
+/// As C's `strtod` reads it. What is too small to be told from nothing is refused.
+fn parse_hexadecimal(text: &[u8]) -> Option<f64> {
+    if !text.iter().any(|byte| byte.eq_ignore_ascii_case(&b'x')) {
+        return None;
+    }
+    let number = LongDouble::parse(text)?;
+    Some(number.to_f64()).filter(|nearest| *nearest != 0.0 || number.is_zero())
+}
 
 /// A score: a finite number, or an infinity that is written as such.
-pub(super) fn parse_score(text: &[u8]) -> Option<f64> {
-    let text = std::str::from_utf8(text).ok()?;
-    let score: f64 = text.parse().ok().filter(|score: &f64| !score.is_nan())?;
-    let spelled_out = text.bytes().any(|byte| byte.eq_ignore_ascii_case(&b'i'));
+pub(in crate::commands) fn parse_score(text: &[u8]) -> Option<f64> {
+    let score = parse_decimal(text).or_else(|| parse_hexadecimal(text))?;
+    let spelled_out = text.iter().any(|byte| byte.eq_ignore_ascii_case(&b'i'));
     // What is too large or too small for a score is refused, not rounded.
-    let vanished = || score == 0.0 && text.bytes().take_while(|byte| !b"eE".contains(byte)).any(|byte| byte > b'0');
+    let vanished = || score == 0.0 && text.iter().take_while(|byte| !b"eExX".contains(byte)).any(|byte| *byte > b'0');
     if score.is_infinite() && !spelled_out || vanished() { None } else { Some(score) }
 }
 
@@ -34,10 +48,9 @@ impl ScoreBound {
             [b'(', rest @ ..] => (true, rest),
             text => (false, text),
         };
-        let text = std::str::from_utf8(text).ok()?.trim_ascii_start();
-        // As C reads it, no text at all is zero.
-        let score: f64 = if text.is_empty() { 0.0 } else { text.parse().ok()? };
-        if score.is_nan() { None } else { Some(ScoreBound { score, exclusive }) }
+        // No text at all is zero, and only scores may be hexadecimal.
+        let score = if text.is_empty() { 0.0 } else { parse_decimal(text)? };
+        Some(ScoreBound { score, exclusive })
     }
 }
 

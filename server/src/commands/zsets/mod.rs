@@ -1,7 +1,7 @@
 //! The commands about sorted sets.
 
-mod add;
-mod bounds;
+pub(super) mod add;
+pub(super) mod bounds;
 mod combine;
 mod pop;
 mod range;
@@ -246,7 +246,7 @@ pub const COMMANDS: &[Spec] = &[
 ];
 
 /// Up to where a sorted set is packed.
-fn limits(cx: &Context<'_>) -> PackLimits {
+pub(super) fn limits(cx: &Context<'_>) -> PackLimits {
     let config = &cx.server.config;
     elements::pack_limits(config.zset_max_listpack_entries(), config.zset_max_listpack_value())
 }
