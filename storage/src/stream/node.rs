@@ -316,3 +316,27 @@ impl Node {
         self.0.capacity()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The node that Redis 8.0 dumps after three XADD and an XDEL.
+    #[test]
+    fn the_bytes_are_those_of_redis() {
+        let first = StreamId::new(1000, 5);
+        let mut node = Node::new(&[b"name", b"alice", b"n", b"17", b"e", b""]);
+        node.append(first, StreamId::new(1000, 6), &[b"name", b"bob", b"n", b"-300", b"e", b"x"]);
+        node.append(first, StreamId::new(1002, 0), &[b"other", b"70000"]);
+        assert_eq!(node.delete(first, |id| Some(id.seq == 6)), 1);
+        let expected: &[u8] = b"XX\x00\x00\x00\x1c\x00\x02\x01\x01\x01\x03\x01\x84name\x05\x81n\x02\x81e\x02\x00\x01\
+            \x02\x01\x00\x01\x00\x01\x85alice\x06\x11\x01\x80\x01\x06\x01\
+            \x03\x01\x00\x01\x01\x01\x83bob\x04\xde\xd4\x02\x81x\x02\x06\x01\
+            \x00\x01\x02\x01\xdf\xfb\x02\x01\x01\x85other\x06\xf2p\x11\x01\x04\x06\x01\xff";
+        // The dump begins with the length of the node.
+        assert_eq!(node.0.as_ref().as_bytes(), &expected[1..]);
+        assert_eq!(node.as_ref(first).entries().map(|entry| entry.id.seq).collect::<Vec<_>>(), [5, 0]);
+        assert_eq!(node.as_ref(first).entries_back().map(|entry| entry.id.seq).collect::<Vec<_>>(), [0, 5]);
+        assert_eq!((node.alive(), node.as_ref(first).last_id()), (2, Some(StreamId::new(1002, 0))));
+    }
+}
