@@ -18,6 +18,7 @@ pub mod memory;
 mod random;
 mod reclaim;
 pub mod set;
+pub mod stream;
 pub mod table;
 mod value;
 mod view;

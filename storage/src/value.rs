@@ -53,7 +53,7 @@ pub trait Collection: Sized + Clone + Send + 'static {
     /// Whether a key goes when its collection becomes empty.
     const REMOVED_WHEN_EMPTY: bool = true;
 
-    /// An empty one, in its smallest form. Allocates nothing.
+    /// An empty one, in its smallest form. Allocates nothing, unless the type is always boxed.
     fn new() -> Self;
 
     fn is_empty(&self) -> bool;
@@ -193,5 +193,6 @@ collections! {
     Hash in hash,
     List in list,
     Set in set,
+    Stream in stream,
     Zset in zset,
 }

@@ -337,12 +337,14 @@ impl ListPackBuf {
     fn splice(&mut self, from: usize, to: usize, removed: usize, items: &[Item<'_>]) {
         self.begin();
         let added: usize = items.iter().map(|item| item.entry_len()).sum();
-        let (old_len, new_len) = (self.0.len(), self.0.len() + added - (to - from));
-        if new_len > old_len {
-            self.0.resize(new_len, 0);
+        if added != to - from {
+            let (old_len, new_len) = (self.0.len(), self.0.len() + added - (to - from));
+            if new_len > old_len {
+                self.0.resize(new_len, 0);
+            }
+            self.0.copy_within(to..old_len, from + added);
+            self.0.truncate(new_len);
         }
-        self.0.copy_within(to..old_len, from + added);
-        self.0.truncate(new_len);
         let mut at = from;
         for item in items {
             let len = item.entry_len();
