@@ -229,6 +229,7 @@ impl KeySpec {
     /// Keys that no specification can find.
     pub const fn unknown(flags: KeyFlags) -> KeySpec {
         KeySpec { begin: BeginSearch::Unknown, find: FindKeys::Unknown, flags, notes: None }
+    }
 
     /// The argument behind a keyword, which is looked for from the argument at `from` on.
     pub const fn behind(keyword: &'static str, from: i32, flags: KeyFlags) -> KeySpec {

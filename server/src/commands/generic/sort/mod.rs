@@ -340,7 +340,7 @@ fn store<'e>(
     let mut list = List::new();
     let mut push = |element: &[u8]| {
         list.prepare(1, element.len(), limit);
-        list.push(End::Tail, element, limit);
+        list.push(End::Tail, element);
     };
     for element in sorted {
         if options.get.is_empty() {

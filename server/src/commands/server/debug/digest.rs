@@ -51,6 +51,15 @@ impl Digest {
                     self.add_digest(element);
                 }
             }
+            Value::Stream(stream) => {
+                for entry in stream.entries().iter() {
+                    self.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+                    for (name, value) in entry.fields() {
+                        self.mix(name.bytes(digits));
+                        self.mix(value.bytes(digits));
+                    }
+                }
+            }
         }
         if entry.expiry().is_some() {
             self.add(b"!!expire!!");
