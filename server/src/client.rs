@@ -7,6 +7,7 @@ use std::task::Waker;
 
 use parking_lot::Mutex;
 
+use crate::acl::{DEFAULT_USER, Session};
 use crate::blocking::Parked;
 use crate::command::table::Command;
 use crate::config::Permission;
@@ -39,7 +40,6 @@ pub struct Shared {
     pub lib_name: Mutex<Vec<u8>>,
     pub lib_ver: Mutex<Vec<u8>>,
     pub user: Mutex<Vec<u8>>,
-    pub authenticated: AtomicBool,
     pub monitor: AtomicBool,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
@@ -81,7 +81,7 @@ pub enum Unblock {
 }
 
 impl Shared {
-    pub fn new(id: u64, peer: Peer, worker: usize, authenticated: bool) -> Shared {
+    pub fn new(id: u64, peer: Peer, worker: usize) -> Shared {
         let now = unix_ms();
         Shared {
             id,
@@ -89,8 +89,7 @@ impl Shared {
             created_ms: now,
             last_active_ms: now.into(),
             resp: 2.into(),
-            user: Mutex::new(b"default".to_vec()),
-            authenticated: authenticated.into(),
+            user: Mutex::new(DEFAULT_USER.to_vec()),
             worker: (worker as u32).into(),
             ..Shared::default()
         }
@@ -195,6 +194,7 @@ pub struct Wait {
 /// A client as its own connection sees it.
 pub struct Client {
     pub shared: Arc<Shared>,
+    pub session: Session,
     pub reply_mode: ReplyMode,
     /// Close after the replies so far are written.
     pub closing: bool,
@@ -203,8 +203,8 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(shared: Arc<Shared>) -> Client {
-        Client { shared, reply_mode: ReplyMode::On, closing: false, wait: None }
+    pub fn new(shared: Arc<Shared>, session: Session) -> Client {
+        Client { shared, session, reply_mode: ReplyMode::On, closing: false, wait: None }
     }
 
     pub fn id(&self) -> u64 {
@@ -229,9 +229,10 @@ impl Client {
         }
     }
 
-    #[inline]
-    pub fn authenticated(&self) -> bool {
-        self.shared.authenticated.load(Relaxed)
+    /// Acts for a user from now on.
+    pub fn act_for(&mut self, session: Session) {
+        *self.shared.user.lock() = session.user().name().to_vec();
+        self.session = session;
     }
 }
 

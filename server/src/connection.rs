@@ -222,7 +222,7 @@ impl<'w> Connection<'w> {
                     self.reader.finish_batch();
                     self.next = 0;
                 }
-                let authenticated = self.client.authenticated();
+                let authenticated = !self.client.session.needs_login();
                 let max_bulk = self.executor.server.config.proto_max_bulk_len() as u64;
                 // AUTH changes how the next request is read.
                 self.reader.parse(&Limits { max_bulk, authenticated }, if authenticated { BATCH } else { 1 });
@@ -245,7 +245,7 @@ impl<'w> Connection<'w> {
         let first = self.next;
         while self.next < self.reader.len() {
             let args = self.reader.request(self.next);
-            if self.executor.is_paused(&self.client, args) {
+            if self.executor.is_paused(&mut self.client, args) {
                 let until = self.executor.server.pause_until_ms();
                 self.timer = Some(sleep_until(Some(until)));
                 self.client.shared.held_back.store(true, Relaxed);

@@ -9,6 +9,7 @@ use protocol::Args;
 use storage::Keyspace;
 use tokio::sync::Notify;
 
+use crate::acl::Acl;
 use crate::client::{Client, Registry};
 use crate::command::spec::Flags;
 use crate::command::table::{Command, CommandTable};
@@ -54,6 +55,7 @@ pub struct Server {
     /// Commands by their number in statistics.
     pub commands_by_id: Vec<&'static Command>,
     pub clients: Registry,
+    pub acl: Acl,
     pub stats: Stats,
     pub slowlog: Mutex<SlowLog>,
     pub latency: LatencyMonitor,
@@ -97,10 +99,7 @@ pub struct Server {
 impl Server {
     pub fn new(config: Config) -> Result<Server, String> {
         let mut commands = CommandTable::new();
-        let mut commands_by_id: Vec<&'static Command> = commands
-            .iter()
-            .flat_map(|command| std::iter::once(command).chain(command.subcommands.values().copied()))
-            .collect();
+        let mut commands_by_id: Vec<&'static Command> = commands.iter_all().collect();
         commands_by_id.sort_by_key(|command| command.id);
         for (from, to) in &config.renames {
             commands.rename(from, to)?;
@@ -111,6 +110,7 @@ impl Server {
             commands,
             commands_by_id,
             clients: Registry::default(),
+            acl: Acl::new(),
             stats: Stats::new(workers),
             slowlog: Mutex::new(SlowLog::default()),
             latency: LatencyMonitor::default(),
@@ -140,6 +140,7 @@ impl Server {
             attack_noted_ms: AtomicI64::new(0),
             config,
         };
+        server.acl.load_at_start(&server.config)?;
         for step in [Apply::AccessPolicy, Apply::CrashReports, Apply::Logging] {
             server.apply(step)?;
         }
@@ -170,14 +171,7 @@ impl Server {
                 crate::process::make_room_for_clients(config.maxclients() as u64)?;
             }
             Apply::OomScore => crate::process::set_oom_score(config.oom_score_adj(), config.oom_score_adj_values()[0])?,
-            Apply::Password => {
-                // With a password, who is connected stays in; without one, everybody may enter.
-                if config.requirepass().is_empty() {
-                    for client in self.clients.all() {
-                        client.authenticated.store(true, Relaxed);
-                    }
-                }
-            }
+            Apply::Password => self.acl.set_default_password(&config.requirepass()),
             Apply::SlowLog => self.slowlog.lock().set_max_len(config.slowlog_max_len() as usize),
             Apply::Tls => {
                 if config.tls_port() != 0 || config.tls_replication() || config.tls_cluster() {

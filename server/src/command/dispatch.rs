@@ -8,6 +8,7 @@ use protocol::{Args, Reply, RequestReader};
 use smallvec::SmallVec;
 use storage::{Key, View};
 
+use crate::acl::{self, Denial, Place};
 use crate::client::{Client, ReplyMode};
 use crate::command::context::Context;
 use crate::command::error::{Error, shown};
@@ -28,6 +29,12 @@ pub struct Executor<'a> {
     synced: Cell<(u64, i64)>,
     /// Whether prefetching is worth its while.
     large: Cell<bool>,
+}
+
+/// Why a request is refused before it runs.
+enum Objection {
+    Error(Error),
+    Denied(Denial),
 }
 
 /// A command that took this long makes the time that the next one sees be read again.
@@ -118,33 +125,56 @@ impl<'a> Executor<'a> {
     }
 
     /// The command of a request, if the client may call it like this.
-    fn resolve(&self, client: &Client, args: Args<'_>) -> Result<&'static Command, Error> {
+    fn resolve(&self, client: &mut Client, args: Args<'_>) -> Result<&'static Command, Error> {
         let command = find(&self.server.commands, args)?;
+        client.shared.last_command.store(command.id + 1, Relaxed);
         match self.objection(client, command, args) {
             None => Ok(command),
-            Some(error) => {
+            Some(objection) => {
                 self.stats.rejected(command.id);
-                Err(error)
+                Err(match objection {
+                    Objection::Error(error) => error,
+                    Objection::Denied(denial) => {
+                        self.server.note_denial(client, denial, Place::Toplevel, command, args);
+                        denial.error(client.session.user(), command)
+                    }
+                })
             }
         }
     }
 
     /// Why the client may not call the command like this.
-    fn objection(&self, client: &Client, command: &Command, args: Args<'_>) -> Option<Error> {
+    fn objection(&self, client: &mut Client, command: &Command, args: Args<'_>) -> Option<Objection> {
         if !command.spec.accepts(args.len()) {
-            return Some(Error::wrong_arity(&command.full_name));
+            return Some(Objection::Error(Error::wrong_arity(&command.full_name)));
         }
-        if !client.authenticated() && !command.spec.flags.contains(Flags::NO_AUTH) {
-            return Some(Error::NO_AUTH);
+        if !self.server.acl.is_free(&client.session)
+            && let Some(objection) = self.access_objection(client, command, args)
+        {
+            return Some(objection);
         }
         if command.spec.flags.contains(Flags::DENYOOM) && self.server.out_of_memory() {
-            return Some(Error::fixed("OOM command not allowed when used memory > 'maxmemory'."));
+            return Some(Objection::Error(Error::fixed("OOM command not allowed when used memory > 'maxmemory'.")));
         }
         None
     }
 
+    /// Why the client's user may not call the command like this.
+    #[cold]
+    fn access_objection(&self, client: &mut Client, command: &Command, args: Args<'_>) -> Option<Objection> {
+        if self.server.acl.refresh(&mut client.session).is_err() {
+            // Its user was deleted, so that it is about to be disconnected anyway.
+            client.shared.kill();
+            return Some(Objection::Error(Error::NO_AUTH));
+        }
+        if client.session.needs_login() && !command.spec.flags.contains(Flags::NO_AUTH) {
+            return Some(Objection::Error(Error::NO_AUTH));
+        }
+        acl::check(client.session.user(), command, args).err().map(Objection::Denied)
+    }
+
     /// Whether CLIENT PAUSE holds this request back. One that is refused anyway is not.
-    pub fn is_paused(&self, client: &Client, args: Args<'_>) -> bool {
+    pub fn is_paused(&self, client: &mut Client, args: Args<'_>) -> bool {
         let pause = self.server.pause_state();
         if pause == Pause::None {
             return false;
@@ -163,7 +193,6 @@ impl<'a> Executor<'a> {
         started: u64,
     ) -> u64 {
         let server = self.server;
-        client.shared.last_command.store(command.id + 1, Relaxed);
         let mark = reply.mark();
         let mut db = lock(server, command, client, args, self.now_ms.get());
         db.set_touch(!client.shared.no_touch.load(Relaxed));

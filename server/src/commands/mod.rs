@@ -14,6 +14,8 @@ mod sets;
 mod strings;
 mod zsets;
 
+pub(crate) use connection::write_client_line;
+
 use crate::command::spec::Spec;
 
 /// Every family's declarations.

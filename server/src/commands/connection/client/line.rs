@@ -8,7 +8,7 @@ use crate::server::Server;
 
 /// Appends everything known about a client, the fields in the order of Redis. What has no counterpart here yet
 /// (subscriptions, transactions, tracking) stands as it does for a client that uses none of it.
-pub(super) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, now_ms: i64) {
+pub(crate) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, now_ms: i64) {
     let seconds_since = |then_ms: i64| (now_ms / 1000 - then_ms / 1000).max(0);
     let pending = client.output_buffered.load(Relaxed);
     // Writing to memory cannot fail.
