@@ -280,7 +280,7 @@ impl Selector {
 
     /// Whether all this may be done with a key.
     pub fn allows_key(&self, key: &[u8], access: Access) -> bool {
-        let fits = |known: &KeyPattern| known.access.contains(access) && glob::matches(&known.pattern, key, false);
+        let fits = |known: &KeyPattern| known.access.contains(access) && matches(&known.pattern, key);
         self.all_keys || self.keys.iter().any(fits)
     }
 
@@ -292,7 +292,7 @@ impl Selector {
     /// Whether a channel may be used. A pattern may be subscribed to where just this pattern is allowed.
     pub fn allows_channel(&self, channel: &[u8], how: ChannelUse) -> bool {
         let fits = |known: &Vec<u8>| match how {
-            ChannelUse::Literal => glob::matches(known, channel, false),
+            ChannelUse::Literal => matches(known, channel),
             ChannelUse::Pattern => known == channel,
         };
         self.all_channels || self.channels.iter().any(fits)
@@ -353,6 +353,11 @@ fn access_and_pattern(rule: &[u8]) -> Result<(Access, &[u8]), RuleError> {
     }
     // Redis takes the end of the rule for that of an empty pattern.
     if access.is_empty() { Err(RuleError::Syntax) } else { Ok((access, b"")) }
+}
+
+/// Redis's matching, in which an empty text has nothing for a star to begin with: only `allkeys` allows an empty key.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    if text.is_empty() { pattern.is_empty() } else { glob::matches(pattern, text, false) }
 }
 
 /// The category with this name, in any case.
