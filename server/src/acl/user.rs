@@ -2,9 +2,10 @@
 
 use sha2::{Digest, Sha256};
 
-use super::rules::RuleError;
+use super::rules::{RuleError, join_selectors};
 use super::selector::Selector;
 use crate::config;
+use crate::monitor::quote;
 
 type PasswordHash = [u8; 32];
 
@@ -114,9 +115,15 @@ impl User {
             [b'<', password @ ..] => self.remove_password(hash(password))?,
             [b'!', digits @ ..] => self.remove_password(parse_hash(digits)?)?,
             [b'(', rules @ .., b')'] => {
-                let mut selector = Selector::new(open_channels);
-                for rule in config::split_words(rules).unwrap_or_default() {
-                    selector.apply(&rule)?;
+                let selector = parse_selector(rules, open_channels)?;
+                // Quotes and parentheses inside would be read as something else from a file.
+                let written = written_selector(&selector);
+                let read = join_selectors(written.split(|&byte| byte == b' '));
+                let same = read.is_ok_and(|rules| rules == [written.as_slice()])
+                    && parse_selector(&written[1..written.len() - 1], open_channels)
+                        .is_ok_and(|again| written_selector(&again) == written);
+                if !same {
+                    return Err(RuleError::Syntax);
                 }
                 self.selectors.push(selector);
             }
@@ -171,14 +178,41 @@ impl User {
         let mut words: Vec<Vec<u8>> = self.flags().map(|flag| flag.into()).collect();
         words.extend(self.password_hashes().map(|hash| format!("#{hash}").into_bytes()));
         words.push(self.root.describe());
-        words.extend(self.selectors.iter().map(|selector| [b"(", selector.describe().as_slice(), b")"].concat()));
+        words.extend(self.selectors.iter().map(written_selector));
         words.join(&b' ')
     }
 
-    /// The name and all rules: the line that a file has behind `user`.
+    /// The name and all rules: what the ACL file has behind `user`.
     pub fn declaration(&self) -> Vec<u8> {
         [&self.name, b" ".as_slice(), &self.describe()].concat()
     }
+
+    /// The same for the configuration file, in which quotes have a meaning.
+    pub fn quoted_declaration(&self) -> Vec<u8> {
+        let declaration = self.declaration();
+        let words = declaration.split(|&byte| byte == b' ').map(|word| {
+            if !word.iter().any(|byte| b"\"'".contains(byte)) {
+                return word.to_vec();
+            }
+            let mut quoted = String::new();
+            quote(word, &mut quoted);
+            quoted.into_bytes()
+        });
+        words.collect::<Vec<_>>().join(&b' ')
+    }
+}
+
+/// The selector of rules that stand in parentheses.
+fn parse_selector(rules: &[u8], open_channels: bool) -> Result<Selector, RuleError> {
+    let mut selector = Selector::new(open_channels);
+    for rule in config::split_words(rules).unwrap_or_default() {
+        selector.apply(&rule)?;
+    }
+    Ok(selector)
+}
+
+fn written_selector(selector: &Selector) -> Vec<u8> {
+    [b"(", selector.describe().as_slice(), b")"].concat()
 }
 
 fn hash(password: &[u8]) -> PasswordHash {

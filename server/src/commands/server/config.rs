@@ -87,7 +87,7 @@ fn rewrite(cx: &mut Context<'_>) -> CommandResult {
         .config
         .aclfile()
         .is_empty()
-        .then(|| cx.server.acl.users().iter().map(|user| user.declaration()).collect());
+        .then(|| cx.server.acl.users().iter().map(|user| user.quoted_declaration()).collect());
     cx.server.config.rewrite(users.as_deref()).map_err(Error::new)?;
     cx.reply.ok();
     Ok(())
