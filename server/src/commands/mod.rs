@@ -11,6 +11,7 @@ mod hyperloglog;
 mod lists;
 mod server;
 mod sets;
+mod streams;
 mod strings;
 mod zsets;
 
@@ -28,6 +29,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     lists::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,
+    streams::COMMANDS,
     strings::COMMANDS,
     zsets::COMMANDS,
 ];
