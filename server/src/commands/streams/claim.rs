@@ -122,10 +122,8 @@ pub(super) fn xautoclaim(cx: &mut Context<'_>) -> CommandResult {
     while index < cx.args.len() {
         if cx.arg_is(index, "count") && index + 1 < cx.args.len() {
             const MOST: i64 = i64::MAX / 16;
-            let count = cx.integer(index + 1)?;
-            if !(1..=MOST).contains(&count) {
-                return Err(Error::fixed("ERR COUNT must be > 0"));
-            }
+            let count = protocol::parse_i64(cx.arg(index + 1)).filter(|count| (1..=MOST).contains(count));
+            let count = count.ok_or(Error::fixed("ERR COUNT must be > 0"))?;
             // Redis keeps room for so many IDs; more than an address space of them is no use.
             const ROOM: i64 = 1 << 43;
             if count > ROOM {

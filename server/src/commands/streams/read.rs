@@ -273,6 +273,8 @@ impl Read {
         let served = db.change_existing::<Stream, _>(key, |stream, log| {
             let Some((entries, group)) = stream.group_mut(&reader.group) else { return false };
             let to = claimant(group, &reader.consumer, now_ms, log);
+            // What is delivered once more counts as no change, though its number of deliveries does change.
+            log.silently();
             let (deferred, mut count) = (reply.defer(), 0);
             match from {
                 From::Behind(after) => {
@@ -308,13 +310,12 @@ impl Read {
                     }
                     count += fresh;
                     if count == 0 {
-                        log.silently();
                         return false;
                     }
+                    log.changed_quietly(1);
                 }
             }
             reply.end_array(deferred, count);
-            log.changed_quietly(1);
             true
         })?;
         Ok(served == Some(true))
