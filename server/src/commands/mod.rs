@@ -11,6 +11,7 @@ mod hyperloglog;
 mod lists;
 mod server;
 mod sets;
+mod streams;
 mod strings;
 mod zsets;
 
@@ -30,6 +31,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     lists::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,
+    streams::COMMANDS,
     strings::COMMANDS,
     zsets::COMMANDS,
 ];

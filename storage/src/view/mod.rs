@@ -436,6 +436,12 @@ impl<'k> View<'k> {
         if self.keyspace.observed() {
             self.effects.events.push(Effect { db: self.db, key: key.bytes.into(), event });
         }
+        self.wake(key);
+    }
+
+    /// Those who wait for the key are looked after when the command is over.
+    #[inline]
+    fn wake(&mut self, key: &Key<'_>) {
         let db = self.db;
         if let Some(waiting) = self.locked.shard_ref(key.shard()).waiting()
             && waiting.contains(db, key.bytes)
