@@ -111,7 +111,7 @@ impl<'w> Connection<'w> {
         if self.timer.is_some()
             && let Some(parked) = self.end_wait().parked
         {
-            parked.end(&server.keyspace);
+            parked.end(server);
         }
         server.clients.remove(&self.client.shared);
         server.connected.fetch_sub(1, Relaxed);
@@ -292,7 +292,7 @@ impl<'w> Connection<'w> {
         }
         self.timer = None;
         let wait = self.end_wait();
-        let outcome = wait.parked.and_then(|parked| parked.end(&self.executor.server.keyspace));
+        let outcome = wait.parked.and_then(|parked| parked.end(self.executor.server));
         let outcome = outcome.unwrap_or(match unblocked {
             Some(Unblock::Error) => Err(Error::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK")),
             _ => Ok(wait.reply),

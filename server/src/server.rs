@@ -1,6 +1,7 @@
 //! The server as a whole: what all workers share.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -55,7 +56,7 @@ pub struct Server {
     /// Commands by their number in statistics.
     pub commands_by_id: Vec<&'static Command>,
     pub clients: Registry,
-    pub acl: Acl,
+    pub acl: Arc<Acl>,
     pub stats: Stats,
     pub slowlog: Mutex<SlowLog>,
     pub latency: LatencyMonitor,
@@ -110,7 +111,7 @@ impl Server {
             commands,
             commands_by_id,
             clients: Registry::default(),
-            acl: Acl::new(),
+            acl: Arc::new(Acl::new()),
             stats: Stats::new(workers),
             slowlog: Mutex::new(SlowLog::default()),
             latency: LatencyMonitor::default(),

@@ -30,7 +30,7 @@ pub use user::User;
 use log::{AclLog, Event};
 use rules::join_selectors;
 
-use crate::client::Client;
+use crate::client::Shared;
 use crate::command::Command;
 use crate::commands::write_client_line as write_line;
 use crate::config::Config;
@@ -52,6 +52,7 @@ pub struct Acl {
 }
 
 /// Whom a connection acts for.
+#[derive(Clone)]
 pub struct Session {
     user: Arc<User>,
     /// Whether the client has logged in, or did not have to when it came.
@@ -167,6 +168,18 @@ impl Acl {
         Ok(())
     }
 
+    /// Whether a call that was allowed to a session still is.
+    pub fn recheck(&self, session: &Session, command: &Command, args: Args<'_>) -> Result<(), Denial> {
+        if session.seen == self.generation.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut session = session.clone();
+        match self.refresh(&mut session) {
+            Ok(()) => check(&session.user, command, args),
+            Err(UserGone) => Err(Denial { reason: Reason::Command, index: 0 }),
+        }
+    }
+
     /// The session of a client that logs in, unless the password is wrong or the user may not.
     pub fn log_in(&self, name: &[u8], password: &[u8]) -> Option<Session> {
         let seen = self.generation.load(Ordering::Acquire);
@@ -237,23 +250,31 @@ impl Acl {
 
 impl Server {
     /// Counts and logs that a request was denied.
-    pub fn note_denial(&self, client: &Client, denial: Denial, place: Place, command: &Command, args: Args<'_>) {
+    pub fn note_denial(
+        &self,
+        client: &Shared,
+        user: &User,
+        denial: Denial,
+        place: Place,
+        command: &Command,
+        args: Args<'_>,
+    ) {
         let event = Event { reason: denial.reason, place, object: denial.object(command, args) };
-        self.note_event(client, event, client.session.user().name());
+        self.note_event(client, event, user.name());
     }
 
     /// Counts and logs that somebody could not log in as a user.
-    pub fn note_failed_login(&self, client: &Client, place: Place, user: &[u8], args: Args<'_>) {
+    pub fn note_failed_login(&self, client: &Shared, place: Place, user: &[u8], args: Args<'_>) {
         self.note_event(client, Event { reason: Reason::Auth, place, object: args.get(0).unwrap_or_default() }, user);
     }
 
-    fn note_event(&self, client: &Client, event: Event<'_>, user: &[u8]) {
+    fn note_event(&self, client: &Shared, event: Event<'_>, user: &[u8]) {
         self.acl.denied[event.reason as usize].fetch_add(1, Ordering::Relaxed);
         let max_len = usize::try_from(self.config.acllog_max_len()).unwrap_or(usize::MAX);
         let now = unix_ms();
         let mut info = Vec::new();
         if max_len > 0 {
-            write_line(&mut info, &client.shared, self, now);
+            write_line(&mut info, client, self, now);
             info.pop();
         }
         let mut log = self.acl.log.lock();

@@ -135,8 +135,9 @@ impl<'a> Executor<'a> {
                 Err(match objection {
                     Objection::Error(error) => error,
                     Objection::Denied(denial) => {
-                        self.server.note_denial(client, denial, Place::Toplevel, command, args);
-                        denial.error(client.session.user(), command)
+                        let (shared, user) = (&client.shared, client.session.user());
+                        self.server.note_denial(shared, user, denial, Place::Toplevel, command, args);
+                        denial.error(user, command)
                     }
                 })
             }

@@ -41,7 +41,7 @@ fn auth(cx: &mut Context<'_>) -> CommandResult {
 
 fn log_in(cx: &mut Context<'_>, user: &[u8], password: &[u8]) -> CommandResult {
     let Some(session) = cx.server.acl.log_in(user, password) else {
-        cx.server.note_failed_login(cx.client, Place::Toplevel, user, cx.args);
+        cx.server.note_failed_login(&cx.client.shared, Place::Toplevel, user, cx.args);
         return Err(Error::fixed("WRONGPASS invalid username-password pair or user is disabled."));
     };
     cx.client.act_for(session);
