@@ -154,6 +154,11 @@ pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl 
     if command.serve(&mut cx.db, cx.reply, false)? {
         return Ok(());
     }
+    if cx.nested {
+        // As if the time were over at once.
+        command.timed_out(cx.reply);
+        return Ok(());
+    }
     let keyspace = &cx.server.keyspace;
     let resp = cx.reply.resp();
     let mut timed_out = Reply::new(resp);

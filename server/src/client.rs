@@ -12,6 +12,7 @@ use crate::blocking::Parked;
 use crate::command::table::Command;
 use crate::config::Permission;
 use crate::server::unix_ms;
+use crate::transaction::{Transaction, Watching};
 
 /// Where a connection came in and from where.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +62,11 @@ pub struct Shared {
     pub net_in: AtomicU64,
     pub net_out: AtomicU64,
     pub commands: AtomicU64,
+    /// Commands queued since MULTI, plus one.
+    pub queued: AtomicUsize,
+    pub transaction_memory: AtomicUsize,
+    /// Keys that are watched.
+    pub watched: AtomicUsize,
     pub worker: AtomicU32,
     /// Asked to give back the memory of its buffers.
     pub trim: AtomicBool,
@@ -209,11 +215,22 @@ pub struct Client {
     pub closing: bool,
     /// Set by a command that makes the client wait; its reply comes later.
     pub wait: Option<Wait>,
+    /// What has been queued since MULTI.
+    pub transaction: Option<Box<Transaction>>,
+    pub watching: Option<Box<Watching>>,
 }
 
 impl Client {
     pub fn new(shared: Arc<Shared>, session: Session) -> Client {
-        Client { shared, session, reply_mode: ReplyMode::On, closing: false, wait: None }
+        Client {
+            shared,
+            session,
+            reply_mode: ReplyMode::On,
+            closing: false,
+            wait: None,
+            transaction: None,
+            watching: None,
+        }
     }
 
     pub fn id(&self) -> u64 {

@@ -63,10 +63,10 @@ impl Stream {
 }
 
 /// See the module's description.
-pub struct Connection<'w> {
+pub struct Connection {
     stream: Stream,
     client: Client,
-    executor: &'w Executor<'w>,
+    executor: &'static Executor,
     reader: RequestReader,
     reply: Reply,
     /// The next request of the batch to be carried out.
@@ -80,8 +80,8 @@ pub struct Connection<'w> {
 /// The connection is over.
 struct Closed;
 
-impl<'w> Connection<'w> {
-    pub fn new(stream: Stream, client: Client, executor: &'w Executor<'w>) -> Connection<'w> {
+impl Connection {
+    pub fn new(stream: Stream, client: Client, executor: &'static Executor) -> Connection {
         Connection {
             stream,
             client,
@@ -113,6 +113,7 @@ impl<'w> Connection<'w> {
         {
             parked.end(server);
         }
+        self.client.unwatch(&server.keyspace);
         server.clients.remove(&self.client.shared);
         server.connected.fetch_sub(1, Relaxed);
     }

@@ -25,6 +25,7 @@ pub mod redact;
 pub mod server;
 pub mod slowlog;
 pub mod stats;
+pub mod transaction;
 pub mod version;
 pub mod worker;
 

@@ -33,7 +33,7 @@ pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<I
         }
     };
     // Lives as long as the process, like the thread.
-    let executor: &'static Executor<'static> = Box::leak(Box::new(Executor::new(server, server.stats.worker(index))));
+    let executor: &'static Executor = Box::leak(Box::new(Executor::new(server, server.stats.worker(index))));
     runtime.block_on(async move {
         spawn_local(upkeep(server, executor, index));
         while let Some(incoming) = inbox.recv().await {
@@ -66,7 +66,7 @@ fn register(server: &Server, peer: Peer, worker: usize) -> Arc<Shared> {
 }
 
 /// What happens a few times a second: expired keys go, idle clients are closed.
-async fn upkeep(server: &'static Server, executor: &'static Executor<'static>, index: usize) {
+async fn upkeep(server: &'static Server, executor: &'static Executor, index: usize) {
     let mut ticks = interval(Duration::from_millis(100));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let event_loop = Handle::current().metrics();
@@ -100,7 +100,7 @@ async fn upkeep(server: &'static Server, executor: &'static Executor<'static>, i
 const EXPIRE_BUDGET: usize = 400;
 
 /// Goes once over this worker's shards. Between two steps the event loop serves its clients.
-async fn expire(server: &Server, executor: &Executor<'_>, index: usize, now: i64) {
+async fn expire(server: &Server, executor: &Executor, index: usize, now: i64) {
     for shard in (index..SHARDS).step_by(server.workers) {
         loop {
             let started = server.clock.raw();

@@ -22,6 +22,15 @@ pub struct Event {
     pub name: &'static str,
 }
 
+impl Event {
+    /// Whether it is the value that has changed. What happens to the groups of a stream is no change to those who watch
+    /// the key.
+    #[inline]
+    pub(crate) fn modifies(self) -> bool {
+        self.class != Class::Stream || matches!(self, Event::XADD | Event::XDEL | Event::XTRIM)
+    }
+}
+
 macro_rules! events {
     ($($id:ident = $class:ident $name:literal),* $(,)?) => {
         impl Event {

@@ -15,6 +15,7 @@ use crate::reclaim::Reclaimer;
 use crate::table::{HashTable, prefetch};
 use crate::view::View;
 use crate::waiting::{WaitList, Waiter};
+use crate::watching::{Watch, WatchList};
 
 /// Shards in a keyspace. Many more than cores, so that two commands seldom want the same one.
 pub const SHARDS: usize = 256;
@@ -52,6 +53,8 @@ pub(crate) struct Shard {
     dbs: Vec<Db>,
     /// Those who wait for keys of this shard; no box while there are none.
     waiting: Option<Box<WaitList>>,
+    /// Keys of this shard that are watched; no box while there are none.
+    watched: Option<Box<WatchList>>,
 }
 
 impl Shard {
@@ -80,6 +83,22 @@ impl Shard {
         list.leave(db, key, waiter);
         if list.is_empty() {
             self.waiting = None;
+        }
+    }
+
+    pub(crate) fn watched(&self) -> Option<&WatchList> {
+        self.watched.as_deref()
+    }
+
+    pub(crate) fn watch(&mut self, db: usize, key: &[u8], watch: Arc<Watch>) {
+        self.watched.get_or_insert_default().add(db, key, watch);
+    }
+
+    pub(crate) fn unwatch(&mut self, db: usize, key: &[u8], watch: &Arc<Watch>) {
+        let Some(list) = &mut self.watched else { return };
+        list.remove(db, key, watch);
+        if list.is_empty() {
+            self.watched = None;
         }
     }
 
@@ -287,45 +306,14 @@ impl Keyspace {
         self.shards[self.key(key).shard()].lock().leave(db, key, waiter);
     }
 
-    /// How many keys are waited for, and how many of these by somebody who hears of their removal.
-    pub fn awaited_keys(&self) -> (usize, usize) {
-        let counts = self.shards.iter().filter_map(|shard| shard.lock().waiting().map(WaitList::keys));
-        counts.fold((0, 0), |(keys, removal), (more, of_them)| (keys + more, removal + of_them))
+    /// Lets `look` look at a shard, which is locked for that.
+    pub(crate) fn with_shard(&self, index: usize, look: impl FnOnce(&Shard)) {
+        look(&self.shards[index].lock());
     }
 
-    /// How many keys a database holds; expired ones count until they are found out.
-    pub fn counts(&self, db: usize) -> DbCounts {
-        let mut counts = DbCounts::default();
-        for shard in &self.shards {
-            if let Some(db) = shard.lock().db(db) {
-                counts.keys += db.table.len();
-                counts.expiring += db.expiring;
-                counts.timed += db.timed;
-            }
-        }
-        counts
-    }
-
-    /// Bytes of the tables themselves, without the entries.
-    pub fn table_memory(&self, db: usize) -> usize {
-        self.shards.iter().map(|shard| shard.lock().db(db).map_or(0, |db| db.table.memory())).sum()
-    }
-
-    /// The mean time to live, in milliseconds, of up to about `samples` keys of a database that have an expiry.
-    pub fn mean_ttl(&self, db: usize, now_ms: i64, samples: usize) -> i64 {
-        let (mut sum, mut seen) = (0i64, 0usize);
-        for shard in &self.shards {
-            if seen == samples {
-                break;
-            }
-            let shard = shard.lock();
-            let Some(db) = shard.db(db).filter(|db| db.expiring > 0) else { continue };
-            for expiry in db.table.iter().filter_map(Slot::expiry).take(samples - seen) {
-                sum = sum.saturating_add((expiry - now_ms).max(0));
-                seen += 1;
-            }
-        }
-        sum.checked_div(seen as i64).unwrap_or(0)
+    /// Ends the watch over a key.
+    pub fn unwatch(&self, db: usize, key: &[u8], watch: &Arc<Watch>) {
+        self.shards[self.key(key).shard()].lock().unwatch(db, key, watch);
     }
 
     /// Asks the processor to fetch the page that a key is found through. A hint: skipped when the shard is busy.

@@ -23,6 +23,7 @@ pub mod table;
 mod value;
 mod view;
 mod waiting;
+mod watching;
 pub mod zset;
 
 pub use access::AccessPolicy;
@@ -32,3 +33,4 @@ pub use keyspace::{DbCounts, ExpirySweep, Key, Keyspace, SHARDS};
 pub use value::{Boxed, Collection, PackLimits, Stored, Type, Value, WrongType};
 pub use view::{Entry, Free, Log, Ttl, View};
 pub use waiting::{Served, Waiter};
+pub use watching::Watch;

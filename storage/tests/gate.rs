@@ -73,7 +73,7 @@ fn types_are_kept_apart_and_replaced() {
     assert!(view.edit(&key, 3, Event::APPEND, |_| ((), true)).is_err());
     view.set(&key, NewValue::Int(1), Ttl::Clear, Event::SET);
     drop(view);
-    assert_eq!(keyspace.counts(0).timed, 0);
+    assert_eq!(keyspace.view_none(0, 0).counts(0).timed, 0);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn fields_are_gone_when_their_time_has_come() {
         assert!(view.rename(&key, &keyspace.key(b"h2")));
         assert!(view.rename(&keyspace.key(b"h2"), &key));
     }
-    assert_eq!(keyspace.counts(0).timed, 3);
+    assert_eq!(keyspace.view_none(0, 0).counts(0).timed, 3);
     let mut view = keyspace.view_all(0, 500);
     assert_eq!(len(&mut view, b"h"), Some(501));
     assert_eq!(view.effects.expired_fields, 499);
@@ -100,7 +100,7 @@ fn fields_are_gone_when_their_time_has_come() {
     for shard in 0..storage::SHARDS {
         while !keyspace.expire_shard(shard, 5000, 10).finished {}
     }
-    let counts = keyspace.counts(0);
+    let counts = keyspace.view_none(0, 0).counts(0);
     assert_eq!((counts.keys, counts.timed), (0, 0));
 }
 
@@ -160,7 +160,7 @@ fn those_who_wait_are_served_in_order_and_feed_each_other() {
     park("first", b"a", Some(b"b"));
     park("second", b"a", None);
     park("middle", b"b", Some(b"c"));
-    assert_eq!(keyspace.awaited_keys(), (3, 0));
+    assert_eq!(keyspace.view_none(0, 0).awaited_keys(), (3, 0));
     let key = keyspace.key(b"a");
     for expected in [&["first", "middle", "end"][..], &["second"], &[]] {
         let mut view = keyspace.view_one(0, &key, 0);
@@ -169,6 +169,6 @@ fn those_who_wait_are_served_in_order_and_feed_each_other() {
         drop(view);
         assert_eq!(std::mem::take(&mut *took.lock().expect("unpoisoned")), expected);
     }
-    assert_eq!(keyspace.awaited_keys(), (0, 0));
+    assert_eq!(keyspace.view_none(0, 0).awaited_keys(), (0, 0));
     assert!(keyspace.view_one(0, &key, 0).remove(&key, Free::Now, Event::DEL));
 }

@@ -422,3 +422,34 @@ fn rules_change_under_load() {
         assert_eq!(allowed + denied, 1000);
     }
 }
+
+#[test]
+fn transactions_are_checked_when_queued_and_when_carried_out() {
+    let server = start(&[]);
+    let mut admin = server.connect().unwrap();
+    assert_eq!(call(&mut admin, "ACL SETUSER bob on >pass ~* +@all -del"), OK);
+    let mut bob = connect_as(&server, "bob");
+    converse(
+        &mut bob,
+        &[
+            ("MULTI", OK),
+            ("DEL a", r"-NOPERM User bob has no permissions to run the \'del\' command\r\n"),
+            ("EXEC", r"-EXECABORT Transaction discarded because of previous errors.\r\n"),
+            ("MULTI", OK),
+            ("SET a 1", r"+QUEUED\r\n"),
+            ("SET b 1", r"+QUEUED\r\n"),
+        ],
+    );
+    assert_eq!(call(&mut admin, "ACL SETUSER bob resetkeys ~b"), OK);
+    let changed = "-NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This \
+                   command is no longer allowed for the following reason: no permission to touch the specified keys";
+    assert_eq!(call(&mut bob, "EXEC"), format!(r"*2\r\n{changed}\r\n+OK\r\n"));
+    assert_eq!(call(&mut admin, "EXISTS a b"), r":1\r\n");
+    let latest = admin.call(&["ACL", "LOG", "1"]).unwrap().elements();
+    let fields = latest[0].elements();
+    assert_eq!((fields[5].payload(), fields[7].payload()), (&b"multi"[..], &b"a"[..]));
+    converse(&mut bob, &[("MULTI", OK)]);
+    assert_eq!(call(&mut admin, "ACL SETUSER bob -exec"), OK);
+    let refused = r"-EXECABORT Transaction discarded because of: NOPERM User bob has no permissions to run the \'exec\' command\r\n";
+    converse(&mut bob, &[("EXEC", refused)]);
+}

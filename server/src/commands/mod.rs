@@ -13,6 +13,7 @@ mod server;
 mod sets;
 mod streams;
 mod strings;
+mod transactions;
 mod zsets;
 
 pub(crate) use connection::write_client_line;
@@ -33,5 +34,6 @@ pub const FAMILIES: &[&[Spec]] = &[
     sets::COMMANDS,
     streams::COMMANDS,
     strings::COMMANDS,
+    transactions::COMMANDS,
     zsets::COMMANDS,
 ];

@@ -6,6 +6,8 @@ mod entry;
 mod expire;
 mod serve;
 mod walk;
+mod watch;
+mod whole;
 
 use std::collections::VecDeque;
 
@@ -200,12 +202,18 @@ impl<'k> View<'k> {
         Ok(result)
     }
 
-    /// Changes bytes of a string that others are not to hear of, but which is to be saved.
+    /// Changes bytes of a string, of which no event tells.
     pub fn edit_silently(&mut self, key: &Key<'_>, edit: impl FnOnce(&mut [u8])) -> Result<(), WrongType> {
         let Some(found) = self.find(key) else { return Ok(()) };
         self.table_db(key).table.at_mut(found).edit(0, edit)?;
         self.effects.dirty += 1;
+        self.touch_watches(key);
         Ok(())
+    }
+
+    /// Does as another view does.
+    pub fn take_settings(&mut self, other: &View<'_>) {
+        (self.touch, self.keep_expired) = (other.touch, other.keep_expired);
     }
 
     /// Removes a key. Tells whether it was there.
@@ -282,6 +290,7 @@ impl<'k> View<'k> {
     /// Removes every key of a database. Returns how many there were. Needs all shards.
     pub fn flush(&mut self, db: usize, free: Free) -> usize {
         let mut removed = 0;
+        self.touch_watched(db, &[db]);
         for shard in self.locked.all() {
             let db = shard.db_mut(db);
             removed += db.table.len();
@@ -300,6 +309,8 @@ impl<'k> View<'k> {
 
     /// Exchanges two databases. Needs all shards.
     pub fn swap(&mut self, a: usize, b: usize) {
+        self.touch_watched(a, &[a, b]);
+        self.touch_watched(b, &[a, b]);
         for shard in self.locked.all() {
             shard.swap(a, b);
         }
@@ -436,7 +447,18 @@ impl<'k> View<'k> {
         if self.keyspace.observed() {
             self.effects.events.push(Effect { db: self.db, key: key.bytes.into(), event });
         }
+        if event.modifies() {
+            self.touch_watches(key);
+        }
         self.wake(key);
+    }
+
+    /// Those who watch the key hear that its value has changed.
+    #[inline]
+    fn touch_watches(&mut self, key: &Key<'_>) {
+        if let Some(watched) = self.locked.shard_ref(key.shard()).watched() {
+            watched.touch(self.db, key.bytes);
+        }
     }
 
     /// Those who wait for the key are looked after when the command is over.

@@ -41,7 +41,8 @@ fn auth(cx: &mut Context<'_>) -> CommandResult {
 
 fn log_in(cx: &mut Context<'_>, user: &[u8], password: &[u8]) -> CommandResult {
     let Some(session) = cx.server.acl.log_in(user, password) else {
-        cx.server.note_failed_login(&cx.client.shared, Place::Toplevel, user, cx.args);
+        let place = if cx.nested { Place::Multi } else { Place::Toplevel };
+        cx.server.note_failed_login(&cx.client.shared, place, user, cx.args);
         return Err(Error::fixed("WRONGPASS invalid username-password pair or user is disabled."));
     };
     cx.client.act_for(session);
@@ -148,9 +149,12 @@ fn introduce(cx: &mut Context<'_>) {
 pub(super) const RESET: Spec = Spec::new("reset", 1, reset)
     .doc(Group::Connection, "6.2.0", "O(1)", "Puts the connection back into the state of a new one.")
     .flags(set!(Flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY))
-    .acl(Categories::CONNECTION);
+    .acl(Categories::CONNECTION)
+    .immediate();
 
 fn reset(cx: &mut Context<'_>) -> CommandResult {
+    cx.client.take_transaction();
+    cx.client.unwatch(&cx.server.keyspace);
     let shared = &cx.client.shared;
     cx.server.clients.set_monitor(shared, false);
     shared.name.lock().clear();

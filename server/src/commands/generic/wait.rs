@@ -58,14 +58,14 @@ fn waitaof(cx: &mut Context<'_>) -> CommandResult {
     })
 }
 
-/// Replies at once when there is nothing to wait for, and else at `until_ms`.
+/// Replies at once when there is nothing to wait for or nobody may wait, and else at `until_ms`.
 fn reply_or_wait(
     cx: &mut Context<'_>,
     ready: bool,
     until_ms: Option<i64>,
     answer: impl Fn(&mut Reply),
 ) -> CommandResult {
-    if ready {
+    if ready || cx.nested {
         answer(cx.reply);
     } else {
         let mut later = Reply::new(cx.reply.resp());
