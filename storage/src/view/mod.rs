@@ -309,8 +309,11 @@ impl<'k> View<'k> {
 
     /// Exchanges two databases. Needs all shards.
     pub fn swap(&mut self, a: usize, b: usize) {
-        self.touch_watched(a, &[a, b]);
-        self.touch_watched(b, &[a, b]);
+        // An expired key that takes the place of none is no change.
+        for (watched, other) in [(a, b), (b, a)] {
+            self.expire_watched(watched, other);
+            self.touch_watched(watched, &[a, b]);
+        }
         for shard in self.locked.all() {
             shard.swap(a, b);
         }
