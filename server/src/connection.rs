@@ -234,7 +234,7 @@ impl Connection {
                     self.reader.finish_batch();
                     self.next = 0;
                 }
-                let authenticated = !self.client.session.needs_login();
+                let authenticated = !self.client.session.needs_login() || self.executor.is_logged_in(&mut self.client);
                 let max_bulk = self.executor.server.config.proto_max_bulk_len() as u64;
                 // AUTH changes how the next request is read.
                 self.reader.parse(&Limits { max_bulk, authenticated }, if authenticated { BATCH } else { 1 });

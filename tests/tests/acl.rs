@@ -285,6 +285,10 @@ fn the_default_user_is_who_has_not_logged_in() {
     converse(&mut new, &[("PING", no_auth), ("AUTH wrong", WRONG_PASS), ("AUTH secret", OK), ("PING", r"+PONG\r\n")]);
     assert_eq!(call(&mut old, "PING"), r"+PONG\r\n", "who was in stays in");
     converse(&mut old, &[("RESET", r"+RESET\r\n"), ("PING", no_auth)]);
+    // Strangers may not send much; this one is none any more.
+    let large = "x".repeat(100_000);
+    assert_eq!(call(&mut admin, "ACL SETUSER default nopass"), OK);
+    assert_eq!(old.call(&["SET", "k", &large]).unwrap().payload(), b"OK");
     assert_eq!(call(&mut admin, "ACL SETUSER default -@all +acl +config +auth ~* nopass"), OK);
     converse(&mut old, &[("PING", r"-NOPERM User default has no permissions to run the \'ping\' command\r\n")]);
     assert_eq!(call(&mut admin, "ACL SETUSER default off +@all"), OK);

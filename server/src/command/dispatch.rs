@@ -173,7 +173,7 @@ impl Executor {
 
     /// Whether the client is somebody, after all that has changed about users.
     #[cold]
-    fn is_logged_in(&self, client: &mut Client) -> bool {
+    pub fn is_logged_in(&self, client: &mut Client) -> bool {
         if self.server.acl.refresh(&mut client.session).is_err() {
             // Its user was deleted, so that it is about to be disconnected anyway.
             client.shared.kill();
