@@ -307,8 +307,8 @@ impl Selector {
             let prefix: &[u8] = match (known.access.contains(Access::READ), known.access.contains(Access::WRITE)) {
                 (true, false) => b"%R~",
                 (false, true) => b"%W~",
-                // `~*` would be read as `allkeys`, which allows no patterns beside it.
-                _ if known.pattern == b"*" => b"%RW~",
+                // `~*` will be read as `allkeys`, which is as good, but allows no patterns beside it.
+                _ if known.pattern == b"*" && self.keys.len() > 1 => b"%RW~",
                 _ => b"~",
             };
             [prefix, &known.pattern].concat()
