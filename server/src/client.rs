@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, A
 use std::task::Waker;
 
 use parking_lot::Mutex;
+use protocol::Reply;
 
 use crate::blocking::Parked;
 use crate::command::table::Command;
 use crate::config::Permission;
+use crate::mail::{Bell, Mailbox};
+use crate::pubsub::{Kind, Subscriptions};
 use crate::server::unix_ms;
 
 /// Where a connection came in and from where.
@@ -68,8 +71,11 @@ pub struct Shared {
     killed: AtomicBool,
     /// A blocked client was asked to go on.
     unblocked: AtomicU8,
-    outbox: Mutex<Vec<u8>>,
-    has_mail: AtomicBool,
+    /// What others send it.
+    pub mailbox: Mailbox,
+    /// How many channels, patterns and shard channels it is subscribed to, by [`Kind`].
+    pub subscriptions: [AtomicUsize; Kind::ALL.len()],
+    bell: Arc<Bell>,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -81,7 +87,7 @@ pub enum Unblock {
 }
 
 impl Shared {
-    pub fn new(id: u64, peer: Peer, worker: usize, authenticated: bool) -> Shared {
+    pub fn new(id: u64, peer: Peer, worker: usize, bell: Arc<Bell>, authenticated: bool) -> Shared {
         let now = unix_ms();
         Shared {
             id,
@@ -92,6 +98,7 @@ impl Shared {
             user: Mutex::new(b"default".to_vec()),
             authenticated: authenticated.into(),
             worker: (worker as u32).into(),
+            bell,
             ..Shared::default()
         }
     }
@@ -129,25 +136,16 @@ impl Shared {
         }
     }
 
-    /// Puts bytes behind what the client is being sent.
-    pub fn deliver(&self, bytes: &[u8]) {
-        self.outbox.lock().extend_from_slice(bytes);
-        if !self.has_mail.swap(true, Relaxed) {
+    /// Puts something behind what the client is being sent, from any thread.
+    pub fn push(&self, write: impl FnOnce(&mut Reply)) {
+        if self.mailbox.put(write) {
             self.wake();
         }
     }
 
-    pub(crate) fn has_mail(&self) -> bool {
-        self.has_mail.load(Relaxed)
-    }
-
-    pub(crate) fn take_mail(&self) -> Vec<u8> {
-        self.has_mail.store(false, Relaxed);
-        std::mem::take(&mut *self.outbox.lock())
-    }
-
-    pub(crate) fn mail_len(&self) -> usize {
-        if self.has_mail() { self.outbox.lock().len() } else { 0 }
+    /// Whether it is subscribed to anything.
+    pub fn is_subscriber(&self) -> bool {
+        self.subscriptions.iter().any(|count| count.load(Relaxed) > 0)
     }
 
     pub(crate) fn set_waker(&self, waker: &Waker) {
@@ -157,7 +155,7 @@ impl Shared {
     /// Makes the client's connection look at what changed.
     pub fn wake(&self) {
         if let Some(waker) = &*self.waker.lock() {
-            waker.wake_by_ref();
+            self.bell.ring(waker.clone());
         }
     }
 
@@ -200,11 +198,13 @@ pub struct Client {
     pub closing: bool,
     /// Set by a command that makes the client wait; its reply comes later.
     pub wait: Option<Wait>,
+    pub subscriptions: Subscriptions,
 }
 
 impl Client {
     pub fn new(shared: Arc<Shared>) -> Client {
-        Client { shared, reply_mode: ReplyMode::On, closing: false, wait: None }
+        let subscriptions = Subscriptions::default();
+        Client { shared, reply_mode: ReplyMode::On, closing: false, wait: None, subscriptions }
     }
 
     pub fn id(&self) -> u64 {
@@ -227,6 +227,12 @@ impl Client {
             Permission::Yes => true,
             Permission::Local => self.shared.peer.local,
         }
+    }
+
+    /// Whether it may only change its subscriptions: a client that cannot tell messages from replies.
+    #[inline]
+    pub fn only_listens(&self) -> bool {
+        !self.subscriptions.is_empty() && self.shared.resp.load(Relaxed) == 2
     }
 
     #[inline]
@@ -298,7 +304,7 @@ impl Registry {
     pub fn feed_monitors(&self, line: &[u8]) {
         for client in self.all() {
             if client.monitor.load(Relaxed) {
-                client.deliver(line);
+                client.push(|out| out.raw(line));
             }
         }
     }

@@ -113,6 +113,7 @@ impl<'w> Connection<'w> {
         {
             parked.end(&server.keyspace);
         }
+        server.pubsub.leave_all(&mut self.client);
         server.clients.remove(&self.client.shared);
         server.connected.fetch_sub(1, Relaxed);
     }
@@ -125,15 +126,13 @@ impl<'w> Connection<'w> {
         if self.client.shared.trim.swap(false, Relaxed) && self.reader.is_empty() {
             self.reader.shrink();
             self.reply.shrink();
+            self.client.shared.mailbox.shrink();
         }
         loop {
+            self.take_mail();
             self.carry_out();
             if self.client.shared.is_killed() {
                 return Poll::Ready(Err(Closed));
-            }
-            if self.client.shared.has_mail() {
-                let mail = self.client.shared.take_mail();
-                self.reply.raw(&mail);
             }
             let waiting = self.reply.len();
             if waiting > self.client.shared.output_peak.load(Relaxed) {
@@ -154,6 +153,14 @@ impl<'w> Connection<'w> {
                 return self.poll_waiting_peer(cx);
             }
             ready!(self.poll_read(cx))?;
+        }
+    }
+
+    /// Puts what others have sent behind the replies so far. A client that is about to be closed gets no more.
+    #[inline]
+    fn take_mail(&mut self) {
+        if self.client.shared.mailbox.is_full() && !self.client.closing {
+            self.client.shared.mailbox.take(&mut self.reply);
         }
     }
 
@@ -254,6 +261,8 @@ impl<'w> Connection<'w> {
             }
             clock = self.executor.execute(&mut self.client, args, &mut self.reply, clock);
             self.next += 1;
+            // What a command has sent to its own client comes right behind its reply.
+            self.take_mail();
             if self.client.closing {
                 break;
             }
@@ -330,12 +339,12 @@ impl<'w> Connection<'w> {
     }
 
     fn check_output_limits(&mut self) -> Result<(), Closed> {
-        let waiting = (self.reply.len() + self.client.shared.mail_len()) as u64;
+        let waiting = (self.reply.len() + self.client.shared.mailbox.len()) as u64;
         if waiting == 0 {
             self.soft_limit_since = None;
             return Ok(());
         }
-        let limit = self.executor.server.normal_output_limit();
+        let limit = self.executor.server.output_limit(&self.client.shared);
         let now = unix_ms() / 1000;
         let hard = limit.hard > 0 && waiting >= limit.hard;
         let mut soft = false;

@@ -14,6 +14,8 @@ use crate::client::{Client, Peer, Shared};
 use crate::command::dispatch::Executor;
 use crate::connection::{Connection, Stream};
 use crate::log;
+use crate::mail::Bell;
+use crate::notifications;
 use crate::process;
 use crate::server::{Pause, Server};
 
@@ -35,11 +37,13 @@ pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<I
     // Lives as long as the process, like the thread.
     let executor: &'static Executor<'static> = Box::leak(Box::new(Executor::new(server, server.stats.worker(index))));
     runtime.block_on(async move {
+        let bell = Arc::new(Bell::default());
+        spawn_local(Arc::clone(&bell).answer());
         spawn_local(upkeep(server, executor, index));
         while let Some(incoming) = inbox.recv().await {
             match adopt(incoming) {
                 Ok((stream, peer)) => {
-                    let client = Client::new(register(server, peer, index));
+                    let client = Client::new(register(server, peer, index, &bell));
                     executor.stats.connections.add(1);
                     spawn_local(Connection::new(stream, client, executor).serve());
                 }
@@ -59,9 +63,9 @@ fn adopt(incoming: Incoming) -> std::io::Result<(Stream, Peer)> {
     })
 }
 
-fn register(server: &Server, peer: Peer, worker: usize) -> Arc<Shared> {
+fn register(server: &Server, peer: Peer, worker: usize, bell: &Arc<Bell>) -> Arc<Shared> {
     let authenticated = server.config.requirepass().is_empty();
-    let shared = Arc::new(Shared::new(server.clients.next_id(), peer, worker, authenticated));
+    let shared = Arc::new(Shared::new(server.clients.next_id(), peer, worker, Arc::clone(bell), authenticated));
     server.clients.add(Arc::clone(&shared));
     shared
 }
@@ -105,7 +109,8 @@ async fn expire(server: &Server, executor: &Executor<'_>, index: usize, now: i64
     for shard in (index..SHARDS).step_by(server.workers) {
         loop {
             let started = server.clock.raw();
-            let sweep = server.keyspace.expire_shard(shard, now, EXPIRE_BUDGET);
+            let told = |events: &[_]| notifications::publish(server, events);
+            let sweep = server.keyspace.expire_shard(shard, now, EXPIRE_BUDGET, told);
             let nanos = server.clock.delta_as_nanos(started, server.clock.raw());
             executor.stats.expire_nanos.add(nanos);
             server.observe_latency("expire-cycle", nanos);
@@ -137,12 +142,17 @@ fn look_after_clients(server: &Server, index: usize, now: i64) {
             client.output_peak.store(client.output_buffered.load(Relaxed), Relaxed);
         }
         let idle_ms = now - client.last_active_ms.load(Relaxed);
-        let exempt = [&client.monitor, &client.blocked, &client.held_back].iter().any(|state| state.load(Relaxed));
+        let exempt = [&client.monitor, &client.blocked, &client.held_back].iter().any(|state| state.load(Relaxed))
+            || client.is_subscriber();
+        let output = client.output_memory.load(Relaxed) > 0;
         if timeout_ms > 0 && idle_ms > timeout_ms && !exempt {
             log::verbose!("Closing idle client");
             client.kill();
-        } else if shrinks && idle_ms > TRIM_AFTER_MS && client.query_free.load(Relaxed) > 0 {
+        } else if shrinks && idle_ms > TRIM_AFTER_MS && (client.query_free.load(Relaxed) > 0 || output) {
             client.trim.store(true, Relaxed);
+            client.wake();
+        } else if client.output_buffered.load(Relaxed) > 0 {
+            // It may have reached the soft limit by time alone.
             client.wake();
         }
     }

@@ -13,6 +13,10 @@ pub enum Class {
     Stream = 1 << 6,
     Expired = 1 << 7,
     New = 1 << 8,
+    /// A key was looked for and not found.
+    Miss = 1 << 9,
+    Overwritten = 1 << 10,
+    TypeChanged = 1 << 11,
 }
 
 /// One thing that can happen to a key.
@@ -94,6 +98,9 @@ events! {
     XGROUP_DELCONSUMER = Stream "xgroup-delconsumer",
     EXPIRED = Expired "expired",
     NEW = New "new",
+    KEY_MISS = Miss "keymiss",
+    OVERWRITTEN = Overwritten "overwritten",
+    TYPE_CHANGED = TypeChanged "type_changed",
 }
 
 /// One recorded event.
@@ -114,7 +121,7 @@ pub struct Effects {
     pub expired: u64,
     /// Fields of hashes that have expired.
     pub expired_fields: u64,
-    /// Filled only while somebody observes the keyspace.
+    /// Filled only with what somebody observes.
     pub events: Vec<Effect>,
 }
 

@@ -1,7 +1,7 @@
 //! The shards, their locks and what belongs to all of them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 use ahash::RandomState;
 use crossbeam::utils::CachePadded;
@@ -9,7 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 use crate::access::AccessPolicy;
-use crate::effects::Effects;
+use crate::effects::{Class, Effect, Effects};
 use crate::entry::Slot;
 use crate::reclaim::Reclaimer;
 use crate::table::{HashTable, prefetch};
@@ -104,7 +104,8 @@ pub struct Keyspace {
     pub access: AccessPolicy,
     /// Frees big things in the background.
     pub reclaimer: Reclaimer,
-    observed: AtomicBool,
+    /// The classes of events that are recorded, one bit each.
+    observed: AtomicU16,
 }
 
 /// The locks that one command holds.
@@ -191,7 +192,7 @@ impl Keyspace {
             hasher: RandomState::new(),
             access: AccessPolicy::new(),
             reclaimer: Reclaimer::start(),
-            observed: AtomicBool::new(false),
+            observed: AtomicU16::new(0),
         }
     }
 
@@ -199,13 +200,15 @@ impl Keyspace {
         self.databases
     }
 
-    /// Whether commands record every event, for somebody who wants to hear of them.
-    pub fn observed(&self) -> bool {
-        self.observed.load(Relaxed)
+    /// Whether events of a class are recorded, for somebody who wants to hear of them.
+    #[inline]
+    pub(crate) fn observes(&self, class: Class) -> bool {
+        self.observed.load(Relaxed) & class as u16 != 0
     }
 
-    pub fn set_observed(&self, observed: bool) {
-        self.observed.store(observed, Relaxed);
+    /// Has events of these classes recorded in [`Effects::events`], and no others.
+    pub fn observe(&self, classes: impl IntoIterator<Item = Class>) {
+        self.observed.store(classes.into_iter().fold(0, |all, class| all | class as u16), Relaxed);
     }
 
     #[inline]
@@ -349,8 +352,15 @@ impl Keyspace {
     }
 
     /// One step of the active expiry: looks at one shard's databases and removes what has expired, looking at no more
-    /// than `budget` entries. Returns what that did and whether the shard was looked through to its end.
-    pub fn expire_shard(&self, shard: usize, now_ms: i64, budget: usize) -> ExpirySweep {
+    /// than `budget` entries. Returns what that did and whether the shard was looked through to its end. `told` hears of
+    /// the events while the shard is locked.
+    pub fn expire_shard(
+        &self,
+        shard: usize,
+        now_ms: i64,
+        budget: usize,
+        mut told: impl FnMut(&[Effect]),
+    ) -> ExpirySweep {
         let mut sweep = ExpirySweep::default();
         for db in 0..self.databases {
             if self.shards[shard].lock().db(db).is_none_or(|db| db.expiring == 0 && db.timed == 0) {
@@ -359,6 +369,7 @@ impl Keyspace {
             let mut view = self.view_shard(db, shard, now_ms);
             sweep.finished &= view.sweep_expired(shard, budget);
             view.serve_waiters();
+            told(&std::mem::take(&mut view.effects.events));
             sweep.effects.absorb(view.effects);
         }
         sweep

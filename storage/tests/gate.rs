@@ -98,7 +98,7 @@ fn fields_are_gone_when_their_time_has_come() {
     assert!(!view.exists(&other));
     drop(view);
     for shard in 0..storage::SHARDS {
-        while !keyspace.expire_shard(shard, 5000, 10).finished {}
+        while !keyspace.expire_shard(shard, 5000, 10, |_| {}).finished {}
     }
     let counts = keyspace.counts(0);
     assert_eq!((counts.keys, counts.timed), (0, 0));

@@ -3,7 +3,7 @@
 use protocol::{Args, Reply};
 use storage::{Key, View};
 
-use crate::client::Client;
+use crate::client::{Client, ReplyMode};
 use crate::command::error::Error;
 use crate::command::table::Command;
 use crate::server::Server;
@@ -87,6 +87,15 @@ impl<'a> Context<'a> {
         self.reply.simple("HELP");
         self.reply.simple("    This list.");
         Ok(())
+    }
+
+    /// Puts what others have sent to this client before what is replied from here on. Not where replies are cut off
+    /// again, which would lose it.
+    pub fn take_mail(&mut self) {
+        let mailbox = &self.client.shared.mailbox;
+        if mailbox.is_full() && self.client.reply_mode == ReplyMode::On {
+            mailbox.take(self.reply);
+        }
     }
 
     /// A second view, of the whole keyspace or another set of keys, for commands that take no keys of their own. The

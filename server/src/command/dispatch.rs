@@ -12,9 +12,11 @@ use crate::client::{Client, ReplyMode};
 use crate::command::context::Context;
 use crate::command::error::{Error, shown};
 use crate::command::keys::{self, KeysAt};
-use crate::command::spec::{BeginSearch, FindKeys, Flags};
+use crate::command::spec::{BeginSearch, FindKeys, Flags, KeyFlags};
 use crate::command::table::{Command, CommandTable};
 use crate::log;
+use crate::notifications;
+use crate::pubsub;
 use crate::server::{Pause, Server, unix_nanos};
 use crate::stats::WorkerStats;
 
@@ -140,6 +142,13 @@ impl<'a> Executor<'a> {
         if command.spec.flags.contains(Flags::DENYOOM) && self.server.out_of_memory() {
             return Some(Error::fixed("OOM command not allowed when used memory > 'maxmemory'."));
         }
+        if client.only_listens() && !pubsub::allowed_to_listeners(command) {
+            return Some(Error::new(format!(
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \
+                 this context",
+                command.full_name
+            )));
+        }
         None
     }
 
@@ -181,6 +190,8 @@ impl<'a> Executor<'a> {
         }));
         let Context { db, reply, client, .. } = cx;
         self.stats.took_effect(&db.effects);
+        // While the keys are still locked: whoever changes one of them later is heard of later.
+        notifications::publish(server, &db.effects.events);
         drop(db);
         let result = result.unwrap_or_else(|_| {
             log::warning!("A command panicked, which is a bug: {}", crate::monitor::quoted(command, args));
@@ -271,6 +282,8 @@ fn lock<'a>(server: &'a Server, command: &Command, client: &Client, args: Args<'
     }
     match spec.keys {
         [] => keyspace.view_none(db, now_ms),
+        // Shard channels are declared as keys are, but are none.
+        [one] if one.flags.contains(KeyFlags::NOT_KEY) => keyspace.view_none(db, now_ms),
         [one] => match (one.begin, one.find) {
             // The usual case: one key at a fixed place.
             (BeginSearch::Index(at), FindKeys::Range { last: 0, .. }) => {

@@ -97,7 +97,7 @@ impl<'k> View<'k> {
         let found = self.find(key);
         match found {
             Some(_) => self.effects.hits += 1,
-            None => self.effects.misses += 1,
+            None => self.missed(key),
         }
         let handle = found?;
         let (touch, keyspace, now_ms) = (self.touch, self.keyspace, self.now_ms);
@@ -425,6 +425,12 @@ impl<'k> View<'k> {
         }
     }
 
+    /// Counts and tells that somebody has looked for a key in vain.
+    fn missed(&mut self, key: &Key<'_>) {
+        self.effects.misses += 1;
+        self.tell(key, Event::KEY_MISS);
+    }
+
     #[inline]
     fn changed(&mut self, key: &Key<'_>, event: Event) {
         self.effects.dirty += 1;
@@ -433,14 +439,20 @@ impl<'k> View<'k> {
 
     #[inline]
     fn record(&mut self, key: &Key<'_>, event: Event) {
-        if self.keyspace.observed() {
-            self.effects.events.push(Effect { db: self.db, key: key.bytes.into(), event });
-        }
+        self.tell(key, event);
         let db = self.db;
         if let Some(waiting) = self.locked.shard_ref(key.shard()).waiting()
             && waiting.contains(db, key.bytes)
         {
             self.ready.push_back((db, key.bytes.into()));
+        }
+    }
+
+    /// Lets those who observe events of this class hear of it.
+    #[inline]
+    fn tell(&mut self, key: &Key<'_>, event: Event) {
+        if self.keyspace.observes(event.class) {
+            self.effects.events.push(Effect { db: self.db, key: key.bytes.into(), event });
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Walking over keys, and picking one at random.
 
 use super::{View, is_expired};
-use crate::effects::Effects;
+use crate::effects::{Effect, Effects};
 use crate::keyspace::{Keyspace, SHARDS};
 use crate::value::Type;
 
@@ -46,13 +46,14 @@ impl View<'_> {
 
 impl Keyspace {
     /// A key of a database, each with the same chance. Keys that turn out to be expired are removed, which `effects`
-    /// records.
+    /// records and `told` hears of while their shard is locked.
     pub fn random_key(
         &self,
         db: usize,
         now_ms: i64,
         mut random: impl FnMut() -> u64,
         effects: &mut Effects,
+        mut told: impl FnMut(&[Effect]),
     ) -> Option<Vec<u8>> {
         // A shard is chosen by its share of the keys; expiry may empty it meanwhile, then another is chosen.
         loop {
@@ -65,6 +66,7 @@ impl Keyspace {
                 let keys = view.locked.shard(shard).db(db).map_or(0, |db| db.table.len());
                 if at < keys {
                     let key = view.random_in_shard(shard, &mut random);
+                    told(&std::mem::take(&mut view.effects.events));
                     effects.absorb(view.effects);
                     if key.is_some() {
                         return key;

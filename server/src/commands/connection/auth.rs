@@ -127,6 +127,9 @@ fn hello(cx: &mut Context<'_>) -> CommandResult {
 
 /// Goes over to another version of the protocol, from this reply on.
 fn speak(cx: &mut Context<'_>, resp: Resp) {
+    // What waits was written in the old version.
+    cx.take_mail();
+    cx.client.shared.mailbox.set_resp(resp);
     cx.reply.set_resp(resp);
     cx.client.shared.resp.store(resp_number(resp), Relaxed);
 }
@@ -165,6 +168,7 @@ pub(super) const RESET: Spec = Spec::new("reset", 1, reset)
     .acl(Categories::CONNECTION);
 
 fn reset(cx: &mut Context<'_>) -> CommandResult {
+    cx.server.pubsub.leave_all(cx.client);
     let shared = &cx.client.shared;
     cx.server.clients.set_monitor(shared, false);
     shared.name.lock().clear();

@@ -1,0 +1,56 @@
+//! Keyspace notifications: what happens to keys, as messages.
+
+use storage::{Class, Effect};
+
+use crate::config::NotifyFlags;
+use crate::server::Server;
+
+/// The letters' flags and the classes of events that they stand for. Nothing here evicts keys or loads modules yet.
+const CLASSES: [(NotifyFlags, Class); 12] = [
+    (NotifyFlags::GENERIC, Class::Generic),
+    (NotifyFlags::STRING, Class::String),
+    (NotifyFlags::LIST, Class::List),
+    (NotifyFlags::SET, Class::Set),
+    (NotifyFlags::HASH, Class::Hash),
+    (NotifyFlags::ZSET, Class::Zset),
+    (NotifyFlags::STREAM, Class::Stream),
+    (NotifyFlags::EXPIRED, Class::Expired),
+    (NotifyFlags::NEW, Class::New),
+    (NotifyFlags::KEY_MISS, Class::Miss),
+    (NotifyFlags::OVERWRITTEN, Class::Overwritten),
+    (NotifyFlags::TYPE_CHANGED, Class::TypeChanged),
+];
+
+/// The classes of events that are to be observed: none, unless there is a kind of channel to tell them on.
+pub fn wanted(flags: NotifyFlags) -> impl Iterator<Item = Class> {
+    let told = flags.intersects(NotifyFlags::KEYSPACE | NotifyFlags::KEYEVENT);
+    CLASSES.into_iter().filter(move |(flag, _)| told && flags.contains(*flag)).map(|(_, class)| class)
+}
+
+/// Publishes events in their order.
+#[inline]
+pub fn publish(server: &Server, events: &[Effect]) {
+    if !events.is_empty() && server.pubsub.has_listeners() {
+        publish_all(server, events);
+    }
+}
+
+#[cold]
+fn publish_all(server: &Server, events: &[Effect]) {
+    let flags = server.config.notify_keyspace_events();
+    for Effect { db, key, event } in events {
+        let name = event.name.as_bytes();
+        if flags.contains(NotifyFlags::KEYSPACE) {
+            server.pubsub.publish(&channel("keyspace", *db, key), name, None);
+        }
+        if flags.contains(NotifyFlags::KEYEVENT) {
+            server.pubsub.publish(&channel("keyevent", *db, name), key, None);
+        }
+    }
+}
+
+fn channel(kind: &str, db: usize, about: &[u8]) -> Vec<u8> {
+    let mut name = format!("__{kind}@{db}__:").into_bytes();
+    name.extend_from_slice(about);
+    name
+}
