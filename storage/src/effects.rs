@@ -41,7 +41,6 @@ events! {
     SETBIT = String "setbit",
     PFADD = String "pfadd",
     INCRBY = String "incrby",
-    DECRBY = String "decrby",
     INCRBYFLOAT = String "incrbyfloat",
     DEL = Generic "del",
     EXPIRE = Generic "expire",

@@ -206,6 +206,12 @@ impl Keyspace {
         self.observed.load(Relaxed) & class as u16 != 0
     }
 
+    /// Whether it is recorded when a value is replaced by another.
+    #[inline]
+    pub(crate) fn observes_replacing(&self) -> bool {
+        self.observed.load(Relaxed) & (Class::Overwritten as u16 | Class::TypeChanged as u16) != 0
+    }
+
     /// Has events of these classes recorded in [`Effects::events`], and no others.
     pub fn observe(&self, classes: impl IntoIterator<Item = Class>) {
         self.observed.store(classes.into_iter().fold(0, |all, class| all | class as u16), Relaxed);
