@@ -184,10 +184,19 @@ pub enum ReplyMode {
 pub struct Wait {
     /// Unix milliseconds; `None` waits for ever.
     pub until_ms: Option<i64>,
+    /// When to try again in between.
+    pub retry_ms: Option<i64>,
     /// The reply when the time is over.
     pub reply: Vec<u8>,
     /// What may end the wait before.
     pub parked: Option<Arc<Parked>>,
+}
+
+impl Wait {
+    /// When something is to be done about it at the latest.
+    pub fn next_ms(&self) -> Option<i64> {
+        self.until_ms.into_iter().chain(self.retry_ms).min()
+    }
 }
 
 /// A client as its own connection sees it.

@@ -267,7 +267,7 @@ impl<'w> Connection<'w> {
                 break;
             }
             if let Some(wait) = &self.client.wait {
-                self.timer = Some(sleep_until(wait.until_ms));
+                self.timer = Some(sleep_until(wait.next_ms()));
                 self.client.shared.wait_is_timed.store(wait.until_ms.is_some(), Relaxed);
                 self.client.shared.blocked.store(true, Relaxed);
                 self.executor.server.blocked.fetch_add(1, Relaxed);
@@ -293,6 +293,9 @@ impl<'w> Connection<'w> {
         }
         let served = self.client.wait.as_ref().and_then(|wait| wait.parked.as_ref()).is_some_and(|p| p.is_served());
         let unblocked = self.client.shared.take_unblocked();
+        if over && !served && unblocked.is_none() && self.try_again() {
+            return true;
+        }
         if !over && !served && unblocked.is_none() {
             return false;
         }
@@ -304,6 +307,21 @@ impl<'w> Connection<'w> {
             _ => Ok(wait.reply),
         });
         self.executor.finish(&self.client, outcome, &mut self.reply);
+        true
+    }
+
+    /// Tries the command once more if its time has not come yet. Tells whether that was so.
+    fn try_again(&mut self) -> bool {
+        let executor = self.executor;
+        let Some(wait) = &mut self.client.wait else { return false };
+        let (now_ms, Some(parked)) = (executor.refresh_clock(), &wait.parked) else { return false };
+        if wait.retry_ms.is_none() || wait.until_ms.is_some_and(|until_ms| until_ms <= now_ms) {
+            return false;
+        }
+        let keyspace = &executor.server.keyspace;
+        wait.retry_ms = parked.try_again(keyspace, now_ms, |effects| executor.stats.took_effect(effects));
+        // Where it was served, the next look at it finds out.
+        self.timer = Some(sleep_until(wait.next_ms()));
         true
     }
 

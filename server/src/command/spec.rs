@@ -236,6 +236,12 @@ impl KeySpec {
         KeySpec { begin: BeginSearch::Keyword(keyword, from), ..KeySpec::at(0, flags) }
     }
 
+    /// The first half of the arguments behind a keyword, which is looked for from the argument at `from` on.
+    pub const fn first_half(keyword: &'static str, from: i32, flags: KeyFlags) -> KeySpec {
+        let find = FindKeys::Range { last: -1, step: 1, limit: 2 };
+        KeySpec { find, ..KeySpec::behind(keyword, from, flags) }
+    }
+
     pub const fn note(self, notes: &'static str) -> KeySpec {
         KeySpec { notes: Some(notes), ..self }
     }

@@ -12,6 +12,7 @@ mod lists;
 mod pubsub;
 mod server;
 mod sets;
+mod streams;
 mod strings;
 mod zsets;
 
@@ -30,6 +31,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     pubsub::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,
+    streams::COMMANDS,
     strings::COMMANDS,
     zsets::COMMANDS,
 ];

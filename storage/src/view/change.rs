@@ -16,6 +16,7 @@ use crate::value::{Stored, WrongType};
 pub struct Log {
     dirty: u64,
     changed: bool,
+    wakes: bool,
     events: SmallVec<[Event; 2]>,
 }
 
@@ -30,6 +31,17 @@ impl Log {
     /// The collection's bytes were changed, but nobody is to hear of it.
     pub fn silently(&mut self) {
         self.changed = true;
+    }
+
+    /// Those who wait for the key have something to look at, though no event tells of it.
+    pub fn wake(&mut self) {
+        self.wakes = true;
+    }
+
+    /// The collection was changed in so many places, for which there is no event.
+    pub fn changed_quietly(&mut self, places: usize) {
+        self.changed = true;
+        self.dirty += places as u64;
     }
 }
 
@@ -124,6 +136,9 @@ impl View<'_> {
 
     fn record_log(&mut self, key: &Key<'_>, log: Log) {
         self.effects.dirty += log.dirty;
+        if log.wakes {
+            self.wake(key);
+        }
         for event in log.events {
             self.record(key, event);
         }

@@ -484,6 +484,12 @@ impl<'k> View<'k> {
     #[inline]
     fn record(&mut self, key: &Key<'_>, event: Event) {
         self.tell(key, event);
+        self.wake(key);
+    }
+
+    /// Those who wait for the key are looked after when the command is over.
+    #[inline]
+    fn wake(&mut self, key: &Key<'_>) {
         let db = self.db;
         if let Some(waiting) = self.locked.shard_ref(key.shard()).waiting()
             && waiting.contains(db, key.bytes)
