@@ -138,11 +138,15 @@ impl<'w> Connection<'w> {
             if waiting > self.client.shared.output_peak.load(Relaxed) {
                 self.client.shared.output_peak.store(waiting, Relaxed);
             }
+            // Before anything is written: of what is too much, nothing is sent.
+            self.check_output_limits()?;
             self.poll_flush(cx)?;
+            if self.reply.is_empty() {
+                self.soft_limit_since = None;
+            }
             if self.client.closing && self.reply.is_empty() {
                 return Poll::Ready(Err(Closed));
             }
-            self.check_output_limits()?;
             // Only a timer that has been polled wakes, which the one just set has not been.
             if self.timer.is_some() && self.poll_wait(cx) {
                 continue;
@@ -363,10 +367,10 @@ impl<'w> Connection<'w> {
             return Ok(());
         }
         let limit = self.executor.server.output_limit(&self.client.shared);
-        let now = unix_ms() / 1000;
         let hard = limit.hard > 0 && waiting >= limit.hard;
         let mut soft = false;
         if limit.soft > 0 && waiting >= limit.soft {
+            let now = unix_ms() / 1000;
             let since = *self.soft_limit_since.get_or_insert(now);
             soft = now - since > limit.soft_seconds as i64;
         } else {

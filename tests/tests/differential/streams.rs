@@ -112,7 +112,13 @@ pub fn streams(random: &mut StdRng) -> Request {
         ),
         9 => one_of(
             random,
-            &["xpending K G", "xpending K G - + 10", "xpending K G I I N C", "xpending K G idle 0 - + N", "xpending K G"],
+            &[
+                "xpending K G",
+                "xpending K G - + 10",
+                "xpending K G I I N C",
+                "xpending K G idle 0 - + N",
+                "xpending K G",
+            ],
             &[],
         ),
         10 => one_of(
@@ -130,7 +136,13 @@ pub fn streams(random: &mut StdRng) -> Request {
         ),
         _ => one_of(
             random,
-            &["xinfo stream K", "xinfo stream K full", "xinfo stream K full count N", "xinfo groups K", "xinfo consumers K G"],
+            &[
+                "xinfo stream K",
+                "xinfo stream K full",
+                "xinfo stream K full count N",
+                "xinfo groups K",
+                "xinfo consumers K G",
+            ],
             &[],
         ),
     }
