@@ -129,6 +129,11 @@ pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl 
     if command.serve(&mut cx.db, cx.reply, false)? {
         return Ok(());
     }
+    if cx.nested {
+        // As if the time were over at once.
+        command.timed_out(cx.reply);
+        return Ok(());
+    }
     let keyspace = &cx.server.keyspace;
     let resp = cx.reply.resp();
     let mut timed_out = Reply::new(resp);
@@ -146,7 +151,8 @@ pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl 
         let waiter: Arc<dyn Waiter> = parked.clone();
         cx.db.park(&keyspace.key(key), waiter);
     }
-    cx.client.wait = Some(Wait { until_ms, retry_ms, reply: timed_out.to_vec(), parked: Some(parked) });
+    cx.client.wait =
+        Some(Wait { until_ms, retry_ms, reply: timed_out.to_vec(), parked: Some(parked), ..Wait::default() });
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use crate::config::Permission;
 use crate::mail::{Bell, Mailbox};
 use crate::pubsub::{Kind, Subscriptions};
 use crate::server::unix_ms;
+use crate::transaction::{Transaction, Watching};
 
 /// Where a connection came in and from where.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +65,11 @@ pub struct Shared {
     pub net_in: AtomicU64,
     pub net_out: AtomicU64,
     pub commands: AtomicU64,
+    /// Commands queued since MULTI, plus one.
+    pub queued: AtomicUsize,
+    pub transaction_memory: AtomicUsize,
+    /// Keys that are watched.
+    pub watched: AtomicUsize,
     pub worker: AtomicU32,
     /// Asked to give back the memory of its buffers.
     pub trim: AtomicBool,
@@ -190,6 +196,8 @@ pub struct Wait {
     pub reply: Vec<u8>,
     /// What may end the wait before.
     pub parked: Option<Arc<Parked>>,
+    /// How long the command has worked so far.
+    pub spent_nanos: u64,
 }
 
 impl Wait {
@@ -208,12 +216,22 @@ pub struct Client {
     /// Set by a command that makes the client wait; its reply comes later.
     pub wait: Option<Wait>,
     pub subscriptions: Subscriptions,
+    /// What has been queued since MULTI.
+    pub transaction: Option<Box<Transaction>>,
+    pub watching: Option<Box<Watching>>,
 }
 
 impl Client {
     pub fn new(shared: Arc<Shared>) -> Client {
-        let subscriptions = Subscriptions::default();
-        Client { shared, reply_mode: ReplyMode::On, closing: false, wait: None, subscriptions }
+        Client {
+            shared,
+            reply_mode: ReplyMode::On,
+            closing: false,
+            wait: None,
+            subscriptions: Subscriptions::default(),
+            transaction: None,
+            watching: None,
+        }
     }
 
     pub fn id(&self) -> u64 {
@@ -255,7 +273,9 @@ impl Client {
 pub struct Registry {
     clients: Mutex<BTreeMap<u64, Arc<Shared>>>,
     next_id: AtomicU64,
-    monitors: AtomicUsize,
+    /// Those who see all commands.
+    monitors: Mutex<Vec<Arc<Shared>>>,
+    monitor_count: AtomicUsize,
 }
 
 impl Registry {
@@ -269,9 +289,7 @@ impl Registry {
     }
 
     pub fn remove(&self, client: &Shared) {
-        if client.monitor.load(Relaxed) {
-            self.monitors.fetch_sub(1, Relaxed);
-        }
+        self.remove_monitor(client);
         self.clients.lock().remove(&client.id);
     }
 
@@ -292,29 +310,30 @@ impl Registry {
         self.clients.lock().values().cloned().collect()
     }
 
-    /// Starts or stops a client's feed of all commands.
-    pub fn set_monitor(&self, client: &Shared, on: bool) {
-        if client.monitor.swap(on, Relaxed) != on {
-            if on {
-                self.monitors.fetch_add(1, Relaxed);
-            } else {
-                self.monitors.fetch_sub(1, Relaxed);
-            }
+    /// Has a client see all commands.
+    pub fn add_monitor(&self, client: &Arc<Shared>) {
+        if !client.monitor.swap(true, Relaxed) {
+            self.monitors.lock().push(client.clone());
+            self.monitor_count.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub fn remove_monitor(&self, client: &Shared) {
+        if client.monitor.swap(false, Relaxed) {
+            self.monitors.lock().retain(|other| other.id != client.id);
+            self.monitor_count.fetch_sub(1, Relaxed);
         }
     }
 
     /// Whether anybody watches.
     #[inline]
     pub fn monitored(&self) -> bool {
-        self.monitors.load(Relaxed) > 0
+        self.monitor_count.load(Relaxed) > 0
     }
 
-    /// Sends a line to every client that watches.
-    pub fn feed_monitors(&self, line: &[u8]) {
-        for client in self.all() {
-            if client.monitor.load(Relaxed) {
-                client.push(|out| out.raw(line));
-            }
-        }
+    /// Sends a line to every client that watches, but for one.
+    pub fn feed_monitors(&self, line: &[u8], but: u64) {
+        let monitors = self.monitors.lock();
+        monitors.iter().filter(|client| client.id != but).for_each(|client| client.push(|out| out.raw(line)));
     }
 }

@@ -23,6 +23,8 @@ use crate::server::{Pause, unix_ms};
 
 /// Requests that are parsed ahead of being carried out.
 const BATCH: usize = 64;
+/// So much output is sent, or found to be too much, before more is made.
+const OUTPUT_AT_ONCE: usize = 1 << 20;
 /// Pieces of output that go into one system call.
 const PIECES: usize = 16;
 
@@ -63,10 +65,10 @@ impl Stream {
 }
 
 /// See the module's description.
-pub struct Connection<'w> {
+pub struct Connection {
     stream: Stream,
     client: Client,
-    executor: &'w Executor<'w>,
+    executor: &'static Executor,
     reader: RequestReader,
     reply: Reply,
     /// The next request of the batch to be carried out.
@@ -80,8 +82,8 @@ pub struct Connection<'w> {
 /// The connection is over.
 struct Closed;
 
-impl<'w> Connection<'w> {
-    pub fn new(stream: Stream, client: Client, executor: &'w Executor<'w>) -> Connection<'w> {
+impl Connection {
+    pub fn new(stream: Stream, client: Client, executor: &'static Executor) -> Connection {
         Connection {
             stream,
             client,
@@ -114,6 +116,7 @@ impl<'w> Connection<'w> {
             parked.end(&server.keyspace);
         }
         server.pubsub.leave_all(&mut self.client);
+        self.client.unwatch(&server.keyspace);
         server.clients.remove(&self.client.shared);
         server.connected.fetch_sub(1, Relaxed);
     }
@@ -147,6 +150,9 @@ impl<'w> Connection<'w> {
             if self.client.closing && self.reply.is_empty() {
                 return Poll::Ready(Err(Closed));
             }
+            if self.has_more_to_do() {
+                continue;
+            }
             // Only a timer that has been polled wakes, which the one just set has not been.
             if self.timer.is_some() && self.poll_wait(cx) {
                 continue;
@@ -166,6 +172,11 @@ impl<'w> Connection<'w> {
         if self.client.shared.mailbox.is_full() && !self.client.closing {
             self.client.shared.mailbox.take(&mut self.reply);
         }
+    }
+
+    /// Whether requests that have arrived were left for later because there was so much to send.
+    fn has_more_to_do(&self) -> bool {
+        self.timer.is_none() && !self.client.closing && self.next < self.reader.len()
     }
 
     /// While the client waits, its leaving must still be noticed.
@@ -217,7 +228,8 @@ impl<'w> Connection<'w> {
         shared.query_free.store(self.reader.free(), Relaxed);
         shared.last_active_ms.store(self.executor.refresh_clock(), Relaxed);
         let limit = self.executor.server.config.query_buffer_limit();
-        if self.reader.buffered() as i64 > limit {
+        let held = self.reader.unparsed() + shared.transaction_memory.load(Relaxed);
+        if held as i64 > limit {
             log::warning!("Closing client that reached max query buffer length: id={}", shared.id);
             stats.query_limit_disconnections.add(1);
             return Poll::Ready(Err(Closed));
@@ -248,6 +260,9 @@ impl<'w> Connection<'w> {
                 self.executor.prefetch(&self.client, &self.reader);
             }
             self.carry_out_batch();
+            if self.has_more_to_do() {
+                return;
+            }
         }
     }
 
@@ -275,6 +290,9 @@ impl<'w> Connection<'w> {
                 self.client.shared.wait_is_timed.store(wait.until_ms.is_some(), Relaxed);
                 self.client.shared.blocked.store(true, Relaxed);
                 self.executor.server.blocked.fetch_add(1, Relaxed);
+                break;
+            }
+            if self.reply.len() >= OUTPUT_AT_ONCE {
                 break;
             }
         }
@@ -310,7 +328,9 @@ impl<'w> Connection<'w> {
             Some(Unblock::Error) => Err(Error::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK")),
             _ => Ok(wait.reply),
         });
-        self.executor.finish(&self.client, outcome, &mut self.reply);
+        // The request that waited is the last one that was carried out.
+        let args = self.reader.request(self.next - 1);
+        self.executor.finish(&mut self.client, args, wait.spent_nanos, outcome, &mut self.reply);
         true
     }
 

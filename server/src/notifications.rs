@@ -1,6 +1,6 @@
 //! Keyspace notifications: what happens to keys, as messages.
 
-use storage::{Class, Effect};
+use storage::{Class, Event};
 
 use crate::config::NotifyFlags;
 use crate::server::Server;
@@ -27,25 +27,18 @@ pub fn wanted(flags: NotifyFlags) -> impl Iterator<Item = Class> {
     CLASSES.into_iter().filter(move |(flag, _)| told && flags.contains(*flag)).map(|(_, class)| class)
 }
 
-/// Publishes events in their order.
-#[inline]
-pub fn publish(server: &Server, events: &[Effect]) {
-    if !events.is_empty() && server.pubsub.has_listeners() {
-        publish_all(server, events);
+/// Publishes an event. Called while the key is locked, so that whoever changes it next is heard of next.
+pub fn publish(server: &Server, db: usize, key: &[u8], event: Event) {
+    if !server.pubsub.has_listeners() {
+        return;
     }
-}
-
-#[cold]
-fn publish_all(server: &Server, events: &[Effect]) {
     let flags = server.config.notify_keyspace_events();
-    for Effect { db, key, event } in events {
-        let name = event.name.as_bytes();
-        if flags.contains(NotifyFlags::KEYSPACE) {
-            server.pubsub.publish(&channel("keyspace", *db, key), name, None);
-        }
-        if flags.contains(NotifyFlags::KEYEVENT) {
-            server.pubsub.publish(&channel("keyevent", *db, name), key, None);
-        }
+    let name = event.name.as_bytes();
+    if flags.contains(NotifyFlags::KEYSPACE) {
+        server.pubsub.publish(&channel("keyspace", db, key), name, None);
+    }
+    if flags.contains(NotifyFlags::KEYEVENT) {
+        server.pubsub.publish(&channel("keyevent", db, name), key, None);
     }
 }
 

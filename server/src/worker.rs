@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use storage::SHARDS;
+use storage::{SHARDS, SweepAt};
 use tokio::runtime::{Builder, Handle, LocalOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_local;
@@ -15,7 +15,6 @@ use crate::command::dispatch::Executor;
 use crate::connection::{Connection, Stream};
 use crate::log;
 use crate::mail::Bell;
-use crate::notifications;
 use crate::process;
 use crate::server::{Pause, Server};
 
@@ -35,7 +34,7 @@ pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<I
         }
     };
     // Lives as long as the process, like the thread.
-    let executor: &'static Executor<'static> = Box::leak(Box::new(Executor::new(server, server.stats.worker(index))));
+    let executor: &'static Executor = Box::leak(Box::new(Executor::new(server, server.stats.worker(index))));
     runtime.block_on(async move {
         let bell = Arc::new(Bell::default());
         spawn_local(Arc::clone(&bell).answer());
@@ -71,7 +70,7 @@ fn register(server: &Server, peer: Peer, worker: usize, bell: &Arc<Bell>) -> Arc
 }
 
 /// What happens a few times a second: expired keys go, idle clients are closed.
-async fn upkeep(server: &'static Server, executor: &'static Executor<'static>, index: usize) {
+async fn upkeep(server: &'static Server, executor: &'static Executor, index: usize) {
     let mut ticks = interval(Duration::from_millis(100));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let event_loop = Handle::current().metrics();
@@ -105,21 +104,19 @@ async fn upkeep(server: &'static Server, executor: &'static Executor<'static>, i
 const EXPIRE_BUDGET: usize = 400;
 
 /// Goes once over this worker's shards. Between two steps the event loop serves its clients.
-async fn expire(server: &Server, executor: &Executor<'_>, index: usize, now: i64) {
+async fn expire(server: &Server, executor: &Executor, index: usize, now: i64) {
     for shard in (index..SHARDS).step_by(server.workers) {
-        loop {
+        let mut at = Some(SweepAt::default());
+        while let Some(from) = at {
             let started = server.clock.raw();
-            let told = |events: &[_]| notifications::publish(server, events);
-            let sweep = server.keyspace.expire_shard(shard, now, EXPIRE_BUDGET, told);
+            let sweep = server.keyspace.expire_shard(shard, from, now, EXPIRE_BUDGET);
             let nanos = server.clock.delta_as_nanos(started, server.clock.raw());
             executor.stats.expire_nanos.add(nanos);
             server.observe_latency("expire-cycle", nanos);
             executor.stats.took_effect(&sweep.effects);
-            if sweep.effects.expired | sweep.effects.expired_fields > 0 {
+            at = sweep.next;
+            if at.is_some() || sweep.effects.expired | sweep.effects.expired_fields > 0 {
                 tokio::task::yield_now().await;
-            }
-            if sweep.finished {
-                break;
             }
         }
     }
@@ -141,6 +138,11 @@ fn look_after_clients(server: &Server, index: usize, now: i64) {
             client.output_peak_since_ms.store(now, Relaxed);
             client.output_peak.store(client.output_buffered.load(Relaxed), Relaxed);
         }
+        // A client that neither reads nor writes does not find out itself that its time is over.
+        let soft_limit = server.output_limit(&client).soft;
+        if soft_limit > 0 && client.output_buffered.load(Relaxed) as u64 >= soft_limit {
+            client.wake();
+        }
         let idle_ms = now - client.last_active_ms.load(Relaxed);
         let exempt = [&client.monitor, &client.blocked, &client.held_back].iter().any(|state| state.load(Relaxed))
             || client.is_subscriber();
@@ -150,9 +152,6 @@ fn look_after_clients(server: &Server, index: usize, now: i64) {
             client.kill();
         } else if shrinks && idle_ms > TRIM_AFTER_MS && (client.query_free.load(Relaxed) > 0 || output) {
             client.trim.store(true, Relaxed);
-            client.wake();
-        } else if client.output_buffered.load(Relaxed) > 0 {
-            // It may have reached the soft limit by time alone.
             client.wake();
         }
     }

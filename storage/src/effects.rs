@@ -26,6 +26,15 @@ pub struct Event {
     pub name: &'static str,
 }
 
+impl Event {
+    /// Whether it is the value that has changed. What happens to the groups of a stream is no change to those who watch
+    /// the key.
+    #[inline]
+    pub(crate) fn modifies(self) -> bool {
+        self.class != Class::Stream || matches!(self, Event::XADD | Event::XDEL | Event::XTRIM)
+    }
+}
+
 macro_rules! events {
     ($($id:ident = $class:ident $name:literal),* $(,)?) => {
         impl Event {
@@ -102,15 +111,11 @@ events! {
     TYPE_CHANGED = TypeChanged "type_changed",
 }
 
-/// One recorded event.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Effect {
-    pub db: usize,
-    pub key: Box<[u8]>,
-    pub event: Event,
-}
+/// Hears of events as they happen, in their order, while the key's shard is locked: of the database, the key and the
+/// event. Must not touch the keyspace.
+pub type Observer = Box<dyn Fn(usize, &[u8], Event) + Send + Sync>;
 
-/// What one command did, in order.
+/// What one command did.
 #[derive(Default)]
 pub struct Effects {
     /// Changes, as `rdb_changes_since_last_save` counts them: what expires is none.
@@ -120,8 +125,6 @@ pub struct Effects {
     pub expired: u64,
     /// Fields of hashes that have expired.
     pub expired_fields: u64,
-    /// Filled only with what somebody observes.
-    pub events: Vec<Effect>,
 }
 
 impl Effects {
@@ -132,6 +135,5 @@ impl Effects {
         self.misses += other.misses;
         self.expired += other.expired;
         self.expired_fields += other.expired_fields;
-        self.events.extend(other.events);
     }
 }

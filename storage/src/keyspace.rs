@@ -1,7 +1,7 @@
 //! The shards, their locks and what belongs to all of them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use ahash::RandomState;
 use crossbeam::utils::CachePadded;
@@ -9,12 +9,13 @@ use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 use crate::access::AccessPolicy;
-use crate::effects::{Class, Effect, Effects};
+use crate::effects::{Class, Effects, Event, Observer};
 use crate::entry::Slot;
 use crate::reclaim::Reclaimer;
 use crate::table::{HashTable, prefetch};
 use crate::view::View;
 use crate::waiting::{WaitList, Waiter};
+use crate::watching::{Watch, WatchList};
 
 /// Shards in a keyspace. Many more than cores, so that two commands seldom want the same one.
 pub const SHARDS: usize = 256;
@@ -52,9 +53,20 @@ pub(crate) struct Shard {
     dbs: Vec<Db>,
     /// Those who wait for keys of this shard; no box while there are none.
     waiting: Option<Box<WaitList>>,
+    /// Keys of this shard that are watched; no box while there are none.
+    watched: Option<Box<WatchList>>,
 }
 
 impl Shard {
+    pub(crate) fn dbs(&self) -> impl Iterator<Item = &Db> {
+        self.dbs.iter()
+    }
+
+    /// How many databases there may be something in.
+    pub(crate) fn len(&self) -> usize {
+        self.dbs.len()
+    }
+
     pub(crate) fn db(&self, db: usize) -> Option<&Db> {
         self.dbs.get(db)
     }
@@ -83,6 +95,22 @@ impl Shard {
         }
     }
 
+    pub(crate) fn watched(&self) -> Option<&WatchList> {
+        self.watched.as_deref()
+    }
+
+    pub(crate) fn watch(&mut self, db: usize, key: &[u8], watch: Arc<Watch>) {
+        self.watched.get_or_insert_default().add(db, key, watch);
+    }
+
+    pub(crate) fn unwatch(&mut self, db: usize, key: &[u8], watch: &Arc<Watch>) {
+        let Some(list) = &mut self.watched else { return };
+        list.remove(db, key, watch);
+        if list.is_empty() {
+            self.watched = None;
+        }
+    }
+
     pub(crate) fn swap(&mut self, a: usize, b: usize) {
         self.db_mut(a.max(b));
         self.dbs.swap(a, b);
@@ -104,7 +132,8 @@ pub struct Keyspace {
     pub access: AccessPolicy,
     /// Frees big things in the background.
     pub reclaimer: Reclaimer,
-    /// The classes of events that are recorded, one bit each.
+    observer: OnceLock<Observer>,
+    /// The classes of events that it hears of, one bit each.
     observed: AtomicU16,
 }
 
@@ -192,6 +221,7 @@ impl Keyspace {
             hasher: RandomState::new(),
             access: AccessPolicy::new(),
             reclaimer: Reclaimer::start(),
+            observer: OnceLock::new(),
             observed: AtomicU16::new(0),
         }
     }
@@ -200,19 +230,33 @@ impl Keyspace {
         self.databases
     }
 
-    /// Whether events of a class are recorded, for somebody who wants to hear of them.
+    /// Whether somebody wants to hear of events of a class.
     #[inline]
     pub(crate) fn observes(&self, class: Class) -> bool {
         self.observed.load(Relaxed) & class as u16 != 0
     }
 
-    /// Whether it is recorded when a value is replaced by another.
+    /// Whether somebody wants to hear when a value is replaced by another.
     #[inline]
     pub(crate) fn observes_replacing(&self) -> bool {
         self.observed.load(Relaxed) & (Class::Overwritten as u16 | Class::TypeChanged as u16) != 0
     }
 
-    /// Has events of these classes recorded in [`Effects::events`], and no others.
+    /// Lets the observer hear of an event.
+    #[cold]
+    pub(crate) fn tell(&self, db: usize, key: &[u8], event: Event) {
+        if let Some(observer) = self.observer.get() {
+            observer(db, key, event);
+        }
+    }
+
+    /// Sets, once and for all, who hears of events.
+    pub fn set_observer(&self, observer: Observer) {
+        // A second one would be a mistake, and is not heard of.
+        let _ = self.observer.set(observer);
+    }
+
+    /// Lets the observer hear of events of these classes, and no others.
     pub fn observe(&self, classes: impl IntoIterator<Item = Class>) {
         self.observed.store(classes.into_iter().fold(0, |all, class| all | class as u16), Relaxed);
     }
@@ -296,45 +340,14 @@ impl Keyspace {
         self.shards[self.key(key).shard()].lock().leave(db, key, waiter);
     }
 
-    /// How many keys are waited for, and how many of these by somebody who hears of their removal.
-    pub fn awaited_keys(&self) -> (usize, usize) {
-        let counts = self.shards.iter().filter_map(|shard| shard.lock().waiting().map(WaitList::keys));
-        counts.fold((0, 0), |(keys, removal), (more, of_them)| (keys + more, removal + of_them))
+    /// Lets `look` look at a shard, which is locked for that.
+    pub(crate) fn with_shard(&self, index: usize, look: impl FnOnce(&Shard)) {
+        look(&self.shards[index].lock());
     }
 
-    /// How many keys a database holds; expired ones count until they are found out.
-    pub fn counts(&self, db: usize) -> DbCounts {
-        let mut counts = DbCounts::default();
-        for shard in &self.shards {
-            if let Some(db) = shard.lock().db(db) {
-                counts.keys += db.table.len();
-                counts.expiring += db.expiring;
-                counts.timed += db.timed;
-            }
-        }
-        counts
-    }
-
-    /// Bytes of the tables themselves, without the entries.
-    pub fn table_memory(&self, db: usize) -> usize {
-        self.shards.iter().map(|shard| shard.lock().db(db).map_or(0, |db| db.table.memory())).sum()
-    }
-
-    /// The mean time to live, in milliseconds, of up to about `samples` keys of a database that have an expiry.
-    pub fn mean_ttl(&self, db: usize, now_ms: i64, samples: usize) -> i64 {
-        let (mut sum, mut seen) = (0i64, 0usize);
-        for shard in &self.shards {
-            if seen == samples {
-                break;
-            }
-            let shard = shard.lock();
-            let Some(db) = shard.db(db).filter(|db| db.expiring > 0) else { continue };
-            for expiry in db.table.iter().filter_map(Slot::expiry).take(samples - seen) {
-                sum = sum.saturating_add((expiry - now_ms).max(0));
-                seen += 1;
-            }
-        }
-        sum.checked_div(seen as i64).unwrap_or(0)
+    /// Ends the watch over a key.
+    pub fn unwatch(&self, db: usize, key: &[u8], watch: &Arc<Watch>) {
+        self.shards[self.key(key).shard()].lock().unwatch(db, key, watch);
     }
 
     /// Asks the processor to fetch the page that a key is found through. A hint: skipped when the shard is busy.
@@ -357,28 +370,25 @@ impl Keyspace {
         }
     }
 
-    /// One step of the active expiry: looks at one shard's databases and removes what has expired, looking at no more
-    /// than `budget` entries. Returns what that did and whether the shard was looked through to its end. `told` hears of
-    /// the events while the shard is locked.
-    pub fn expire_shard(
-        &self,
-        shard: usize,
-        now_ms: i64,
-        budget: usize,
-        mut told: impl FnMut(&[Effect]),
-    ) -> ExpirySweep {
-        let mut sweep = ExpirySweep::default();
-        for db in 0..self.databases {
-            if self.shards[shard].lock().db(db).is_none_or(|db| db.expiring == 0 && db.timed == 0) {
+    /// One step of the active expiry: goes on looking through one shard, at no more than about `budget` entries, and
+    /// removes what has expired.
+    pub fn expire_shard(&self, shard: usize, from: SweepAt, now_ms: i64, budget: usize) -> ExpirySweep {
+        let mut view = self.view_shard(from.db, shard, now_ms);
+        let dbs = view.shard_len(shard);
+        let mut next = None;
+        for db in from.db..dbs {
+            view.select(db);
+            if !view.shard_expires(shard) {
                 continue;
             }
-            let mut view = self.view_shard(db, shard, now_ms);
-            sweep.finished &= view.sweep_expired(shard, budget);
-            view.serve_waiters();
-            told(&std::mem::take(&mut view.effects.events));
-            sweep.effects.absorb(view.effects);
+            let page = if db == from.db { from.page } else { 0 };
+            if let Some(page) = view.sweep_expired(shard, page, budget) {
+                next = Some(SweepAt { db, page });
+                break;
+            }
         }
-        sweep
+        view.serve_waiters();
+        ExpirySweep { effects: view.effects, next }
     }
 
     pub(crate) fn slot_hash(&self, slot: &Slot) -> u64 {
@@ -386,14 +396,16 @@ impl Keyspace {
     }
 }
 
+/// How far a sweep over a shard has got.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct SweepAt {
+    db: usize,
+    page: usize,
+}
+
 /// What a step of the active expiry did.
 pub struct ExpirySweep {
     pub effects: Effects,
-    pub finished: bool,
-}
-
-impl Default for ExpirySweep {
-    fn default() -> Self {
-        ExpirySweep { effects: Effects::default(), finished: true }
-    }
+    /// Where to go on, unless the shard was looked through to its end.
+    pub next: Option<SweepAt>,
 }

@@ -18,7 +18,7 @@ pub type Run = fn(&mut Context<'_>) -> CommandResult;
 
 bitflags! {
     /// What is true of a command; the names are those that COMMAND INFO prints.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
     pub struct Flags: u32 {
         const WRITE = 1 << 0;
         const READONLY = 1 << 1;
@@ -257,12 +257,13 @@ pub enum Group {
     Hash,
     Hyperloglog,
     List,
-    PubSub,
+    Pubsub,
     Server,
     Set,
     SortedSet,
     Stream,
     String,
+    Transactions,
 }
 
 impl Group {
@@ -275,12 +276,13 @@ impl Group {
             Group::Hash => "hash",
             Group::Hyperloglog => "hyperloglog",
             Group::List => "list",
-            Group::PubSub => "pubsub",
+            Group::Pubsub => "pubsub",
             Group::Server => "server",
             Group::Set => "set",
             Group::SortedSet => "sorted-set",
             Group::Stream => "stream",
             Group::String => "string",
+            Group::Transactions => "transactions",
         }
     }
 }
@@ -412,6 +414,8 @@ pub struct Spec {
     pub key_flags: Option<fn(Args<'_>) -> KeyFlags>,
     /// Finds the keys that are arguments, where the specifications do not tell them all.
     pub find_keys: Option<fn(Args<'_>) -> KeysAt>,
+    /// Whether it is carried out at once while the client is queuing a transaction.
+    pub immediate: bool,
     /// Whether a request takes every shard: it is about the whole keyspace, or about keys that are no arguments.
     pub all_shards: Option<fn(Args<'_>) -> bool>,
     pub tips: &'static [&'static str],
@@ -440,6 +444,7 @@ impl Spec {
             keys: &[],
             key_flags: None,
             find_keys: None,
+            immediate: false,
             all_shards: None,
             tips: &[],
             group: Group::Generic,
@@ -483,6 +488,15 @@ impl Spec {
 
     pub const fn key_flags(self, flags: fn(Args<'_>) -> KeyFlags) -> Spec {
         Spec { key_flags: Some(flags), ..self }
+    }
+
+    pub const fn immediate(self) -> Spec {
+        Spec { immediate: true, ..self }
+    }
+
+    /// Whether this is the command with a name.
+    pub fn is(&self, name: &str) -> bool {
+        self.name == name
     }
 
     /// Every request takes all shards.

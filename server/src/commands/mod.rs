@@ -14,6 +14,7 @@ mod server;
 mod sets;
 mod streams;
 mod strings;
+mod transactions;
 mod zsets;
 
 use crate::command::spec::Spec;
@@ -33,5 +34,6 @@ pub const FAMILIES: &[&[Spec]] = &[
     sets::COMMANDS,
     streams::COMMANDS,
     strings::COMMANDS,
+    transactions::COMMANDS,
     zsets::COMMANDS,
 ];

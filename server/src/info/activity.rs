@@ -2,13 +2,15 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use storage::View;
+
 use super::Lines;
 use crate::config::Percentiles;
 use crate::pubsub::Kind;
 use crate::server::Server;
 use crate::stats::Counter;
 
-pub(super) fn stats(server: &Server, lines: &mut Lines) {
+pub(super) fn stats(server: &Server, _: &View<'_>, lines: &mut Lines) {
     let stats = &server.stats;
     let total = |figure: fn(&crate::stats::WorkerStats) -> &Counter| stats.total(figure);
     let now = server.rates.per_second();
@@ -66,7 +68,7 @@ pub(super) fn stats(server: &Server, lines: &mut Lines) {
     lines.zeros(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
 }
 
-pub(super) fn commands(server: &Server, lines: &mut Lines) {
+pub(super) fn commands(server: &Server, _: &View<'_>, lines: &mut Lines) {
     for command in &server.commands_by_id {
         let figures = server.stats.command(command.id);
         if figures.calls == 0 && figures.rejected == 0 && figures.failed == 0 {
@@ -82,7 +84,7 @@ pub(super) fn commands(server: &Server, lines: &mut Lines) {
     }
 }
 
-pub(super) fn errors(server: &Server, lines: &mut Lines) {
+pub(super) fn errors(server: &Server, _: &View<'_>, lines: &mut Lines) {
     for (code, count) in server.stats.errors() {
         // Codes come from error replies, which scripts make up as they like.
         let code = code.replace([':', '#', '\r', '\n'], "_");
@@ -90,7 +92,7 @@ pub(super) fn errors(server: &Server, lines: &mut Lines) {
     }
 }
 
-pub(super) fn latencies(server: &Server, lines: &mut Lines) {
+pub(super) fn latencies(server: &Server, _: &View<'_>, lines: &mut Lines) {
     let percents = server.config.percentiles();
     for command in &server.commands_by_id {
         let figures = server.stats.command(command.id);

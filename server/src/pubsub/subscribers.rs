@@ -67,9 +67,10 @@ impl Subscribers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Peer;
 
     fn client(id: u64) -> Arc<Shared> {
-        Arc::new(Shared { id, ..Shared::default() })
+        Arc::new(Shared::new(id, Peer::default(), 0, Arc::default(), true))
     }
 
     #[test]

@@ -6,13 +6,15 @@ mod entry;
 mod expire;
 mod serve;
 mod walk;
+mod watch;
+mod whole;
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::effects::{Effect, Effects, Event};
+use crate::effects::{Effects, Event};
 use crate::entry::{NewValue, Slot};
 use crate::keyspace::{Db, Key, Keyspace, Locked};
 use crate::random::quick_random;
@@ -214,12 +216,18 @@ impl<'k> View<'k> {
         Ok(result)
     }
 
-    /// Changes bytes of a string that others are not to hear of, but which is to be saved.
+    /// Changes bytes of a string, of which no event tells.
     pub fn edit_silently(&mut self, key: &Key<'_>, edit: impl FnOnce(&mut [u8])) -> Result<(), WrongType> {
         let Some(found) = self.find(key) else { return Ok(()) };
         self.table_db(key).table.at_mut(found).edit(0, edit)?;
         self.effects.dirty += 1;
+        self.touch_watches(key);
         Ok(())
+    }
+
+    /// Does as another view does.
+    pub fn take_settings(&mut self, other: &View<'_>) {
+        (self.touch, self.keep_expired) = (other.touch, other.keep_expired);
     }
 
     /// Removes a key. Tells whether it was there.
@@ -297,6 +305,7 @@ impl<'k> View<'k> {
     /// Removes every key of a database. Returns how many there were. Needs all shards.
     pub fn flush(&mut self, db: usize, free: Free) -> usize {
         let mut removed = 0;
+        self.touch_watched(db, &[db]);
         for shard in self.locked.all() {
             let db = shard.db_mut(db);
             removed += db.table.len();
@@ -315,6 +324,11 @@ impl<'k> View<'k> {
 
     /// Exchanges two databases. Needs all shards.
     pub fn swap(&mut self, a: usize, b: usize) {
+        // An expired key that takes the place of none is no change.
+        for (watched, other) in [(a, b), (b, a)] {
+            self.expire_watched(watched, other);
+            self.touch_watched(watched, &[a, b]);
+        }
         for shard in self.locked.all() {
             shard.swap(a, b);
         }
@@ -484,7 +498,18 @@ impl<'k> View<'k> {
     #[inline]
     fn record(&mut self, key: &Key<'_>, event: Event) {
         self.tell(key, event);
+        if event.modifies() {
+            self.touch_watches(key);
+        }
         self.wake(key);
+    }
+
+    /// Those who watch the key hear that its value has changed.
+    #[inline]
+    fn touch_watches(&mut self, key: &Key<'_>) {
+        if let Some(watched) = self.locked.shard_ref(key.shard()).watched() {
+            watched.touch(self.db, key.bytes);
+        }
     }
 
     /// Those who wait for the key are looked after when the command is over.
@@ -498,11 +523,11 @@ impl<'k> View<'k> {
         }
     }
 
-    /// Lets those who observe events of this class hear of it.
+    /// Lets whoever observes events of this class hear of it.
     #[inline]
-    fn tell(&mut self, key: &Key<'_>, event: Event) {
+    fn tell(&self, key: &Key<'_>, event: Event) {
         if self.keyspace.observes(event.class) {
-            self.effects.events.push(Effect { db: self.db, key: key.bytes.into(), event });
+            self.keyspace.tell(self.db, key.bytes, event);
         }
     }
 }

@@ -55,7 +55,8 @@ pub(super) const QUIT: Spec = Spec::new("quit", -1, quit)
     .doc(Group::Connection, "1.0.0", "O(1)", "Ends the connection.")
     .flags(set!(Flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY))
     .acl(Categories::CONNECTION)
-    .deprecated("7.2.0", "just closing the connection");
+    .deprecated("7.2.0", "just closing the connection")
+    .immediate();
 
 fn quit(cx: &mut Context<'_>) -> CommandResult {
     cx.client.closing = true;

@@ -3,7 +3,6 @@
 use storage::{Event, Free};
 
 use crate::command::{Arg, ArgKind, Categories, CommandResult, Context, Error, Flags, Group, KeyFlags, KeySpec, Spec};
-use crate::notifications;
 use crate::set;
 
 const PER_KEY_TIPS: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
@@ -226,9 +225,7 @@ pub(super) const RANDOMKEY: Spec = Spec::new("randomkey", 1, randomkey)
     .tips(&["request_policy:all_shards", "response_policy:special", "nondeterministic_output"]);
 
 fn randomkey(cx: &mut Context<'_>) -> CommandResult {
-    let (db, now_ms) = (cx.db.db(), cx.db.now_ms());
-    let told = |events: &[_]| notifications::publish(cx.server, events);
-    match cx.server.keyspace.random_key(db, now_ms, rand::random, &mut cx.db.effects, told) {
+    match cx.db.random_key(rand::random) {
         Some(key) => cx.reply.bulk(&key),
         None => cx.reply.null(),
     }

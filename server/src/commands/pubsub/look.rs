@@ -7,7 +7,7 @@ pub(super) const PUBSUB: Spec = Spec::container(
     "pubsub",
     &[CHANNELS, HELP, NUMPAT, NUMSUB, SHARDCHANNELS, SHARDNUMSUB],
 )
-.doc(Group::PubSub, "2.8.0", "Depends on subcommand.", "Tells who listens to what.");
+.doc(Group::Pubsub, "2.8.0", "Depends on subcommand.", "Tells who listens to what.");
 
 /// A subcommand up to its documentation.
 const fn subcommand(spec: Spec) -> Spec {
@@ -16,7 +16,7 @@ const fn subcommand(spec: Spec) -> Spec {
 
 const CHANNELS: Spec = subcommand(Spec::new("channels", -2, channels))
     .doc(
-        Group::PubSub,
+        Group::Pubsub,
         "2.8.0",
         "O(N) where N is the number of channels that are listened to.",
         "Lists the channels that are listened to by name.",
@@ -29,7 +29,7 @@ fn channels(cx: &mut Context<'_>) -> CommandResult {
 
 const SHARDCHANNELS: Spec = subcommand(Spec::new("shardchannels", -2, shardchannels))
     .doc(
-        Group::PubSub,
+        Group::Pubsub,
         "7.0.0",
         "O(N) where N is the number of shard channels that are listened to.",
         "Lists the shard channels that are listened to.",
@@ -54,7 +54,7 @@ fn list(cx: &mut Context<'_>, kind: Kind) -> CommandResult {
 
 const NUMSUB: Spec = subcommand(Spec::new("numsub", -2, numsub))
     .doc(
-        Group::PubSub,
+        Group::Pubsub,
         "2.8.0",
         "O(N) where N is the number of channels asked about.",
         "Tells how many clients listen to channels by name.",
@@ -67,7 +67,7 @@ fn numsub(cx: &mut Context<'_>) -> CommandResult {
 
 const SHARDNUMSUB: Spec = subcommand(Spec::new("shardnumsub", -2, shardnumsub))
     .doc(
-        Group::PubSub,
+        Group::Pubsub,
         "7.0.0",
         "O(N) where N is the number of shard channels asked about.",
         "Tells how many clients listen to shard channels.",
@@ -88,7 +88,7 @@ fn count(cx: &mut Context<'_>, kind: Kind) -> CommandResult {
 }
 
 const NUMPAT: Spec = subcommand(Spec::new("numpat", 2, numpat)).doc(
-    Group::PubSub,
+    Group::Pubsub,
     "2.8.0",
     "O(1)",
     "Tells how many different patterns are listened to.",
@@ -100,7 +100,7 @@ fn numpat(cx: &mut Context<'_>) -> CommandResult {
 }
 
 const HELP: Spec = Spec::new("help", 2, help)
-    .doc(Group::PubSub, "6.2.0", "O(1)", "Lists the subcommands.")
+    .doc(Group::Pubsub, "6.2.0", "O(1)", "Lists the subcommands.")
     .flags(set!(Flags: LOADING | STALE));
 
 fn help(cx: &mut Context<'_>) -> CommandResult {

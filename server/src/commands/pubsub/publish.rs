@@ -4,7 +4,7 @@ use super::*;
 
 pub(super) const PUBLISH: Spec = Spec::new("publish", 3, publish)
     .doc(
-        Group::PubSub,
+        Group::Pubsub,
         "2.0.0",
         "O(N+M) where N is the number of subscribers of the channel and M that of patterns in use.",
         "Sends a message to those who listen to a channel.",
@@ -20,7 +20,7 @@ fn publish(cx: &mut Context<'_>) -> CommandResult {
 
 pub(super) const SPUBLISH: Spec = Spec::new("spublish", 3, spublish)
     .doc(
-        Group::PubSub,
+        Group::Pubsub,
         "7.0.0",
         "O(N) where N is the number of subscribers of the shard channel.",
         "Sends a message to those who listen to a shard channel.",

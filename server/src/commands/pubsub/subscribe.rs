@@ -9,7 +9,7 @@ const fn listening(spec: Spec) -> Spec {
 }
 
 pub(super) const SUBSCRIBE: Spec = listening(Spec::new("subscribe", -2, subscribe))
-    .doc(Group::PubSub, "2.0.0", "O(N) where N is the number of channels.", "Listens to channels.")
+    .doc(Group::Pubsub, "2.0.0", "O(N) where N is the number of channels.", "Listens to channels.")
     .args(&[Arg::new("channel", ArgKind::String).multiple()]);
 
 fn subscribe(cx: &mut Context<'_>) -> CommandResult {
@@ -18,7 +18,7 @@ fn subscribe(cx: &mut Context<'_>) -> CommandResult {
 
 pub(super) const PSUBSCRIBE: Spec = listening(Spec::new("psubscribe", -2, psubscribe))
     .doc(
-        Group::PubSub,
+        Group::Pubsub,
         "2.0.0",
         "O(N) where N is the number of patterns.",
         "Listens to all channels whose names match a pattern.",
@@ -30,7 +30,7 @@ fn psubscribe(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) const SSUBSCRIBE: Spec = listening(Spec::new("ssubscribe", -2, ssubscribe))
-    .doc(Group::PubSub, "7.0.0", "O(N) where N is the number of shard channels.", "Listens to shard channels.")
+    .doc(Group::Pubsub, "7.0.0", "O(N) where N is the number of shard channels.", "Listens to shard channels.")
     .keys(&[SHARD_CHANNELS])
     .args(&[Arg::new("shardchannel", ArgKind::String).multiple()]);
 
@@ -40,7 +40,7 @@ fn ssubscribe(cx: &mut Context<'_>) -> CommandResult {
 
 pub(super) const UNSUBSCRIBE: Spec = listening(Spec::new("unsubscribe", -1, unsubscribe))
     .doc(
-        Group::PubSub,
+        Group::Pubsub,
         "2.0.0",
         "O(N) where N is the number of channels.",
         "Listens to channels no more; without any named, to none at all.",
@@ -53,7 +53,7 @@ fn unsubscribe(cx: &mut Context<'_>) -> CommandResult {
 
 pub(super) const PUNSUBSCRIBE: Spec = listening(Spec::new("punsubscribe", -1, punsubscribe))
     .doc(
-        Group::PubSub,
+        Group::Pubsub,
         "2.0.0",
         "O(N) where N is the number of patterns.",
         "Ends subscriptions to patterns; without any named, to all of them.",
@@ -66,7 +66,7 @@ fn punsubscribe(cx: &mut Context<'_>) -> CommandResult {
 
 pub(super) const SUNSUBSCRIBE: Spec = listening(Spec::new("sunsubscribe", -1, sunsubscribe))
     .doc(
-        Group::PubSub,
+        Group::Pubsub,
         "7.0.0",
         "O(N) where N is the number of shard channels.",
         "Listens to shard channels no more; without any named, to none at all.",

@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(parse_strict_text(b"5-6"), Some(StreamId::new(5, 6)));
         assert_eq!(parse_strict_text(b"5"), Some(StreamId::new(5, 0)));
         assert_eq!(parse_strict_text(b"5\0x"), Some(StreamId::new(5, 0)));
-        assert_eq!([b"-", b"+", b"*", b""].map(|text: &[u8]| parse_strict_text(text)), [None; 4]);
+        assert_eq!(["-", "+", "*", ""].map(|text| parse_strict_text(text.as_bytes())), [None; 4]);
         assert_eq!(parse_strict_text(b"5-*"), None);
         assert_eq!(parse_strict_text(&[b'0'; 128]), None);
         assert_eq!(parse_text(b"+", 0), Some(StreamId::MAX));

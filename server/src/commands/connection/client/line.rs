@@ -11,7 +11,7 @@ use crate::server::Server;
 const OUTPUT_BLOCK: usize = 16 * 1024;
 
 /// Appends everything known about a client, the fields in the order of Redis. What has no counterpart here yet
-/// (transactions, tracking) stands as it does for a client that uses none of it.
+/// (tracking) stands as it does for a client that uses none of it.
 pub(super) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, now_ms: i64) {
     let seconds_since = |then_ms: i64| (now_ms / 1000 - then_ms / 1000).max(0);
     let pending = client.output_buffered.load(Relaxed) + client.mailbox.len();
@@ -28,8 +28,8 @@ pub(super) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, no
     out.extend_from_slice(&client.name.lock());
     let _ = write!(
         out,
-        " age={} idle={} flags={} db={} sub={} psub={} ssub={} multi=-1 watch=0 qbuf={} qbuf-free={} argv-mem={} \
-         multi-mem=0 rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user=",
+        " age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} qbuf={} qbuf-free={} argv-mem={} \
+         multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user=",
         seconds_since(client.created_ms),
         seconds_since(client.last_active_ms.load(Relaxed)),
         flags(client),
@@ -37,9 +37,12 @@ pub(super) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, no
         subscriptions(Kind::Channel),
         subscriptions(Kind::Pattern),
         subscriptions(Kind::ShardChannel),
+        client.queued.load(Relaxed) as i64 - 1,
+        client.watched.load(Relaxed),
         client.query_buffered.load(Relaxed),
         client.query_free.load(Relaxed),
         client.argv_memory.load(Relaxed),
+        client.transaction_memory.load(Relaxed),
         client.output_memory.load(Relaxed),
         client.output_peak.load(Relaxed),
         buffered,
@@ -68,6 +71,7 @@ fn flags(client: &Shared) -> String {
     let states = [
         ('O', client.monitor.load(Relaxed)),
         ('P', client.is_subscriber()),
+        ('x', client.queued.load(Relaxed) > 0),
         ('b', client.blocked.load(Relaxed) || client.held_back.load(Relaxed)),
         ('A', client.is_killed()),
         ('U', client.peer.unix),
