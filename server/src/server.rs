@@ -11,13 +11,15 @@ use storage::Keyspace;
 use tokio::sync::Notify;
 
 use crate::acl::Acl;
-use crate::client::{Client, Registry};
+use crate::client::{Client, Registry, Shared};
 use crate::command::spec::Flags;
 use crate::command::table::{Command, CommandTable};
 use crate::config::{Apply, Config, OutputLimit, ShutdownFlags};
 use crate::info::rates::Rates;
 use crate::latency::LatencyMonitor;
 use crate::log;
+use crate::notifications;
+use crate::pubsub::PubSub;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 
@@ -57,6 +59,7 @@ pub struct Server {
     pub commands_by_id: Vec<&'static Command>,
     pub clients: Registry,
     pub acl: Arc<Acl>,
+    pub pubsub: PubSub,
     pub stats: Stats,
     pub slowlog: Mutex<SlowLog>,
     pub latency: LatencyMonitor,
@@ -112,6 +115,7 @@ impl Server {
             commands_by_id,
             clients: Registry::default(),
             acl: Arc::new(Acl::new()),
+            pubsub: PubSub::default(),
             stats: Stats::new(workers),
             slowlog: Mutex::new(SlowLog::default()),
             latency: LatencyMonitor::default(),
@@ -142,7 +146,7 @@ impl Server {
             config,
         };
         server.acl.load_at_start(&server.config)?;
-        for step in [Apply::AccessPolicy, Apply::CrashReports, Apply::Logging] {
+        for step in [Apply::AccessPolicy, Apply::CrashReports, Apply::Logging, Apply::Notifications] {
             server.apply(step)?;
         }
         if let Err(reason) = server.apply(Apply::OomScore) {
@@ -171,6 +175,7 @@ impl Server {
                 // A higher limit needs as many file descriptors.
                 crate::process::make_room_for_clients(config.maxclients() as u64)?;
             }
+            Apply::Notifications => self.keyspace.observe(notifications::wanted(config.notify_keyspace_events())),
             Apply::OomScore => crate::process::set_oom_score(config.oom_score_adj(), config.oom_score_adj_values()[0])?,
             Apply::Password => self.acl.set_default_password(&config.requirepass()),
             Apply::SlowLog => self.slowlog.lock().set_max_len(config.slowlog_max_len() as usize),
@@ -183,9 +188,10 @@ impl Server {
         Ok(())
     }
 
-    /// The output limits for normal clients.
-    pub fn normal_output_limit(&self) -> OutputLimit {
-        self.config.output_limits()[0]
+    /// The output limits for a client.
+    pub fn output_limit(&self, client: &Shared) -> OutputLimit {
+        let [normal, _, pubsub] = self.config.output_limits();
+        if client.is_subscriber() { pubsub } else { normal }
     }
 
     /// Whether commands that need memory are refused.

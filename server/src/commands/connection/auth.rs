@@ -114,6 +114,9 @@ fn hello(cx: &mut Context<'_>) -> CommandResult {
 
 /// Goes over to another version of the protocol, from this reply on.
 fn speak(cx: &mut Context<'_>, resp: Resp) {
+    // What waits was written in the old version.
+    cx.take_mail();
+    cx.client.shared.mailbox.set_resp(resp);
     cx.reply.set_resp(resp);
     cx.client.shared.resp.store(resp_number(resp), Relaxed);
 }
@@ -153,6 +156,7 @@ pub(super) const RESET: Spec = Spec::new("reset", 1, reset)
     .immediate();
 
 fn reset(cx: &mut Context<'_>) -> CommandResult {
+    cx.server.pubsub.leave_all(cx.client);
     cx.client.take_transaction();
     cx.client.unwatch(&cx.server.keyspace);
     let shared = &cx.client.shared;
