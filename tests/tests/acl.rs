@@ -457,3 +457,41 @@ fn transactions_are_checked_when_queued_and_when_carried_out() {
     let refused = r"-EXECABORT Transaction discarded because of: NOPERM User bob has no permissions to run the \'exec\' command\r\n";
     converse(&mut bob, &[("EXEC", refused)]);
 }
+
+#[test]
+fn channels_need_permissions_and_are_lost_with_them() {
+    let server = start(&[]);
+    let mut admin = server.connect().unwrap();
+    let no_channel = r"-NOPERM No permissions to access a channel\r\n";
+    assert_eq!(call(&mut admin, "ACL SETUSER bob on >pass +@all &news:* &x"), OK);
+    let mut bob = connect_as(&server, "bob");
+    converse(
+        &mut bob,
+        &[
+            ("PUBLISH news:1 a", r":0\r\n"),
+            ("PUBLISH other a", no_channel),
+            ("SPUBLISH other a", no_channel),
+            ("PSUBSCRIBE news:1*", no_channel),
+            ("SUBSCRIBE x other", no_channel),
+            ("UNSUBSCRIBE other", r"*3\r\n$11\r\nunsubscribe\r\n$5\r\nother\r\n:0\r\n"),
+            ("SUBSCRIBE news:1", r"*3\r\n$9\r\nsubscribe\r\n$6\r\nnews:1\r\n:1\r\n"),
+        ],
+    );
+    let mut other = connect_as(&server, "bob");
+    call(&mut other, "PSUBSCRIBE news:*");
+    // Nobody loses anything as long as the patterns are still there, or the channels are allowed by others.
+    converse(&mut admin, &[("ACL SETUSER bob &y", OK), ("ACL SETUSER bob resetchannels &news:* &n*", OK)]);
+    converse(&mut admin, &[("PUBLISH news:1 hello", r":2\r\n")]);
+    assert_eq!(
+        bob.read().unwrap().0.escape_ascii().to_string(),
+        r"*3\r\n$7\r\nmessage\r\n$6\r\nnews:1\r\n$5\r\nhello\r\n"
+    );
+    assert_eq!(other.read().unwrap().kind(), b'*');
+    assert_eq!(call(&mut admin, "ACL SETUSER bob resetchannels &n*"), OK);
+    call(&mut admin, "PUBLISH news:1 secret");
+    assert!(other.read().is_err(), "its pattern is not allowed any more");
+    assert!(bob.read().unwrap().0.escape_ascii().to_string().contains("secret"));
+    assert_eq!(call(&mut admin, "ACL SETUSER bob resetchannels"), OK);
+    call(&mut admin, "PUBLISH news:1 secret");
+    assert!(bob.read().is_err());
+}

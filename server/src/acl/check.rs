@@ -65,6 +65,17 @@ pub fn may_use_channel(user: &User, channel: &[u8], how: ChannelUse) -> bool {
     user.selectors().any(|selector| selector.allows_channel(channel, how))
 }
 
+/// Whether a user may use all channels that it might before a change: all patterns are still there.
+pub fn keeps_channels(before: &User, now: &User) -> bool {
+    if now.selectors().any(Selector::has_all_channels) {
+        return true;
+    }
+    before.selectors().all(|old| {
+        let kept = |pattern: &Vec<u8>| now.selectors().any(|selector| selector.channels().contains(pattern));
+        !old.has_all_channels() && old.channels().iter().all(kept)
+    })
+}
+
 impl Denial {
     /// What was denied, as ACL LOG shows it.
     pub fn object<'a>(&self, command: &'a Command, args: Args<'a>) -> &'a [u8] {

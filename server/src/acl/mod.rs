@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use protocol::Args;
 
 pub use channels::ChannelUse;
-pub use check::{Denial, Reason, check, may_use_any_key, may_use_channel};
+pub use check::{Denial, Reason, check, keeps_channels, may_use_any_key, may_use_channel};
 pub use file::check_declarations;
 pub use log::{LogEntry, Place};
 pub use rules::has_blanks;
@@ -154,18 +154,25 @@ impl Acl {
         session.free_at == self.generation.load(Ordering::Acquire)
     }
 
-    /// Brings a session up to date with the changes of users.
-    pub fn refresh(&self, session: &mut Session) -> Result<(), UserGone> {
+    /// Brings a session up to date with the changes of users. Returns its user as it was, if that has changed.
+    #[inline]
+    pub fn refresh(&self, session: &mut Session) -> Result<Option<Arc<User>>, UserGone> {
         if session.seen == self.generation.load(Ordering::Acquire) {
-            return Ok(());
+            return Ok(None);
         }
+        self.look_again(session)
+    }
+
+    #[cold]
+    fn look_again(&self, session: &mut Session) -> Result<Option<Arc<User>>, UserGone> {
         let users = self.users.lock();
         session.seen = self.generation.load(Ordering::Acquire);
         let same = users.get(session.user.name()).filter(|user| user.serial() == session.user.serial());
-        session.user = Arc::clone(same.ok_or(UserGone)?);
+        let now = Arc::clone(same.ok_or(UserGone)?);
+        let before = std::mem::replace(&mut session.user, now);
         session.open = default_of(&users).is_some_and(|user| user.needs_no_login());
         session.settle();
-        Ok(())
+        Ok((!Arc::ptr_eq(&before, &session.user)).then_some(before))
     }
 
     /// Whether a call that was allowed to a session still is.
@@ -175,7 +182,7 @@ impl Acl {
         }
         let mut session = session.clone();
         match self.refresh(&mut session) {
-            Ok(()) => check(&session.user, command, args),
+            Ok(_) => check(&session.user, command, args),
             Err(UserGone) => Err(Denial { reason: Reason::Command, index: 0 }),
         }
     }

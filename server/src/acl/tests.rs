@@ -135,6 +135,22 @@ fn patterns_of_channels_must_be_allowed_as_they_are() {
 }
 
 #[test]
+fn channels_are_kept_with_their_patterns() {
+    let cases = [
+        ("&a", "&a &b", true),
+        ("&a (&b)", "&b (&a)", true),
+        ("&a &b", "&a", false),
+        ("&a", "&*", true),
+        ("(&*)", "&a", false),
+        ("&*", "(allchannels)", true),
+        ("+get", "-@all", true),
+    ];
+    for (before, now, kept) in cases {
+        assert_eq!(keeps_channels(&user(before), &user(now)), kept, "{before} {now}");
+    }
+}
+
+#[test]
 fn only_who_may_do_everything_is_unrestricted() {
     assert!(user("~* &* +@all").is_unrestricted());
     assert!(user("(~* &* +@all)").is_unrestricted());
@@ -151,7 +167,7 @@ fn sessions_follow_their_users() {
     assert!(acl.is_free(&session));
     set("bob", &[b"on", b">x", b"~*", b"&*", b"+@all"]).expect("the rules are right");
     assert!(!acl.is_free(&session), "something changed");
-    assert_eq!(acl.refresh(&mut session), Ok(()));
+    assert_eq!(acl.refresh(&mut session), Ok(None));
     assert!(acl.is_free(&session));
 
     assert!(acl.log_in(b"bob", b"y").is_none() && acl.log_in(b"nobody", b"x").is_none());
@@ -161,7 +177,7 @@ fn sessions_follow_their_users() {
     assert_eq!(set("bob", &[b"-get", b"+nope"]), Err(text));
     assert!(acl.is_free(&bob), "all or nothing");
     set("bob", &[b"-get"]).expect("the rule is right");
-    assert_eq!(acl.refresh(&mut bob), Ok(()));
+    assert!(acl.refresh(&mut bob).is_ok_and(|before| before.is_some()));
     assert!(!acl.is_free(&bob));
 
     acl.delete_user(b"bob");
@@ -169,12 +185,12 @@ fn sessions_follow_their_users() {
     assert_eq!(acl.refresh(&mut bob), Err(UserGone), "another one of that name");
 
     acl.set_default_password(b"secret");
-    assert_eq!(acl.refresh(&mut session), Ok(()));
+    assert!(acl.refresh(&mut session).is_ok());
     assert!(!session.needs_login(), "who was in stays in");
     let mut stranger = acl.newcomer();
     assert!(stranger.needs_login() && !acl.is_free(&stranger));
     acl.set_default_password(b"");
-    assert_eq!(acl.refresh(&mut stranger), Ok(()));
+    assert!(acl.refresh(&mut stranger).is_ok());
     assert!(!stranger.needs_login() && acl.is_free(&stranger));
 }
 

@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use ahash::AHashSet;
 use bytes::Bytes;
 
+use crate::acl::{self, ChannelUse, User};
 use crate::client::Client;
 use crate::command::Command;
 use crate::glob;
@@ -94,6 +95,14 @@ impl Subscriptions {
     /// The names of a kind, in no order.
     pub fn names(&self, kind: Kind) -> Vec<Arc<[u8]>> {
         self.0.as_ref().map_or(Vec::new(), |sets| sets[kind as usize].iter().cloned().collect())
+    }
+
+    /// Whether a user may hear all of it.
+    pub fn are_allowed_to(&self, user: &User) -> bool {
+        Kind::ALL.into_iter().all(|kind| {
+            let how = if kind == Kind::Pattern { ChannelUse::Pattern } else { ChannelUse::Literal };
+            self.names(kind).iter().all(|name| acl::may_use_channel(user, name, how))
+        })
     }
 }
 

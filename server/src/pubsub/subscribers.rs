@@ -70,7 +70,7 @@ mod tests {
     use crate::client::Peer;
 
     fn client(id: u64) -> Arc<Shared> {
-        Arc::new(Shared::new(id, Peer::default(), 0, Arc::default(), true))
+        Arc::new(Shared::new(id, Peer::default(), 0, Arc::default()))
     }
 
     #[test]

@@ -11,8 +11,18 @@ pub(super) fn setuser(cx: &mut Context<'_>) -> CommandResult {
     let rules: Vec<&[u8]> = cx.args.tail(3).iter().collect();
     let changed = cx.server.acl.set_user(name, &rules, &cx.server.config);
     changed.map_err(|reason| Error::new([b"ERR ", reason.as_slice()].concat()))?;
+    wake_listeners(cx, |user| user == name);
     cx.reply.ok();
     Ok(())
+}
+
+/// Has those who listen to channels look whether their users still may, without which they would go on listening.
+fn wake_listeners(cx: &Context<'_>, concerned: impl Fn(&[u8]) -> bool) {
+    for client in cx.server.clients.all() {
+        if concerned(&client.user.lock()) {
+            client.wake();
+        }
+    }
 }
 
 pub(super) fn deluser(cx: &mut Context<'_>) -> CommandResult {
@@ -57,6 +67,7 @@ pub(super) fn load(cx: &mut Context<'_>) -> CommandResult {
     let loaded = cx.server.acl.load_file(&cx.server.config);
     loaded.map_err(|errors| Error::new([b"ERR ", errors.as_slice()].concat()))?;
     disconnect_the_deleted(cx);
+    wake_listeners(cx, |_| true);
     cx.reply.ok();
     Ok(())
 }
