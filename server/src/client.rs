@@ -296,7 +296,7 @@ impl Registry {
     }
 
     pub fn get(&self, id: u64) -> Option<Arc<Shared>> {
-        self.clients.lock().get(&id).cloned()
+        self.clients.lock().get(&id).filter(|client| !client.is_killed()).cloned()
     }
 
     pub fn len(&self) -> usize {
@@ -307,9 +307,9 @@ impl Registry {
         self.len() == 0
     }
 
-    /// Every client, oldest first.
+    /// Every client, oldest first. One that was killed counts as gone, although its connection may not know it yet.
     pub fn all(&self) -> Vec<Arc<Shared>> {
-        self.clients.lock().values().cloned().collect()
+        self.clients.lock().values().filter(|client| !client.is_killed()).cloned().collect()
     }
 
     /// Has a client see all commands.

@@ -134,10 +134,6 @@ impl Connection {
         loop {
             self.take_mail();
             self.carry_out();
-            // What has come by mail is not for everybody any more, if that was decided before it was sent.
-            if !self.client.subscriptions.is_empty() && self.executor.refresh_user(&mut self.client).is_err() {
-                return Poll::Ready(Err(Closed));
-            }
             if self.client.shared.is_killed() {
                 return Poll::Ready(Err(Closed));
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::rules::{RuleError, has_blanks, join_selectors};
 use super::user::User;
-use super::{Acl, DEFAULT_USER, Users};
+use super::{Acl, Change, DEFAULT_USER, Users};
 use crate::config::{Config, Failure, replace_file};
 use crate::log;
 use crate::server::os_error_text;
@@ -87,9 +87,9 @@ impl Acl {
         Ok(())
     }
 
-    /// ACL LOAD: the users of `aclfile` take the place of all, if nothing is wrong with any. The error is a reply
-    /// without its code.
-    pub fn load_file(&self, config: &Config) -> Result<(), Vec<u8>> {
+    /// ACL LOAD: the users of `aclfile` take the place of all, if nothing is wrong with any. Returns the changes; the
+    /// error is a reply without its code.
+    pub fn load_file(&self, config: &Config) -> Result<Vec<Change>, Vec<u8>> {
         let path = config.aclfile();
         let content = std::fs::read(&*path).map_err(|error| {
             format!("Error loading ACLs, opening file '{path}': {}", os_error_text(&error)).into_bytes()
@@ -114,9 +114,10 @@ impl Acl {
                 Arc::make_mut(user).set_serial(old.serial());
             }
         }
-        *users = loaded;
+        let mut before = std::mem::replace(&mut *users, loaded);
         self.note_change();
-        Ok(())
+        let changes = users.iter().map(|(name, now)| Change { before: before.remove(name), now: Arc::clone(now) });
+        Ok(changes.collect())
     }
 
     fn load_line(

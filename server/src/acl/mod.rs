@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use protocol::Args;
 
 pub use channels::ChannelUse;
-pub use check::{Denial, Reason, check, keeps_channels, may_use_any_key, may_use_channel};
+pub use check::{Denial, Reason, check, may_use_any_key, may_use_channel};
 pub use file::check_declarations;
 pub use log::{LogEntry, Place};
 pub use rules::has_blanks;
@@ -82,6 +82,21 @@ impl Session {
     fn settle(&mut self) {
         let free = self.user.is_unrestricted() && !self.needs_login();
         self.free_at = if free { self.seen } else { 0 };
+    }
+}
+
+/// What became of a user.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Change {
+    before: Option<Arc<User>>,
+    now: Arc<User>,
+}
+
+impl Change {
+    /// The user, if it has lost channels that clients may be listening to.
+    pub fn loser_of_channels(&self) -> Option<&User> {
+        let before = self.before.as_ref()?;
+        (!check::keeps_channels(before, &self.now)).then_some(&*self.now)
     }
 }
 
@@ -154,25 +169,18 @@ impl Acl {
         session.free_at == self.generation.load(Ordering::Acquire)
     }
 
-    /// Brings a session up to date with the changes of users. Returns its user as it was, if that has changed.
-    #[inline]
-    pub fn refresh(&self, session: &mut Session) -> Result<Option<Arc<User>>, UserGone> {
+    /// Brings a session up to date with the changes of users.
+    pub fn refresh(&self, session: &mut Session) -> Result<(), UserGone> {
         if session.seen == self.generation.load(Ordering::Acquire) {
-            return Ok(None);
+            return Ok(());
         }
-        self.look_again(session)
-    }
-
-    #[cold]
-    fn look_again(&self, session: &mut Session) -> Result<Option<Arc<User>>, UserGone> {
         let users = self.users.lock();
         session.seen = self.generation.load(Ordering::Acquire);
         let same = users.get(session.user.name()).filter(|user| user.serial() == session.user.serial());
-        let now = Arc::clone(same.ok_or(UserGone)?);
-        let before = std::mem::replace(&mut session.user, now);
+        session.user = Arc::clone(same.ok_or(UserGone)?);
         session.open = default_of(&users).is_some_and(|user| user.needs_no_login());
         session.settle();
-        Ok((!Arc::ptr_eq(&before, &session.user)).then_some(before))
+        Ok(())
     }
 
     /// Whether a call that was allowed to a session still is.
@@ -182,7 +190,7 @@ impl Acl {
         }
         let mut session = session.clone();
         match self.refresh(&mut session) {
-            Ok(_) => check(&session.user, command, args),
+            Ok(()) => check(&session.user, command, args),
             Err(UserGone) => Err(Denial { reason: Reason::Command, index: 0 }),
         }
     }
@@ -196,15 +204,17 @@ impl Acl {
         Some(session)
     }
 
-    /// ACL SETUSER: makes a user or changes it, by all rules or none. The error is a reply without its code.
-    pub fn set_user(&self, name: &[u8], rules: &[&[u8]], config: &Config) -> Result<(), Vec<u8>> {
+    /// ACL SETUSER: makes a user or changes it, by all rules or none. Returns the change; the error is a reply without
+    /// its code.
+    pub fn set_user(&self, name: &[u8], rules: &[&[u8]], config: &Config) -> Result<Change, Vec<u8>> {
         let joined = join_selectors(rules.iter().copied()).map_err(|open| {
             let start = rules.get(open).copied().unwrap_or_default();
             [b"Unmatched parenthesis in acl selector starting at '", visible(start), b"'."].concat()
         })?;
         let open_channels = config.opens_channels();
         let mut users = self.users.lock();
-        let mut user = match users.get(name) {
+        let before = users.get(name).cloned();
+        let mut user = match &before {
             Some(user) => User::clone(user),
             None => User::new(name, self.serial(), open_channels),
         };
@@ -213,9 +223,10 @@ impl Acl {
                 [b"Error in ACL SETUSER modifier '", visible(&rule), b"': ", error.text().as_bytes()].concat()
             })?;
         }
-        users.insert(name.to_vec(), Arc::new(user));
+        let now = Arc::new(user);
+        users.insert(name.to_vec(), Arc::clone(&now));
         self.note_change();
-        Ok(())
+        Ok(Change { before, now })
     }
 
     /// ACL DELUSER. Returns whether there was such a user; its clients have to be disconnected.

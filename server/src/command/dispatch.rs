@@ -8,7 +8,7 @@ use protocol::{Args, Reply, RequestReader};
 use smallvec::SmallVec;
 use storage::{Key, View};
 
-use crate::acl::{self, Denial, Place, UserGone};
+use crate::acl::{self, Denial, Place};
 use crate::client::{Client, ReplyMode};
 use crate::command::context::Context;
 use crate::command::error::{Error, shown};
@@ -179,22 +179,10 @@ impl Executor {
         None
     }
 
-    /// Has the client act for its user as that is now. Who listens to what the user may not hear any more is
-    /// disconnected.
-    pub fn refresh_user(&self, client: &mut Client) -> Result<(), UserGone> {
-        if let Some(before) = self.server.acl.refresh(&mut client.session)?
-            && !acl::keeps_channels(&before, client.session.user())
-            && !client.subscriptions.are_allowed_to(client.session.user())
-        {
-            client.shared.kill();
-        }
-        Ok(())
-    }
-
     /// Whether the client is somebody, after all that has changed about users.
     #[cold]
     pub fn is_logged_in(&self, client: &mut Client) -> bool {
-        if self.refresh_user(client).is_err() {
+        if self.server.acl.refresh(&mut client.session).is_err() {
             // Its user was deleted, so that it is about to be disconnected anyway.
             client.shared.kill();
             return false;
@@ -205,7 +193,7 @@ impl Executor {
     /// Whether the client's user may still make a call that comes later than its request.
     pub fn recheck(&self, client: &mut Client, command: &Command, args: Args<'_>) -> Result<(), Denial> {
         // One who has just deleted his own user ends what he began.
-        let _ = self.refresh_user(client);
+        let _ = self.server.acl.refresh(&mut client.session);
         acl::check(client.session.user(), command, args)
     }
 

@@ -19,6 +19,7 @@ use crate::client::Client;
 use crate::command::Command;
 use crate::glob;
 use message::Message;
+use subscribers::Subscribers;
 use topics::{Channels, Patterns};
 
 /// The name of a channel or a pattern, which its subscribers share.
@@ -96,14 +97,6 @@ impl Subscriptions {
     pub fn names(&self, kind: Kind) -> Vec<Arc<[u8]>> {
         self.0.as_ref().map_or(Vec::new(), |sets| sets[kind as usize].iter().cloned().collect())
     }
-
-    /// Whether a user may hear all of it.
-    pub fn are_allowed_to(&self, user: &User) -> bool {
-        Kind::ALL.into_iter().all(|kind| {
-            let how = if kind == Kind::Pattern { ChannelUse::Pattern } else { ChannelUse::Literal };
-            self.names(kind).iter().all(|name| acl::may_use_channel(user, name, how))
-        })
-    }
 }
 
 /// All subscriptions of all clients.
@@ -140,6 +133,18 @@ impl PubSub {
             Kind::ShardChannel => self.shard_channels.remove(name, client.id()),
             Kind::Pattern => self.patterns.remove(name, client.id()),
         }
+    }
+
+    /// Disconnects the clients of a user who listen to what it may not hear.
+    pub fn silence(&self, user: &User) {
+        let close = |name: &[u8], how, subscribers: &Subscribers| {
+            if !acl::may_use_channel(user, name, how) {
+                subscribers.iter().filter(|client| *client.user.lock() == user.name()).for_each(|client| client.kill());
+            }
+        };
+        self.channels.for_each(|name, subscribers| close(name, ChannelUse::Literal, subscribers));
+        self.shard_channels.for_each(|name, subscribers| close(name, ChannelUse::Literal, subscribers));
+        self.patterns.for_each(|name, subscribers| close(name, ChannelUse::Pattern, subscribers));
     }
 
     /// Ends all subscriptions of a client, without a word.

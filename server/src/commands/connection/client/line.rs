@@ -73,7 +73,6 @@ fn flags(client: &Shared) -> String {
         ('P', client.is_subscriber()),
         ('x', client.queued.load(Relaxed) > 0),
         ('b', client.blocked.load(Relaxed) || client.held_back.load(Relaxed)),
-        ('A', client.is_killed()),
         ('U', client.peer.unix),
         ('e', client.no_evict.load(Relaxed)),
         ('T', client.no_touch.load(Relaxed)),

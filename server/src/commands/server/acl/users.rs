@@ -1,6 +1,6 @@
 //! ACL SETUSER, DELUSER, LOAD and SAVE: what changes users.
 
-use crate::acl::{self, DEFAULT_USER};
+use crate::acl::{self, Change, DEFAULT_USER};
 use crate::command::{CommandResult, Context, Error};
 
 pub(super) fn setuser(cx: &mut Context<'_>) -> CommandResult {
@@ -10,18 +10,16 @@ pub(super) fn setuser(cx: &mut Context<'_>) -> CommandResult {
     }
     let rules: Vec<&[u8]> = cx.args.tail(3).iter().collect();
     let changed = cx.server.acl.set_user(name, &rules, &cx.server.config);
-    changed.map_err(|reason| Error::new([b"ERR ", reason.as_slice()].concat()))?;
-    wake_listeners(cx, |user| user == name);
+    let changed = changed.map_err(|reason| Error::new([b"ERR ", reason.as_slice()].concat()))?;
+    silence(cx, &changed);
     cx.reply.ok();
     Ok(())
 }
 
-/// Has those who listen to channels look whether their users still may, without which they would go on listening.
-fn wake_listeners(cx: &Context<'_>, concerned: impl Fn(&[u8]) -> bool) {
-    for client in cx.server.clients.all() {
-        if concerned(&client.user.lock()) {
-            client.wake();
-        }
+/// Disconnects who listens to what his user may not hear any more.
+fn silence(cx: &Context<'_>, change: &Change) {
+    if let Some(user) = change.loser_of_channels() {
+        cx.server.pubsub.silence(user);
     }
 }
 
@@ -65,9 +63,9 @@ fn check_has_file(cx: &Context<'_>) -> CommandResult {
 pub(super) fn load(cx: &mut Context<'_>) -> CommandResult {
     check_has_file(cx)?;
     let loaded = cx.server.acl.load_file(&cx.server.config);
-    loaded.map_err(|errors| Error::new([b"ERR ", errors.as_slice()].concat()))?;
+    let changes = loaded.map_err(|errors| Error::new([b"ERR ", errors.as_slice()].concat()))?;
     disconnect_the_deleted(cx);
-    wake_listeners(cx, |_| true);
+    changes.iter().for_each(|change| silence(cx, change));
     cx.reply.ok();
     Ok(())
 }
