@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -44,7 +44,6 @@ fn read(path: &Path) -> Vec<Snippet> {
     snippets
 }
 
-/// Tables, functions and the like print as addresses, which nobody can expect.
 fn ours(script: &str, resp: Resp) -> String {
     // Each script has an engine of its own, since settings and random numbers stay from one to the next.
     let (_, reply) = eval_on(&mut Engine::new(&options()), &mut Mock::default(), resp, script.as_bytes());

@@ -16,8 +16,6 @@ pub(crate) fn install(state: &State, globals: c_int) {
     }
     state.push_function(loadstring);
     state.set_field(globals, "loadstring");
-    state.push_function(load);
-    state.set_field(globals, "load");
     state.push_function(unpack);
     state.set_field(globals, "unpack");
     state.push_table(0, 1);
@@ -45,46 +43,6 @@ fn loadstring(state: State) -> Outcome {
     }
     let name = state.c_text(2).or_else(|| state.c_text(1)).unwrap_or_default();
     compile(&state, source, name)
-}
-
-/// `load`: collects what the reader gives, then compiles it.
-fn load(state: State) -> Outcome {
-    if state.kind(1) != Kind::Function {
-        return Err(state.type_error(1, "function"));
-    }
-    if !matches!(state.kind(2), Kind::None | Kind::Nil) {
-        state.check_bytes(2)?;
-    }
-    state.set_top(2);
-    let mut source = Vec::new();
-    loop {
-        state.push_value(1);
-        if state.protected_call(0, Some(1), 0).is_err() {
-            if state.shared().ending().is_some() {
-                return Err(state.ended());
-            }
-            state.push_nil();
-            state.insert(3);
-            return Ok(2);
-        }
-        match state.kind(3) {
-            Kind::Nil => break,
-            Kind::String | Kind::Number => {}
-            _ => {
-                state.push_nil();
-                state.push_bytes(b"reader function must return a string");
-                return Ok(2);
-            }
-        }
-        let piece = state.bytes(3).unwrap_or_default();
-        if piece.is_empty() {
-            break;
-        }
-        source.extend_from_slice(piece);
-        state.check_progress(source.len())?;
-        state.set_top(2);
-    }
-    compile(&state, &source, state.c_text(2).unwrap_or(c"=(load)"))
 }
 
 fn unpack(state: State) -> Outcome {

@@ -201,7 +201,7 @@ struct Open {
     table: c_int,
     left: usize,
     /// Of an array: elements read so far.
-    array: Option<c_int>,
+    array: Option<u32>,
     /// Of a map: whether its key is on the stack.
     has_key: bool,
 }
@@ -253,7 +253,7 @@ impl<'a> Unpacker<'a> {
         const MANY: &str = "too many return values at once; use unpack_one or unpack_limit instead.";
         let state = self.state;
         let &head = self.rest.first().ok_or(Failure::TooShort)?;
-        state.check_stack(3, MANY)?;
+        state.check_stack(1, MANY)?;
         // Nothing is consumed before it is known that all of a value is there, except the heads of long ones.
         let whole = self.rest;
         self.rest = &whole[1..];
@@ -283,15 +283,15 @@ impl<'a> Unpacker<'a> {
                 let length = self.number(1 << (head - 0xd9))? as usize;
                 self.bytes(length)?;
             }
-            0x90..=0x9f => return Ok(Some(self.open(usize::from(head & 0xf), true))),
-            0x80..=0x8f => return Ok(Some(self.open(usize::from(head & 0xf), false))),
+            0x90..=0x9f => return self.open_array(usize::from(head & 0xf)).map(Some),
+            0x80..=0x8f => return Ok(Some(self.open(usize::from(head & 0xf)))),
             0xdc | 0xdd => {
                 let length = self.number(2 << (head - 0xdc))? as usize;
-                return Ok(Some(self.open(length, true)));
+                return self.open_array(length).map(Some);
             }
             0xde | 0xdf => {
                 let length = self.number(2 << (head - 0xde))? as usize;
-                return Ok(Some(self.open(length, false)));
+                return Ok(Some(self.open(length)));
             }
             _ => return Err(Failure::BadFormat),
         }
@@ -304,9 +304,18 @@ impl<'a> Unpacker<'a> {
         Ok(())
     }
 
-    fn open(&mut self, length: usize, is_array: bool) -> Open {
+    fn open(&mut self, left: usize) -> Open {
         self.state.push_table(0, 0);
-        Open { table: self.state.top(), left: length, array: is_array.then_some(0), has_key: false }
+        Open { table: self.state.top(), left, array: None, has_key: false }
+    }
+
+    fn open_array(&mut self, length: usize) -> Result<Open, Failure> {
+        let open = Open { array: Some(0), ..self.open(length) };
+        self.state.check_stack(1, "in function mp_decode_to_lua_array")?;
+        if length > 0 {
+            self.state.push_number(1.0);
+        }
+        Ok(open)
     }
 }
 
@@ -314,9 +323,13 @@ impl<'a> Unpacker<'a> {
 fn put(state: &State, open: &mut [Open]) -> Result<(), Raise> {
     let Some(structure) = open.last_mut() else { return Ok(()) };
     if let Some(count) = &mut structure.array {
-        *count = count.saturating_add(1);
-        state.raw_set_index(structure.table, *count);
+        // The index lies below the value.
+        state.raw_set(structure.table);
+        *count += 1;
         structure.left -= 1;
+        if structure.left > 0 {
+            state.push_number(f64::from(*count) + 1.0);
+        }
     } else if !structure.has_key {
         structure.has_key = true;
     } else {

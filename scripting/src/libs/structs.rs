@@ -114,8 +114,9 @@ impl<'a> Format<'a> {
 }
 
 fn put_integer(out: &mut Vec<u8>, value: f64, size: usize, big_endian: bool) {
-    // Positive numbers may need the 64th bit.
-    let value = if value >= 9223372036854775808.0 { value as u64 } else { truncate(value) as u64 };
+    /// 2^63: numbers from here on need the 64th bit, and are converted without it.
+    const HIGH: f64 = 9223372036854775808.0;
+    let value = if value >= HIGH { truncate(value - HIGH) as u64 ^ 1 << 63 } else { truncate(value) as u64 };
     let mut bytes = [0; MAX_INTEGER];
     bytes[..8].copy_from_slice(&value.to_le_bytes());
     let bytes = &mut bytes[..size];
@@ -127,6 +128,8 @@ fn put_integer(out: &mut Vec<u8>, value: f64, size: usize, big_endian: bool) {
 
 fn pack(state: State) -> Outcome {
     let mut format = Format::new(&state)?;
+    // A missing argument is told to be nil.
+    state.push_nil();
     let mut out = Vec::new();
     let mut argument: c_int = 2;
     while let Some(item) = format.next()? {

@@ -8,6 +8,7 @@ use mlua::ffi::{self, lua_State};
 
 use super::protect::{is_view, push_behind, push_visible, refusal};
 use super::shared::Originals;
+use super::state::PRECOMPILED;
 use super::{Kind, State};
 
 /// How far below its end `table.insert` may be asked to begin; it moves all elements from there on in one go.
@@ -36,17 +37,19 @@ pub(crate) fn install(state: &State, globals: c_int) {
         getmetatable: original(None, "getmetatable"),
         setmetatable: original(None, "setmetatable"),
         collectgarbage: original(None, "collectgarbage"),
+        load: original(None, "load"),
         insert: original(Some("table"), "insert"),
         foreach: original(Some("table"), "foreach"),
         resume: original(Some("coroutine"), "resume"),
     }));
 
-    let guards: [(&str, ffi::lua_CFunction); 7] = [
+    let guards: [(&str, ffi::lua_CFunction); 8] = [
         ("next", next),
         ("rawget", rawget),
         ("rawset", rawset),
         ("setmetatable", setmetatable),
         ("collectgarbage", collectgarbage),
+        ("load", load),
         ("pcall", pcall),
         ("xpcall", xpcall),
     ];
@@ -324,6 +327,47 @@ unsafe extern "C-unwind" fn index(l: *mut lua_State) -> c_int {
     unsafe {
         ffi::lua_settop(l, 2);
         ffi::lua_gettable_(l, 1);
+    }
+    1
+}
+
+/// `load`, except that precompiled code is taken for text.
+unsafe extern "C-unwind" fn load(l: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with a live state and room for 20 values.
+    unsafe {
+        ffi::luaL_checktype(l, 1, ffi::LUA_TFUNCTION);
+        ffi::luaL_optlstring(l, 2, c"=(load)".as_ptr(), std::ptr::null_mut());
+        ffi::lua_settop(l, 2);
+        if ffi::lua_type(l, 2) == ffi::LUA_TNIL {
+            // On the stack, because the compiler's own reference to the name does not keep it.
+            ffi::lua_pushstring_(l, c"=(load)".as_ptr());
+            ffi::lua_replace(l, 2);
+        }
+        ffi::lua_pushvalue(l, 1);
+        ffi::lua_pushboolean(l, 0);
+        ffi::lua_pushcclosure(l, read_piece, 2);
+        ffi::lua_replace(l, 1);
+        original(l, |originals| originals.load)(l)
+    }
+}
+
+/// Gives `load` the pieces of a reader (the first upvalue), with a blank before the first one if it is precompiled code.
+unsafe extern "C-unwind" fn read_piece(l: *mut lua_State) -> c_int {
+    const BEGUN: c_int = ffi::lua_upvalueindex(2);
+    // SAFETY: Lua calls this with a live state and room for 20 values.
+    unsafe {
+        ffi::lua_settop(l, 0);
+        ffi::lua_pushvalue(l, ffi::lua_upvalueindex(1));
+        ffi::lua_call(l, 0, 1);
+        if ffi::lua_toboolean(l, BEGUN) == 0 && State::new(l).kind(1) == Kind::String {
+            ffi::lua_pushboolean(l, 1);
+            ffi::lua_replace(l, BEGUN);
+            if State::new(l).bytes(1).is_some_and(|piece| piece.first() == Some(&PRECOMPILED)) {
+                ffi::lua_pushstring_(l, c" ".as_ptr());
+                ffi::lua_insert(l, 1);
+                ffi::lua_concat(l, 2);
+            }
+        }
     }
     1
 }

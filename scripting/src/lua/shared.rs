@@ -35,6 +35,7 @@ pub(crate) struct Originals {
     pub(super) foreach: ffi::lua_CFunction,
     pub(super) resume: ffi::lua_CFunction,
     pub(super) collectgarbage: ffi::lua_CFunction,
+    pub(super) load: ffi::lua_CFunction,
 }
 
 /// Buffers for redis.call, kept from call to call.

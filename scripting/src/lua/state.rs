@@ -9,6 +9,9 @@ use super::callback::{Outcome, Raise, enter};
 use super::numbers::truncate;
 use super::{Ending, Shared};
 
+/// The byte that precompiled code begins with.
+pub(super) const PRECOMPILED: u8 = 0x1b;
+
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -425,7 +428,6 @@ impl State {
     ///
     /// Never reads precompiled code: a chunk that begins like it is given to the compiler as text.
     pub(crate) fn compile(&self, source: &[u8], name: &CStr) -> Result<(), Vec<u8>> {
-        const PRECOMPILED: u8 = 0x1b;
         let padded: Vec<u8>;
         let mut text = source;
         if source.first() == Some(&PRECOMPILED) {
