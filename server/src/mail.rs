@@ -40,9 +40,15 @@ impl Mailbox {
         into.append(&mut queue);
     }
 
-    /// What comes from now on is written in this version of the protocol.
-    pub fn set_resp(&self, resp: Resp) {
-        self.queue.lock().set_resp(resp);
+    /// Goes over to another version of the protocol: what waits, which is in the old one, is moved to `into`, and all
+    /// that comes from now on is written in the new one.
+    pub fn switch(&self, resp: Resp, into: Option<&mut Reply>) {
+        let mut queue = self.queue.lock();
+        if let Some(into) = into {
+            self.full.store(false, Relaxed);
+            into.append(&mut queue);
+        }
+        queue.set_resp(resp);
     }
 
     /// Bytes that wait.
@@ -108,7 +114,7 @@ mod tests {
     #[test]
     fn one_wake_for_all_that_waits() {
         let mailbox = Mailbox::default();
-        mailbox.set_resp(Resp::V3);
+        mailbox.switch(Resp::V3, None);
         assert!(!mailbox.is_full() && mailbox.len() == 0);
         assert!(mailbox.put(|out| out.push(1)));
         assert!(!mailbox.put(|out| out.null()));
@@ -116,6 +122,11 @@ mod tests {
         reply.null();
         mailbox.take(&mut reply);
         assert_eq!(reply.to_vec(), b"$-1\r\n>1\r\n_\r\n");
-        assert!(!mailbox.is_full() && mailbox.put(|out| out.ok()));
+        assert!(!mailbox.is_full() && mailbox.put(|out| out.null()));
+        mailbox.switch(Resp::V2, Some(&mut reply));
+        assert_eq!(reply.to_vec(), b"$-1\r\n>1\r\n_\r\n_\r\n");
+        assert!(mailbox.put(|out| out.push(1)));
+        mailbox.take(&mut reply);
+        assert!(reply.to_vec().ends_with(b"_\r\n*1\r\n"));
     }
 }

@@ -369,3 +369,49 @@ fn parse(payload: &harness::Reply) -> (String, usize) {
     let (publisher, number) = text.split_once(' ').expect("two words");
     (publisher.to_string(), number.parse().expect("a number"))
 }
+
+#[test]
+fn transactions_subscribe_and_publish() {
+    let server = start(&["--notify-keyspace-events", "KEA"]);
+    let mut client = connect_resp3(&server);
+    let commands = ["MULTI", "SUBSCRIBE a", "PUBLISH a 1", "PING", "EXEC", "PING", "MULTI", "UNSUBSCRIBE a", "EXEC"];
+    let bytes: Vec<u8> = commands.iter().flat_map(|line| encode(&line.split(' ').collect::<Vec<_>>())).collect();
+    client.send_bytes(&bytes).expect("sent");
+    let subscribed = pushed('>', &["subscribe", "a", ":1"]);
+    for expected in [
+        "+OK|",
+        "+QUEUED|",
+        "+QUEUED|",
+        "+QUEUED|",
+        // Confirmations stand among the replies, messages come behind them.
+        &format!("*3|{subscribed}:1|+PONG|"),
+        &pushed('>', &["message", "a", "1"]),
+        "+PONG|",
+        "+OK|",
+        "+QUEUED|",
+        &format!("*1|{}", pushed('>', &["unsubscribe", "a", ":0"])),
+    ] {
+        assert_eq!(read(&mut client), expected);
+    }
+    // What is published within a transaction keeps its place among the changes.
+    call(&mut client, "PSUBSCRIBE __keyspace* x");
+    read(&mut client);
+    let mut other = connect(&server);
+    for command in ["MULTI", "SET k 1", "PUBLISH x 2", "DEL k", "EXEC"] {
+        call(&mut other, command);
+    }
+    let key = ["pmessage", "__keyspace*", "__keyspace@0__:k"];
+    assert_eq!(read(&mut client), pushed('>', &[&key[..], &["set"]].concat()));
+    assert_eq!(read(&mut client), pushed('>', &["pmessage", "x", "x", "2"]));
+    assert_eq!(read(&mut client), pushed('>', &[&key[..], &["del"]].concat()));
+}
+
+#[test]
+fn shard_channels_are_no_keys() {
+    let server = start(&[]);
+    let none = "-ERR The command has no key arguments|";
+    converse(
+        &mut connect(&server),
+        &[("COMMAND GETKEYS SPUBLISH a b", &[none]), ("COMMAND GETKEYSANDFLAGS SSUBSCRIBE a b", &[none])],
+    );
+}

@@ -92,11 +92,16 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
-    /// Puts what others have sent to this client before what is replied from here on. Not where replies are cut off
+    /// Whether what others have sent to this client may be put among what is replied: not where replies are cut off
     /// again, which would lose it, nor between the replies of a transaction.
+    pub fn takes_mail(&self) -> bool {
+        self.client.reply_mode == ReplyMode::On && !self.nested
+    }
+
+    /// Puts what others have sent to this client before what is replied from here on.
     pub fn take_mail(&mut self) {
         let mailbox = &self.client.shared.mailbox;
-        if mailbox.is_full() && self.client.reply_mode == ReplyMode::On && !self.nested {
+        if mailbox.is_full() && self.takes_mail() {
             mailbox.take(self.reply);
         }
     }

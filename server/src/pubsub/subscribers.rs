@@ -103,7 +103,7 @@ mod tests {
     fn everybody_gets_the_message_in_his_version_of_the_protocol() {
         let mut subscribers = Subscribers::default();
         let clients = [client(1), client(2)];
-        clients[1].mailbox.set_resp(protocol::Resp::V3);
+        clients[1].mailbox.switch(protocol::Resp::V3, None);
         clients.iter().for_each(|client| subscribers.add(Arc::clone(client)));
         assert_eq!(subscribers.send(&Message::new(&[b"message", b"c"], b"1", None)), 2);
         let heard = clients.map(|client| {

@@ -114,9 +114,8 @@ fn hello(cx: &mut Context<'_>) -> CommandResult {
 
 /// Goes over to another version of the protocol, from this reply on.
 fn speak(cx: &mut Context<'_>, resp: Resp) {
-    // What waits was written in the old version.
-    cx.take_mail();
-    cx.client.shared.mailbox.set_resp(resp);
+    let into = if cx.takes_mail() { Some(&mut *cx.reply) } else { None };
+    cx.client.shared.mailbox.switch(resp, into);
     cx.reply.set_resp(resp);
     cx.client.shared.resp.store(resp_number(resp), Relaxed);
 }
