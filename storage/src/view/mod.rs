@@ -16,7 +16,8 @@ use smallvec::SmallVec;
 
 use crate::effects::{Effects, Event};
 use crate::entry::{NewValue, Slot};
-use crate::keyspace::{Db, Key, Keyspace, Locked};
+use crate::keyspace::{Db, Key, Keyspace, SHARDS};
+use crate::locks::Locked;
 use crate::random::quick_random;
 use crate::reclaim::free_table;
 use crate::table::Position;
@@ -223,6 +224,21 @@ impl<'k> View<'k> {
         self.effects.dirty += 1;
         self.touch_watches(key);
         Ok(())
+    }
+
+    /// Locks keys of a script that were not known when it began, while the others are held. Tells whether that could be
+    /// done.
+    pub fn reach(&mut self, keys: &[Key<'_>]) -> bool {
+        self.locked.reach(self.keyspace, keys.iter().map(Key::shard))
+    }
+
+    /// As [`View::reach`], for everything.
+    pub fn reach_all(&mut self) -> bool {
+        let reached = self.locked.reach(self.keyspace, 0..SHARDS);
+        if reached {
+            self.locked.all_are_held();
+        }
+        reached
     }
 
     /// Does as another view does.
