@@ -188,7 +188,7 @@ impl Executor {
             return Some(Objection::Denied(denial));
         }
         if client.flags_of(command).contains(Flags::DENYOOM) && self.server.out_of_memory() {
-            return Some(Objection::Error(Error::fixed("OOM command not allowed when used memory > 'maxmemory'.")));
+            return Some(Objection::Error(Error::OUT_OF_MEMORY));
         }
         if self.server.scripts.busy() && !command.may_run_beside_a_slow_script(args) {
             return Some(Objection::Error(self.server.scripts.busy_error()));

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use storage::{Key, View};
 
 use super::Run;
+use crate::acl::Place;
 use crate::client::Client;
 use crate::command::Error;
 use crate::command::context::Within;
@@ -80,12 +81,21 @@ impl<'h> ScriptHost<'h> {
         } else if self.limits.read_only && flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE) {
             Error::fixed("ERR Write commands are not allowed from read-only scripts.")
         } else if self.limits.out_of_memory && !wrote && flags.contains(Flags::DENYOOM) {
-            Error::fixed("OOM command not allowed when used memory > 'maxmemory'.")
+            Error::OUT_OF_MEMORY
         } else {
             return Ok(command);
         };
         self.executor.stats.rejected(command.id);
         Err(error)
+    }
+
+    /// Whether the client's user may have the command.
+    fn check_user(&mut self, command: &Command, args: Args<'_>) -> Result<(), Error> {
+        let Err(denial) = self.executor.recheck(self.client, command, args) else { return Ok(()) };
+        let (shared, user) = (&self.client.shared, self.client.session.user());
+        self.executor.stats.rejected(command.id);
+        self.executor.server.note_denial(shared, user, denial, Place::Script, command, args);
+        Err(denial.script_error(user, command))
     }
 
     /// Sees to it that all is locked that a command touches.
@@ -126,7 +136,8 @@ impl<'h> ScriptHost<'h> {
 
 impl Host for ScriptHost<'_> {
     fn call(&mut self, args: Args<'_>, reply: &mut Reply) -> Flow {
-        let command = match self.check(args) {
+        let checked = self.check(args).and_then(|command| self.check_user(command, args).map(|()| command));
+        let command = match checked {
             Ok(command) => command,
             Err(error) => {
                 self.executor.stats.error(error.code());
@@ -146,7 +157,7 @@ impl Host for ScriptHost<'_> {
             self.run.wrote.store(true, Relaxed);
         }
         self.executor.call_nested(self.client, self.db, command, args, reply, Within::Script);
-        Flow::Continue
+        self.interrupted()
     }
 
     fn interrupted(&mut self) -> Flow {
@@ -174,7 +185,8 @@ impl Host for ScriptHost<'_> {
     }
 
     fn may_call(&mut self, args: Args<'_>) -> Option<bool> {
-        dispatch::find(&self.executor.server.commands, args).ok().map(|_| true)
+        let command = dispatch::find(&self.executor.server.commands, args).ok()?;
+        Some(command.spec.accepts(args.len()) && self.executor.recheck(self.client, command, args).is_ok())
     }
 
     fn set_replication(&mut self, _: Replication) {

@@ -7,8 +7,6 @@ mod script;
 use crate::command::{Arg, ArgKind, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::set;
 
-pub(super) use run::refuse_block;
-
 /// The family's declarations.
 pub const COMMANDS: &[Spec] = &[
     Spec::new("eval", -3, run::eval)

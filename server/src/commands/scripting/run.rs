@@ -9,7 +9,6 @@ use scripting::{End, Flags as ScriptFlags, Host, Sha};
 use smallvec::SmallVec;
 use storage::Key;
 
-use crate::command::context::Within;
 use crate::command::{CommandResult, Context, Error};
 use crate::monitor;
 use crate::scripts::{Conduct, Limits, Lua, Origin, Run, ScriptHost};
@@ -117,9 +116,7 @@ impl Call {
         }
         let may_lack_memory = flags.contains(ScriptFlags::ALLOW_OOM) || !writes;
         if out_of_memory && !may_lack_memory {
-            return Err(Error::fixed(
-                "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
-            ));
+            return Err(Error::OUT_OF_MEMORY);
         }
         Ok(Limits { read_only: self.read_only || !writes, out_of_memory: out_of_memory && !may_lack_memory })
     }
@@ -179,13 +176,4 @@ type Words<'a> = std::vec::IntoIter<&'a [u8]>;
 
 fn words(args: Args<'_>, most: usize) -> Words<'_> {
     args.iter().take(most).collect::<Vec<_>>().into_iter()
-}
-
-/// What a command with an option to wait says to a script.
-pub fn refuse_block(cx: &Context<'_>) -> CommandResult {
-    if cx.within != Within::Script {
-        return Ok(());
-    }
-    let name = &cx.command.full_name;
-    Err(Error::new(format!("ERR {name} command is not allowed with BLOCK option from scripts")))
 }

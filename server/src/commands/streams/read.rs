@@ -9,7 +9,6 @@ use super::id::{self, reply_entry, reply_fields, reply_id};
 use super::pending::shown_idle;
 use crate::blocking::{self, Blocking};
 use crate::command::{CommandResult, Context, Error};
-use crate::commands::scripting;
 
 /// Where reading a stream begins.
 #[derive(Clone, Copy)]
@@ -87,7 +86,6 @@ fn options(cx: &Context<'_>, grouped: bool) -> Result<Options, Error> {
     while index < cx.args.len() {
         let more = cx.args.len() - 1 - index;
         if cx.arg_is(index, "block") && more > 0 {
-            scripting::refuse_block(cx)?;
             until_ms = Some(cx.deadline_ms(index + 1)?);
             index += 1;
         } else if cx.arg_is(index, "count") && more > 0 {
