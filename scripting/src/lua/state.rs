@@ -465,6 +465,13 @@ impl State {
         Err(Raise::top())
     }
 
+    /// Collects all garbage if there is little room left: Lua does not do so when it is refused memory.
+    pub(crate) fn make_room(&self) {
+        if self.shared().room() < self.shared().used() {
+            self.collect_garbage();
+        }
+    }
+
     /// Collects all garbage.
     pub(crate) fn collect_garbage(&self) {
         // SAFETY: no finalizer can run, since scripts cannot make userdata.

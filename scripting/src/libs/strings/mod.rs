@@ -273,11 +273,14 @@ fn add_template(
 fn rep(state: State) -> Outcome {
     let text = state.check_bytes(1)?;
     let count = usize::try_from(state.check_int(2)?).unwrap_or(0);
-    let length = text.len().checked_mul(count).filter(|&length| length <= state.shared().room());
-    let Some(_) = length else {
+    let length = text.len().saturating_mul(count);
+    if length > state.shared().room() {
+        state.collect_garbage();
+    }
+    if length > state.shared().room() {
         state.push_bytes(b"not enough memory");
         return Err(Raise::top());
-    };
+    }
     let repeated = text.repeat(count);
     state.push_bytes(&repeated);
     Ok(1)
