@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use protocol::{Reply, Resp};
 use smallvec::SmallVec;
-use storage::{Key, Keyspace, Served, View, Waiter};
+use storage::{Effects, Key, Keyspace, Served, View, Waiter};
 
 use crate::client::{Shared, Wait};
 use crate::command::{CommandResult, Context, Error};
@@ -37,6 +37,11 @@ pub trait Blocking: Send + Sync + 'static {
 
     /// The reply when the time is over.
     fn timed_out(&self, reply: &mut Reply);
+
+    /// When the command is to be tried again although nobody has changed a key, in Unix milliseconds.
+    fn next_try_ms(&self, _db: &mut View<'_>) -> Option<i64> {
+        None
+    }
 }
 
 /// What became of a parked command.
@@ -91,6 +96,20 @@ impl Parked {
         matches!(*self.state.lock(), State::Served(_))
     }
 
+    /// Tries to serve the command because its time has come, and tells when to try again.
+    pub fn try_again(&self, keyspace: &Keyspace, now_ms: i64, effects: impl FnOnce(&Effects)) -> Option<i64> {
+        let names = self.command.keys().iter().map(Vec::as_slice).chain(self.command.destination());
+        let keys: SmallVec<[Key<'_>; 4]> = names.map(|name| keyspace.key(name)).collect();
+        let mut view = keyspace.view_keys(self.db, &keys, now_ms);
+        let next = match self.serve(&mut view) {
+            Served::Done => None,
+            Served::NotYet => self.command.next_try_ms(&mut view),
+        };
+        view.serve_waiters();
+        effects(&view.effects);
+        next
+    }
+
     /// Ends the wait: from now on nobody serves the command. Its reply, if it was served before.
     pub fn end(self: Arc<Self>, keyspace: &Keyspace) -> Option<Result<Vec<u8>, Error>> {
         let state = std::mem::replace(&mut *self.state.lock(), State::Over);
@@ -110,10 +129,16 @@ pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl 
     if command.serve(&mut cx.db, cx.reply, false)? {
         return Ok(());
     }
+    if cx.nested {
+        // As if the time were over at once.
+        command.timed_out(cx.reply);
+        return Ok(());
+    }
     let keyspace = &cx.server.keyspace;
     let resp = cx.reply.resp();
     let mut timed_out = Reply::new(resp);
     command.timed_out(&mut timed_out);
+    let retry_ms = command.next_try_ms(&mut cx.db);
     let parked = Arc::new(Parked {
         client: Arc::clone(&cx.client.shared),
         db: cx.client.db(),
@@ -126,7 +151,8 @@ pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl 
         let waiter: Arc<dyn Waiter> = parked.clone();
         cx.db.park(&keyspace.key(key), waiter);
     }
-    cx.client.wait = Some(Wait { until_ms, reply: timed_out.to_vec(), parked: Some(parked) });
+    cx.client.wait =
+        Some(Wait { until_ms, retry_ms, reply: timed_out.to_vec(), parked: Some(parked), ..Wait::default() });
     Ok(())
 }
 

@@ -6,11 +6,15 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, A
 use std::task::Waker;
 
 use parking_lot::Mutex;
+use protocol::Reply;
 
 use crate::blocking::Parked;
 use crate::command::table::Command;
 use crate::config::Permission;
+use crate::mail::{Bell, Mailbox};
+use crate::pubsub::{Kind, Subscriptions};
 use crate::server::unix_ms;
+use crate::transaction::{Transaction, Watching};
 
 /// Where a connection came in and from where.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +65,11 @@ pub struct Shared {
     pub net_in: AtomicU64,
     pub net_out: AtomicU64,
     pub commands: AtomicU64,
+    /// Commands queued since MULTI, plus one.
+    pub queued: AtomicUsize,
+    pub transaction_memory: AtomicUsize,
+    /// Keys that are watched.
+    pub watched: AtomicUsize,
     pub worker: AtomicU32,
     /// Asked to give back the memory of its buffers.
     pub trim: AtomicBool,
@@ -68,8 +77,11 @@ pub struct Shared {
     killed: AtomicBool,
     /// A blocked client was asked to go on.
     unblocked: AtomicU8,
-    outbox: Mutex<Vec<u8>>,
-    has_mail: AtomicBool,
+    /// What others send it.
+    pub mailbox: Mailbox,
+    /// How many channels, patterns and shard channels it is subscribed to, by [`Kind`].
+    pub subscriptions: [AtomicUsize; Kind::ALL.len()],
+    bell: Arc<Bell>,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -81,7 +93,7 @@ pub enum Unblock {
 }
 
 impl Shared {
-    pub fn new(id: u64, peer: Peer, worker: usize, authenticated: bool) -> Shared {
+    pub fn new(id: u64, peer: Peer, worker: usize, bell: Arc<Bell>, authenticated: bool) -> Shared {
         let now = unix_ms();
         Shared {
             id,
@@ -92,6 +104,7 @@ impl Shared {
             user: Mutex::new(b"default".to_vec()),
             authenticated: authenticated.into(),
             worker: (worker as u32).into(),
+            bell,
             ..Shared::default()
         }
     }
@@ -129,25 +142,16 @@ impl Shared {
         }
     }
 
-    /// Puts bytes behind what the client is being sent.
-    pub fn deliver(&self, bytes: &[u8]) {
-        self.outbox.lock().extend_from_slice(bytes);
-        if !self.has_mail.swap(true, Relaxed) {
+    /// Puts something behind what the client is being sent, from any thread.
+    pub fn push(&self, write: impl FnOnce(&mut Reply)) {
+        if self.mailbox.put(write) {
             self.wake();
         }
     }
 
-    pub(crate) fn has_mail(&self) -> bool {
-        self.has_mail.load(Relaxed)
-    }
-
-    pub(crate) fn take_mail(&self) -> Vec<u8> {
-        self.has_mail.store(false, Relaxed);
-        std::mem::take(&mut *self.outbox.lock())
-    }
-
-    pub(crate) fn mail_len(&self) -> usize {
-        if self.has_mail() { self.outbox.lock().len() } else { 0 }
+    /// Whether it is subscribed to anything.
+    pub fn is_subscriber(&self) -> bool {
+        self.subscriptions.iter().any(|count| count.load(Relaxed) > 0)
     }
 
     pub(crate) fn set_waker(&self, waker: &Waker) {
@@ -157,7 +161,7 @@ impl Shared {
     /// Makes the client's connection look at what changed.
     pub fn wake(&self) {
         if let Some(waker) = &*self.waker.lock() {
-            waker.wake_by_ref();
+            self.bell.ring(waker.clone());
         }
     }
 
@@ -186,10 +190,21 @@ pub enum ReplyMode {
 pub struct Wait {
     /// Unix milliseconds; `None` waits for ever.
     pub until_ms: Option<i64>,
+    /// When to try again in between.
+    pub retry_ms: Option<i64>,
     /// The reply when the time is over.
     pub reply: Vec<u8>,
     /// What may end the wait before.
     pub parked: Option<Arc<Parked>>,
+    /// How long the command has worked so far.
+    pub spent_nanos: u64,
+}
+
+impl Wait {
+    /// When something is to be done about it at the latest.
+    pub fn next_ms(&self) -> Option<i64> {
+        self.until_ms.into_iter().chain(self.retry_ms).min()
+    }
 }
 
 /// A client as its own connection sees it.
@@ -200,11 +215,23 @@ pub struct Client {
     pub closing: bool,
     /// Set by a command that makes the client wait; its reply comes later.
     pub wait: Option<Wait>,
+    pub subscriptions: Subscriptions,
+    /// What has been queued since MULTI.
+    pub transaction: Option<Box<Transaction>>,
+    pub watching: Option<Box<Watching>>,
 }
 
 impl Client {
     pub fn new(shared: Arc<Shared>) -> Client {
-        Client { shared, reply_mode: ReplyMode::On, closing: false, wait: None }
+        Client {
+            shared,
+            reply_mode: ReplyMode::On,
+            closing: false,
+            wait: None,
+            subscriptions: Subscriptions::default(),
+            transaction: None,
+            watching: None,
+        }
     }
 
     pub fn id(&self) -> u64 {
@@ -229,6 +256,12 @@ impl Client {
         }
     }
 
+    /// Whether it may only change its subscriptions: a client that cannot tell messages from replies.
+    #[inline]
+    pub fn only_listens(&self) -> bool {
+        !self.subscriptions.is_empty() && self.shared.resp.load(Relaxed) == 2
+    }
+
     #[inline]
     pub fn authenticated(&self) -> bool {
         self.shared.authenticated.load(Relaxed)
@@ -240,7 +273,9 @@ impl Client {
 pub struct Registry {
     clients: Mutex<BTreeMap<u64, Arc<Shared>>>,
     next_id: AtomicU64,
-    monitors: AtomicUsize,
+    /// Those who see all commands.
+    monitors: Mutex<Vec<Arc<Shared>>>,
+    monitor_count: AtomicUsize,
 }
 
 impl Registry {
@@ -254,9 +289,7 @@ impl Registry {
     }
 
     pub fn remove(&self, client: &Shared) {
-        if client.monitor.load(Relaxed) {
-            self.monitors.fetch_sub(1, Relaxed);
-        }
+        self.remove_monitor(client);
         self.clients.lock().remove(&client.id);
     }
 
@@ -277,29 +310,30 @@ impl Registry {
         self.clients.lock().values().cloned().collect()
     }
 
-    /// Starts or stops a client's feed of all commands.
-    pub fn set_monitor(&self, client: &Shared, on: bool) {
-        if client.monitor.swap(on, Relaxed) != on {
-            if on {
-                self.monitors.fetch_add(1, Relaxed);
-            } else {
-                self.monitors.fetch_sub(1, Relaxed);
-            }
+    /// Has a client see all commands.
+    pub fn add_monitor(&self, client: &Arc<Shared>) {
+        if !client.monitor.swap(true, Relaxed) {
+            self.monitors.lock().push(client.clone());
+            self.monitor_count.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub fn remove_monitor(&self, client: &Shared) {
+        if client.monitor.swap(false, Relaxed) {
+            self.monitors.lock().retain(|other| other.id != client.id);
+            self.monitor_count.fetch_sub(1, Relaxed);
         }
     }
 
     /// Whether anybody watches.
     #[inline]
     pub fn monitored(&self) -> bool {
-        self.monitors.load(Relaxed) > 0
+        self.monitor_count.load(Relaxed) > 0
     }
 
-    /// Sends a line to every client that watches.
-    pub fn feed_monitors(&self, line: &[u8]) {
-        for client in self.all() {
-            if client.monitor.load(Relaxed) {
-                client.deliver(line);
-            }
-        }
+    /// Sends a line to every client that watches, but for one.
+    pub fn feed_monitors(&self, line: &[u8], but: u64) {
+        let monitors = self.monitors.lock();
+        monitors.iter().filter(|client| client.id != but).for_each(|client| client.push(|out| out.raw(line)));
     }
 }

@@ -23,6 +23,8 @@ use crate::server::{Pause, unix_ms};
 
 /// Requests that are parsed ahead of being carried out.
 const BATCH: usize = 64;
+/// So much output is sent, or found to be too much, before more is made.
+const OUTPUT_AT_ONCE: usize = 1 << 20;
 /// Pieces of output that go into one system call.
 const PIECES: usize = 16;
 
@@ -63,10 +65,10 @@ impl Stream {
 }
 
 /// See the module's description.
-pub struct Connection<'w> {
+pub struct Connection {
     stream: Stream,
     client: Client,
-    executor: &'w Executor<'w>,
+    executor: &'static Executor,
     reader: RequestReader,
     reply: Reply,
     /// The next request of the batch to be carried out.
@@ -80,8 +82,8 @@ pub struct Connection<'w> {
 /// The connection is over.
 struct Closed;
 
-impl<'w> Connection<'w> {
-    pub fn new(stream: Stream, client: Client, executor: &'w Executor<'w>) -> Connection<'w> {
+impl Connection {
+    pub fn new(stream: Stream, client: Client, executor: &'static Executor) -> Connection {
         Connection {
             stream,
             client,
@@ -113,6 +115,8 @@ impl<'w> Connection<'w> {
         {
             parked.end(&server.keyspace);
         }
+        server.pubsub.leave_all(&mut self.client);
+        self.client.unwatch(&server.keyspace);
         server.clients.remove(&self.client.shared);
         server.connected.fetch_sub(1, Relaxed);
     }
@@ -125,25 +129,30 @@ impl<'w> Connection<'w> {
         if self.client.shared.trim.swap(false, Relaxed) && self.reader.is_empty() {
             self.reader.shrink();
             self.reply.shrink();
+            self.client.shared.mailbox.shrink();
         }
         loop {
+            self.take_mail();
             self.carry_out();
             if self.client.shared.is_killed() {
                 return Poll::Ready(Err(Closed));
-            }
-            if self.client.shared.has_mail() {
-                let mail = self.client.shared.take_mail();
-                self.reply.raw(&mail);
             }
             let waiting = self.reply.len();
             if waiting > self.client.shared.output_peak.load(Relaxed) {
                 self.client.shared.output_peak.store(waiting, Relaxed);
             }
+            // Before anything is written: of what is too much, nothing is sent.
+            self.check_output_limits()?;
             self.poll_flush(cx)?;
+            if self.reply.is_empty() {
+                self.soft_limit_since = None;
+            }
             if self.client.closing && self.reply.is_empty() {
                 return Poll::Ready(Err(Closed));
             }
-            self.check_output_limits()?;
+            if self.has_more_to_do() {
+                continue;
+            }
             // Only a timer that has been polled wakes, which the one just set has not been.
             if self.timer.is_some() && self.poll_wait(cx) {
                 continue;
@@ -155,6 +164,19 @@ impl<'w> Connection<'w> {
             }
             ready!(self.poll_read(cx))?;
         }
+    }
+
+    /// Puts what others have sent behind the replies so far. A client that is about to be closed gets no more.
+    #[inline]
+    fn take_mail(&mut self) {
+        if self.client.shared.mailbox.is_full() && !self.client.closing {
+            self.client.shared.mailbox.take(&mut self.reply);
+        }
+    }
+
+    /// Whether requests that have arrived were left for later because there was so much to send.
+    fn has_more_to_do(&self) -> bool {
+        self.timer.is_none() && !self.client.closing && self.next < self.reader.len()
     }
 
     /// While the client waits, its leaving must still be noticed.
@@ -206,7 +228,8 @@ impl<'w> Connection<'w> {
         shared.query_free.store(self.reader.free(), Relaxed);
         shared.last_active_ms.store(self.executor.refresh_clock(), Relaxed);
         let limit = self.executor.server.config.query_buffer_limit();
-        if self.reader.buffered() as i64 > limit {
+        let held = self.reader.unparsed() + shared.transaction_memory.load(Relaxed);
+        if held as i64 > limit {
             log::warning!("Closing client that reached max query buffer length: id={}", shared.id);
             stats.query_limit_disconnections.add(1);
             return Poll::Ready(Err(Closed));
@@ -237,6 +260,9 @@ impl<'w> Connection<'w> {
                 self.executor.prefetch(&self.client, &self.reader);
             }
             self.carry_out_batch();
+            if self.has_more_to_do() {
+                return;
+            }
         }
     }
 
@@ -254,14 +280,19 @@ impl<'w> Connection<'w> {
             }
             clock = self.executor.execute(&mut self.client, args, &mut self.reply, clock);
             self.next += 1;
+            // What a command has sent to its own client comes right behind its reply.
+            self.take_mail();
             if self.client.closing {
                 break;
             }
             if let Some(wait) = &self.client.wait {
-                self.timer = Some(sleep_until(wait.until_ms));
+                self.timer = Some(sleep_until(wait.next_ms()));
                 self.client.shared.wait_is_timed.store(wait.until_ms.is_some(), Relaxed);
                 self.client.shared.blocked.store(true, Relaxed);
                 self.executor.server.blocked.fetch_add(1, Relaxed);
+                break;
+            }
+            if self.reply.len() >= OUTPUT_AT_ONCE {
                 break;
             }
         }
@@ -284,6 +315,9 @@ impl<'w> Connection<'w> {
         }
         let served = self.client.wait.as_ref().and_then(|wait| wait.parked.as_ref()).is_some_and(|p| p.is_served());
         let unblocked = self.client.shared.take_unblocked();
+        if over && !served && unblocked.is_none() && self.try_again() {
+            return true;
+        }
         if !over && !served && unblocked.is_none() {
             return false;
         }
@@ -294,7 +328,24 @@ impl<'w> Connection<'w> {
             Some(Unblock::Error) => Err(Error::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK")),
             _ => Ok(wait.reply),
         });
-        self.executor.finish(&self.client, outcome, &mut self.reply);
+        // The request that waited is the last one that was carried out.
+        let args = self.reader.request(self.next - 1);
+        self.executor.finish(&mut self.client, args, wait.spent_nanos, outcome, &mut self.reply);
+        true
+    }
+
+    /// Tries the command once more if its time has not come yet. Tells whether that was so.
+    fn try_again(&mut self) -> bool {
+        let executor = self.executor;
+        let Some(wait) = &mut self.client.wait else { return false };
+        let (now_ms, Some(parked)) = (executor.refresh_clock(), &wait.parked) else { return false };
+        if wait.retry_ms.is_none() || wait.until_ms.is_some_and(|until_ms| until_ms <= now_ms) {
+            return false;
+        }
+        let keyspace = &executor.server.keyspace;
+        wait.retry_ms = parked.try_again(keyspace, now_ms, |effects| executor.stats.took_effect(effects));
+        // Where it was served, the next look at it finds out.
+        self.timer = Some(sleep_until(wait.next_ms()));
         true
     }
 
@@ -330,16 +381,16 @@ impl<'w> Connection<'w> {
     }
 
     fn check_output_limits(&mut self) -> Result<(), Closed> {
-        let waiting = (self.reply.len() + self.client.shared.mail_len()) as u64;
+        let waiting = (self.reply.len() + self.client.shared.mailbox.len()) as u64;
         if waiting == 0 {
             self.soft_limit_since = None;
             return Ok(());
         }
-        let limit = self.executor.server.normal_output_limit();
-        let now = unix_ms() / 1000;
+        let limit = self.executor.server.output_limit(&self.client.shared);
         let hard = limit.hard > 0 && waiting >= limit.hard;
         let mut soft = false;
         if limit.soft > 0 && waiting >= limit.soft {
+            let now = unix_ms() / 1000;
             let since = *self.soft_limit_since.get_or_insert(now);
             soft = now - since > limit.soft_seconds as i64;
         } else {

@@ -9,13 +9,15 @@ use protocol::Args;
 use storage::Keyspace;
 use tokio::sync::Notify;
 
-use crate::client::{Client, Registry};
+use crate::client::{Client, Registry, Shared};
 use crate::command::spec::Flags;
 use crate::command::table::{Command, CommandTable};
 use crate::config::{Apply, Config, OutputLimit, ShutdownFlags};
 use crate::info::rates::Rates;
 use crate::latency::LatencyMonitor;
 use crate::log;
+use crate::notifications;
+use crate::pubsub::PubSub;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 
@@ -54,6 +56,7 @@ pub struct Server {
     /// Commands by their number in statistics.
     pub commands_by_id: Vec<&'static Command>,
     pub clients: Registry,
+    pub pubsub: PubSub,
     pub stats: Stats,
     pub slowlog: Mutex<SlowLog>,
     pub latency: LatencyMonitor,
@@ -111,6 +114,7 @@ impl Server {
             commands,
             commands_by_id,
             clients: Registry::default(),
+            pubsub: PubSub::default(),
             stats: Stats::new(workers),
             slowlog: Mutex::new(SlowLog::default()),
             latency: LatencyMonitor::default(),
@@ -140,7 +144,7 @@ impl Server {
             attack_noted_ms: AtomicI64::new(0),
             config,
         };
-        for step in [Apply::AccessPolicy, Apply::CrashReports, Apply::Logging] {
+        for step in [Apply::AccessPolicy, Apply::CrashReports, Apply::Logging, Apply::Notifications] {
             server.apply(step)?;
         }
         if let Err(reason) = server.apply(Apply::OomScore) {
@@ -169,6 +173,7 @@ impl Server {
                 // A higher limit needs as many file descriptors.
                 crate::process::make_room_for_clients(config.maxclients() as u64)?;
             }
+            Apply::Notifications => self.keyspace.observe(notifications::wanted(config.notify_keyspace_events())),
             Apply::OomScore => crate::process::set_oom_score(config.oom_score_adj(), config.oom_score_adj_values()[0])?,
             Apply::Password => {
                 // With a password, who is connected stays in; without one, everybody may enter.
@@ -188,9 +193,10 @@ impl Server {
         Ok(())
     }
 
-    /// The output limits for normal clients.
-    pub fn normal_output_limit(&self) -> OutputLimit {
-        self.config.output_limits()[0]
+    /// The output limits for a client.
+    pub fn output_limit(&self, client: &Shared) -> OutputLimit {
+        let [normal, _, pubsub] = self.config.output_limits();
+        if client.is_subscriber() { pubsub } else { normal }
     }
 
     /// Whether commands that need memory are refused.

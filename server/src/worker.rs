@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use storage::SHARDS;
+use storage::{SHARDS, SweepAt};
 use tokio::runtime::{Builder, Handle, LocalOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_local;
@@ -14,6 +14,7 @@ use crate::client::{Client, Peer, Shared};
 use crate::command::dispatch::Executor;
 use crate::connection::{Connection, Stream};
 use crate::log;
+use crate::mail::Bell;
 use crate::process;
 use crate::server::{Pause, Server};
 
@@ -33,13 +34,15 @@ pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<I
         }
     };
     // Lives as long as the process, like the thread.
-    let executor: &'static Executor<'static> = Box::leak(Box::new(Executor::new(server, server.stats.worker(index))));
+    let executor: &'static Executor = Box::leak(Box::new(Executor::new(server, server.stats.worker(index))));
     runtime.block_on(async move {
+        let bell = Arc::new(Bell::default());
+        spawn_local(Arc::clone(&bell).answer());
         spawn_local(upkeep(server, executor, index));
         while let Some(incoming) = inbox.recv().await {
             match adopt(incoming) {
                 Ok((stream, peer)) => {
-                    let client = Client::new(register(server, peer, index));
+                    let client = Client::new(register(server, peer, index, &bell));
                     executor.stats.connections.add(1);
                     spawn_local(Connection::new(stream, client, executor).serve());
                 }
@@ -59,15 +62,15 @@ fn adopt(incoming: Incoming) -> std::io::Result<(Stream, Peer)> {
     })
 }
 
-fn register(server: &Server, peer: Peer, worker: usize) -> Arc<Shared> {
+fn register(server: &Server, peer: Peer, worker: usize, bell: &Arc<Bell>) -> Arc<Shared> {
     let authenticated = server.config.requirepass().is_empty();
-    let shared = Arc::new(Shared::new(server.clients.next_id(), peer, worker, authenticated));
+    let shared = Arc::new(Shared::new(server.clients.next_id(), peer, worker, Arc::clone(bell), authenticated));
     server.clients.add(Arc::clone(&shared));
     shared
 }
 
 /// What happens a few times a second: expired keys go, idle clients are closed.
-async fn upkeep(server: &'static Server, executor: &'static Executor<'static>, index: usize) {
+async fn upkeep(server: &'static Server, executor: &'static Executor, index: usize) {
     let mut ticks = interval(Duration::from_millis(100));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let event_loop = Handle::current().metrics();
@@ -101,20 +104,19 @@ async fn upkeep(server: &'static Server, executor: &'static Executor<'static>, i
 const EXPIRE_BUDGET: usize = 400;
 
 /// Goes once over this worker's shards. Between two steps the event loop serves its clients.
-async fn expire(server: &Server, executor: &Executor<'_>, index: usize, now: i64) {
+async fn expire(server: &Server, executor: &Executor, index: usize, now: i64) {
     for shard in (index..SHARDS).step_by(server.workers) {
-        loop {
+        let mut at = Some(SweepAt::default());
+        while let Some(from) = at {
             let started = server.clock.raw();
-            let sweep = server.keyspace.expire_shard(shard, now, EXPIRE_BUDGET);
+            let sweep = server.keyspace.expire_shard(shard, from, now, EXPIRE_BUDGET);
             let nanos = server.clock.delta_as_nanos(started, server.clock.raw());
             executor.stats.expire_nanos.add(nanos);
             server.observe_latency("expire-cycle", nanos);
             executor.stats.took_effect(&sweep.effects);
-            if sweep.effects.expired | sweep.effects.expired_fields > 0 {
+            at = sweep.next;
+            if at.is_some() || sweep.effects.expired | sweep.effects.expired_fields > 0 {
                 tokio::task::yield_now().await;
-            }
-            if sweep.finished {
-                break;
             }
         }
     }
@@ -136,12 +138,19 @@ fn look_after_clients(server: &Server, index: usize, now: i64) {
             client.output_peak_since_ms.store(now, Relaxed);
             client.output_peak.store(client.output_buffered.load(Relaxed), Relaxed);
         }
+        // A client that neither reads nor writes does not find out itself that its time is over.
+        let soft_limit = server.output_limit(&client).soft;
+        if soft_limit > 0 && client.output_buffered.load(Relaxed) as u64 >= soft_limit {
+            client.wake();
+        }
         let idle_ms = now - client.last_active_ms.load(Relaxed);
-        let exempt = [&client.monitor, &client.blocked, &client.held_back].iter().any(|state| state.load(Relaxed));
+        let exempt = [&client.monitor, &client.blocked, &client.held_back].iter().any(|state| state.load(Relaxed))
+            || client.is_subscriber();
+        let output = client.output_memory.load(Relaxed) > 0;
         if timeout_ms > 0 && idle_ms > timeout_ms && !exempt {
             log::verbose!("Closing idle client");
             client.kill();
-        } else if shrinks && idle_ms > TRIM_AFTER_MS && client.query_free.load(Relaxed) > 0 {
+        } else if shrinks && idle_ms > TRIM_AFTER_MS && (client.query_free.load(Relaxed) > 0 || output) {
             client.trim.store(true, Relaxed);
             client.wake();
         }

@@ -1,20 +1,21 @@
 //! The shards, their locks and what belongs to all of them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use ahash::RandomState;
 use crossbeam::utils::CachePadded;
-use parking_lot::{Mutex, MutexGuard};
-use smallvec::SmallVec;
+use parking_lot::Mutex;
 
 use crate::access::AccessPolicy;
-use crate::effects::Effects;
+use crate::effects::{Class, Effects, Event, Observer};
 use crate::entry::Slot;
+use crate::locks::{Contention, Locked, Patience, Scope};
 use crate::reclaim::Reclaimer;
 use crate::table::{HashTable, prefetch};
 use crate::view::View;
 use crate::waiting::{WaitList, Waiter};
+use crate::watching::{Watch, WatchList};
 
 /// Shards in a keyspace. Many more than cores, so that two commands seldom want the same one.
 pub const SHARDS: usize = 256;
@@ -52,9 +53,20 @@ pub(crate) struct Shard {
     dbs: Vec<Db>,
     /// Those who wait for keys of this shard; no box while there are none.
     waiting: Option<Box<WaitList>>,
+    /// Keys of this shard that are watched; no box while there are none.
+    watched: Option<Box<WatchList>>,
 }
 
 impl Shard {
+    pub(crate) fn dbs(&self) -> impl Iterator<Item = &Db> {
+        self.dbs.iter()
+    }
+
+    /// How many databases there may be something in.
+    pub(crate) fn len(&self) -> usize {
+        self.dbs.len()
+    }
+
     pub(crate) fn db(&self, db: usize) -> Option<&Db> {
         self.dbs.get(db)
     }
@@ -83,6 +95,22 @@ impl Shard {
         }
     }
 
+    pub(crate) fn watched(&self) -> Option<&WatchList> {
+        self.watched.as_deref()
+    }
+
+    pub(crate) fn watch(&mut self, db: usize, key: &[u8], watch: Arc<Watch>) {
+        self.watched.get_or_insert_default().add(db, key, watch);
+    }
+
+    pub(crate) fn unwatch(&mut self, db: usize, key: &[u8], watch: &Arc<Watch>) {
+        let Some(list) = &mut self.watched else { return };
+        list.remove(db, key, watch);
+        if list.is_empty() {
+            self.watched = None;
+        }
+    }
+
     pub(crate) fn swap(&mut self, a: usize, b: usize) {
         self.db_mut(a.max(b));
         self.dbs.swap(a, b);
@@ -97,81 +125,17 @@ impl Drop for Db {
 
 /// All data of a server.
 pub struct Keyspace {
-    shards: Box<[CachePadded<Mutex<Shard>>]>,
+    pub(crate) shards: Box<[CachePadded<Mutex<Shard>>]>,
     databases: usize,
     hasher: RandomState,
     /// How accesses are recorded on keys.
     pub access: AccessPolicy,
     /// Frees big things in the background.
     pub reclaimer: Reclaimer,
-    observed: AtomicBool,
-}
-
-/// The locks that one command holds.
-pub(crate) enum Locked<'k> {
-    None,
-    One(usize, MutexGuard<'k, Shard>),
-    /// Sorted by shard number.
-    Some(SmallVec<[(usize, MutexGuard<'k, Shard>); 8]>),
-    All(Vec<MutexGuard<'k, Shard>>),
-}
-
-impl<'k> Locked<'k> {
-    /// The shard that a key lives in.
-    ///
-    /// # Panics
-    /// If it was not locked: a command touches only keys that its declaration names.
-    #[inline]
-    pub(crate) fn shard(&mut self, index: usize) -> &mut Shard {
-        match self {
-            Locked::One(held, shard) => {
-                assert_eq!(*held, index, "a key outside of the locked shard");
-                shard
-            }
-            Locked::Some(shards) => {
-                let at = shards.binary_search_by_key(&index, |(held, _)| *held);
-                &mut shards[at.expect("a key outside of the locked shards")].1
-            }
-            Locked::All(shards) => &mut shards[index],
-            Locked::None => panic!("a key in a command that declares none"),
-        }
-    }
-
-    /// As [`Locked::shard`], to look at.
-    pub(crate) fn shard_ref(&self, index: usize) -> &Shard {
-        match self {
-            Locked::One(held, shard) => {
-                assert_eq!(*held, index, "a key outside of the locked shard");
-                shard
-            }
-            Locked::Some(shards) => {
-                let at = shards.binary_search_by_key(&index, |(held, _)| *held);
-                &shards[at.expect("a key outside of the locked shards")].1
-            }
-            Locked::All(shards) => &shards[index],
-            Locked::None => panic!("a key in a command that declares none"),
-        }
-    }
-
-    pub(crate) fn holds(&self, index: usize) -> bool {
-        match self {
-            Locked::None => false,
-            Locked::One(held, _) => *held == index,
-            Locked::Some(shards) => shards.binary_search_by_key(&index, |(held, _)| *held).is_ok(),
-            Locked::All(_) => true,
-        }
-    }
-
-    /// Every shard, for commands about the whole keyspace.
-    ///
-    /// # Panics
-    /// If not all were locked.
-    pub(crate) fn all(&mut self) -> &mut [MutexGuard<'k, Shard>] {
-        match self {
-            Locked::All(shards) => shards,
-            _ => panic!("a command about the whole keyspace that did not lock it"),
-        }
-    }
+    observer: OnceLock<Observer>,
+    /// The classes of events that it hears of, one bit each.
+    observed: AtomicU16,
+    pub(crate) contention: Contention,
 }
 
 /// Counts of one database.
@@ -191,7 +155,9 @@ impl Keyspace {
             hasher: RandomState::new(),
             access: AccessPolicy::new(),
             reclaimer: Reclaimer::start(),
-            observed: AtomicBool::new(false),
+            observer: OnceLock::new(),
+            observed: AtomicU16::new(0),
+            contention: Contention::default(),
         }
     }
 
@@ -199,13 +165,35 @@ impl Keyspace {
         self.databases
     }
 
-    /// Whether commands record every event, for somebody who wants to hear of them.
-    pub fn observed(&self) -> bool {
-        self.observed.load(Relaxed)
+    /// Whether somebody wants to hear of events of a class.
+    #[inline]
+    pub(crate) fn observes(&self, class: Class) -> bool {
+        self.observed.load(Relaxed) & class as u16 != 0
     }
 
-    pub fn set_observed(&self, observed: bool) {
-        self.observed.store(observed, Relaxed);
+    /// Whether somebody wants to hear when a value is replaced by another.
+    #[inline]
+    pub(crate) fn observes_replacing(&self) -> bool {
+        self.observed.load(Relaxed) & (Class::Overwritten as u16 | Class::TypeChanged as u16) != 0
+    }
+
+    /// Lets the observer hear of an event.
+    #[cold]
+    pub(crate) fn tell(&self, db: usize, key: &[u8], event: Event) {
+        if let Some(observer) = self.observer.get() {
+            observer(db, key, event);
+        }
+    }
+
+    /// Sets, once and for all, who hears of events.
+    pub fn set_observer(&self, observer: Observer) {
+        // A second one would be a mistake, and is not heard of.
+        let _ = self.observer.set(observer);
+    }
+
+    /// Lets the observer hear of events of these classes, and no others.
+    pub fn observe(&self, classes: impl IntoIterator<Item = Class>) {
+        self.observed.store(classes.into_iter().fold(0, |all, class| all | class as u16), Relaxed);
     }
 
     #[inline]
@@ -230,56 +218,26 @@ impl Keyspace {
         self.view_shard(db, key.shard(), now_ms)
     }
 
-    /// A view of several keys: their shards are locked in the order of their numbers, all before the first effect,
-    /// which is why two commands can never wait for each other.
+    /// A view of several keys.
     pub fn view_keys(&self, db: usize, keys: &[Key<'_>], now_ms: i64) -> View<'_> {
-        let mut indices: SmallVec<[usize; 16]> = keys.iter().map(Key::shard).collect();
-        indices.sort_unstable();
-        indices.dedup();
-        let locked = match indices[..] {
-            [] => Locked::None,
-            [index] => self.lock_one(index),
-            _ => self.lock_some(indices),
-        };
-        View::new(self, locked, db, now_ms)
-    }
-
-    #[inline]
-    fn lock_one(&self, index: usize) -> Locked<'_> {
-        let shard = self.shards[index].lock();
-        if shard.waiting.is_some() {
-            drop(shard);
-            return self.lock_some(SmallVec::from_slice(&[index]));
-        }
-        Locked::One(index, shard)
-    }
-
-    /// Locks shards, and those that serving their waiters needs. The numbers are sorted and each is there once.
-    fn lock_some(&self, mut indices: SmallVec<[usize; 16]>) -> Locked<'_> {
-        loop {
-            let shards: SmallVec<[_; 8]> = indices.iter().map(|index| (*index, self.shards[*index].lock())).collect();
-            let lists = shards.iter().filter_map(|(_, shard)| shard.waiting());
-            let mut more: SmallVec<[usize; 16]> = lists.flat_map(WaitList::needed).collect();
-            more.extend_from_slice(&indices);
-            more.sort_unstable();
-            more.dedup();
-            if more.len() == indices.len() {
-                return Locked::Some(shards);
-            }
-            // Locks are taken in order, so what is missing cannot be added: once more, from the start.
-            indices = more;
-        }
+        View::new(self, self.lock_patiently(Scope::Keys(keys)), db, now_ms)
     }
 
     /// A view of everything.
     pub fn view_all(&self, db: usize, now_ms: i64) -> View<'_> {
-        View::new(self, Locked::All(self.shards.iter().map(|shard| shard.lock()).collect()), db, now_ms)
+        View::new(self, self.lock_patiently(Scope::Everything), db, now_ms)
     }
 
     /// A view of one whole shard, for walking over the keyspace bit by bit.
     #[inline]
     pub fn view_shard(&self, db: usize, shard: usize, now_ms: i64) -> View<'_> {
-        View::new(self, self.lock_one(shard), db, now_ms)
+        View::new(self, self.lock_patiently(Scope::Shard(shard)), db, now_ms)
+    }
+
+    /// A view, unless somebody holds for long what it needs (see [`Keyspace::set_stalled`]).
+    #[inline]
+    pub fn view_unless_stalled(&self, db: usize, scope: Scope<'_>, now_ms: i64) -> Option<View<'_>> {
+        Some(View::new(self, self.lock(scope, Patience::UntilStalled)?, db, now_ms))
     }
 
     /// Takes a waiter off the list of a key. One that was served is off that key's list already, not the others'.
@@ -287,45 +245,14 @@ impl Keyspace {
         self.shards[self.key(key).shard()].lock().leave(db, key, waiter);
     }
 
-    /// How many keys are waited for, and how many of these by somebody who hears of their removal.
-    pub fn awaited_keys(&self) -> (usize, usize) {
-        let counts = self.shards.iter().filter_map(|shard| shard.lock().waiting().map(WaitList::keys));
-        counts.fold((0, 0), |(keys, removal), (more, of_them)| (keys + more, removal + of_them))
+    /// Lets `look` look at a shard, which is locked for that.
+    pub(crate) fn with_shard(&self, index: usize, look: impl FnOnce(&Shard)) {
+        look(&self.shards[index].lock());
     }
 
-    /// How many keys a database holds; expired ones count until they are found out.
-    pub fn counts(&self, db: usize) -> DbCounts {
-        let mut counts = DbCounts::default();
-        for shard in &self.shards {
-            if let Some(db) = shard.lock().db(db) {
-                counts.keys += db.table.len();
-                counts.expiring += db.expiring;
-                counts.timed += db.timed;
-            }
-        }
-        counts
-    }
-
-    /// Bytes of the tables themselves, without the entries.
-    pub fn table_memory(&self, db: usize) -> usize {
-        self.shards.iter().map(|shard| shard.lock().db(db).map_or(0, |db| db.table.memory())).sum()
-    }
-
-    /// The mean time to live, in milliseconds, of up to about `samples` keys of a database that have an expiry.
-    pub fn mean_ttl(&self, db: usize, now_ms: i64, samples: usize) -> i64 {
-        let (mut sum, mut seen) = (0i64, 0usize);
-        for shard in &self.shards {
-            if seen == samples {
-                break;
-            }
-            let shard = shard.lock();
-            let Some(db) = shard.db(db).filter(|db| db.expiring > 0) else { continue };
-            for expiry in db.table.iter().filter_map(Slot::expiry).take(samples - seen) {
-                sum = sum.saturating_add((expiry - now_ms).max(0));
-                seen += 1;
-            }
-        }
-        sum.checked_div(seen as i64).unwrap_or(0)
+    /// Ends the watch over a key.
+    pub fn unwatch(&self, db: usize, key: &[u8], watch: &Arc<Watch>) {
+        self.shards[self.key(key).shard()].lock().unwatch(db, key, watch);
     }
 
     /// Asks the processor to fetch the page that a key is found through. A hint: skipped when the shard is busy.
@@ -348,20 +275,25 @@ impl Keyspace {
         }
     }
 
-    /// One step of the active expiry: looks at one shard's databases and removes what has expired, looking at no more
-    /// than `budget` entries. Returns what that did and whether the shard was looked through to its end.
-    pub fn expire_shard(&self, shard: usize, now_ms: i64, budget: usize) -> ExpirySweep {
-        let mut sweep = ExpirySweep::default();
-        for db in 0..self.databases {
-            if self.shards[shard].lock().db(db).is_none_or(|db| db.expiring == 0 && db.timed == 0) {
+    /// One step of the active expiry: goes on looking through one shard, at no more than about `budget` entries, and
+    /// removes what has expired.
+    pub fn expire_shard(&self, shard: usize, from: SweepAt, now_ms: i64, budget: usize) -> ExpirySweep {
+        let mut view = self.view_shard(from.db, shard, now_ms);
+        let dbs = view.shard_len(shard);
+        let mut next = None;
+        for db in from.db..dbs {
+            view.select(db);
+            if !view.shard_expires(shard) {
                 continue;
             }
-            let mut view = self.view_shard(db, shard, now_ms);
-            sweep.finished &= view.sweep_expired(shard, budget);
-            view.serve_waiters();
-            sweep.effects.absorb(view.effects);
+            let page = if db == from.db { from.page } else { 0 };
+            if let Some(page) = view.sweep_expired(shard, page, budget) {
+                next = Some(SweepAt { db, page });
+                break;
+            }
         }
-        sweep
+        view.serve_waiters();
+        ExpirySweep { effects: view.effects, next }
     }
 
     pub(crate) fn slot_hash(&self, slot: &Slot) -> u64 {
@@ -369,14 +301,16 @@ impl Keyspace {
     }
 }
 
+/// How far a sweep over a shard has got.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct SweepAt {
+    db: usize,
+    page: usize,
+}
+
 /// What a step of the active expiry did.
 pub struct ExpirySweep {
     pub effects: Effects,
-    pub finished: bool,
-}
-
-impl Default for ExpirySweep {
-    fn default() -> Self {
-        ExpirySweep { effects: Effects::default(), finished: true }
-    }
+    /// Where to go on, unless the shard was looked through to its end.
+    pub next: Option<SweepAt>,
 }

@@ -6,7 +6,7 @@
 
 use crate::entry::StrRef;
 
-/// The types of values, as TYPE tells them.
+/// The types of values, as TYPE tells them. The numbers are Redis's, where 5 is a module's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Type {
@@ -15,7 +15,7 @@ pub enum Type {
     Set = 2,
     Zset = 3,
     Hash = 4,
-    Stream = 5,
+    Stream = 6,
 }
 
 impl Type {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use storage::hash::{FieldTtl, Hash};
-use storage::{Event, Free, Keyspace, NewValue, PackLimits, Served, Ttl, View, Waiter, WrongType};
+use storage::{Event, Free, Keyspace, NewValue, PackLimits, SHARDS, Served, SweepAt, Ttl, View, Waiter, WrongType};
 
 const LIMITS: PackLimits = PackLimits { entries: 512, value: 64 };
 
@@ -73,7 +73,45 @@ fn types_are_kept_apart_and_replaced() {
     assert!(view.edit(&key, 3, Event::APPEND, |_| ((), true)).is_err());
     view.set(&key, NewValue::Int(1), Ttl::Clear, Event::SET);
     drop(view);
-    assert_eq!(keyspace.counts(0).timed, 0);
+    assert_eq!(keyspace.view_none(0, 0).counts(0).timed, 0);
+}
+
+/// Looks through a shard in steps of so many entries. Returns how many steps it took.
+fn sweep(keyspace: &Keyspace, shard: usize, now_ms: i64, budget: usize) -> usize {
+    let (mut at, mut steps) = (SweepAt::default(), 1);
+    while let Some(next) = keyspace.expire_shard(shard, at, now_ms, budget).next {
+        at = next;
+        steps += 1;
+    }
+    steps
+}
+
+/// Hints are in whole seconds: what is due later in the same second is looked at, but only once a sweep.
+#[test]
+fn a_sweep_ends_however_many_keys_are_due_a_little_later() {
+    const KEYS: usize = 200_000;
+    let keyspace = Keyspace::new(3);
+    let mut view = keyspace.view_all(0, 1000);
+    for number in 0..KEYS {
+        view.select(number % 2 * 2);
+        let name = number.to_string();
+        view.set(&keyspace.key(name.as_bytes()), NewValue::Raw(b""), Ttl::At(1900), Event::SET);
+    }
+    drop(view);
+    let per_shard = KEYS / SHARDS;
+    for shard in 0..SHARDS {
+        assert!(sweep(&keyspace, shard, 1500, 100) < 2 * per_shard / 100 + 10);
+    }
+    assert_eq!(keyspace.view_none(0, 1500).total_keys(), KEYS);
+    // A table that shrinks moves entries to where the sweep has been already: the next one finds them.
+    let mut sweeps = 0;
+    while keyspace.view_none(0, 1901).total_keys() > 0 {
+        for shard in 0..SHARDS {
+            sweep(&keyspace, shard, 1901, 100);
+        }
+        sweeps += 1;
+    }
+    assert!(sweeps < 20);
 }
 
 #[test]
@@ -91,16 +129,16 @@ fn fields_are_gone_when_their_time_has_come() {
         assert!(view.rename(&key, &keyspace.key(b"h2")));
         assert!(view.rename(&keyspace.key(b"h2"), &key));
     }
-    assert_eq!(keyspace.counts(0).timed, 3);
+    assert_eq!(keyspace.view_none(0, 0).counts(0).timed, 3);
     let mut view = keyspace.view_all(0, 500);
     assert_eq!(len(&mut view, b"h"), Some(501));
     assert_eq!(view.effects.expired_fields, 499);
     assert!(!view.exists(&other));
     drop(view);
     for shard in 0..storage::SHARDS {
-        while !keyspace.expire_shard(shard, 5000, 10).finished {}
+        sweep(&keyspace, shard, 5000, 10);
     }
-    let counts = keyspace.counts(0);
+    let counts = keyspace.view_none(0, 0).counts(0);
     assert_eq!((counts.keys, counts.timed), (0, 0));
 }
 
@@ -160,7 +198,7 @@ fn those_who_wait_are_served_in_order_and_feed_each_other() {
     park("first", b"a", Some(b"b"));
     park("second", b"a", None);
     park("middle", b"b", Some(b"c"));
-    assert_eq!(keyspace.awaited_keys(), (3, 0));
+    assert_eq!(keyspace.view_none(0, 0).awaited_keys(), (3, 0));
     let key = keyspace.key(b"a");
     for expected in [&["first", "middle", "end"][..], &["second"], &[]] {
         let mut view = keyspace.view_one(0, &key, 0);
@@ -169,6 +207,6 @@ fn those_who_wait_are_served_in_order_and_feed_each_other() {
         drop(view);
         assert_eq!(std::mem::take(&mut *took.lock().expect("unpoisoned")), expected);
     }
-    assert_eq!(keyspace.awaited_keys(), (0, 0));
+    assert_eq!(keyspace.view_none(0, 0).awaited_keys(), (0, 0));
     assert!(keyspace.view_one(0, &key, 0).remove(&key, Free::Now, Event::DEL));
 }

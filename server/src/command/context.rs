@@ -3,19 +3,19 @@
 use protocol::{Args, Reply};
 use storage::{Key, View};
 
-use crate::client::Client;
+use crate::client::{Client, ReplyMode};
+use crate::command::dispatch::Executor;
 use crate::command::error::Error;
 use crate::command::table::Command;
 use crate::server::Server;
-use crate::stats::WorkerStats;
 
 /// A command has written its reply, or has failed and written none (what it wrote before failing is taken back).
 pub type CommandResult = Result<(), Error>;
 
 /// One request being carried out.
 pub struct Context<'a> {
-    pub server: &'a Server,
-    pub stats: &'a WorkerStats,
+    pub server: &'static Server,
+    pub executor: &'a Executor,
     pub client: &'a mut Client,
     /// The command that was looked up (a subcommand where there is one).
     pub command: &'static Command,
@@ -23,7 +23,10 @@ pub struct Context<'a> {
     pub args: Args<'a>,
     pub reply: &'a mut Reply,
     /// The keys that the command's declaration names, locked; nothing else may be touched.
-    pub db: View<'a>,
+    pub db: View<'static>,
+    /// Whether this is one of several commands that happen at one instant. Then what it touches is locked already, and
+    /// it may not wait.
+    pub nested: bool,
 }
 
 impl<'a> Context<'a> {
@@ -89,8 +92,40 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
-    /// A second view, of the whole keyspace or another set of keys, for commands that take no keys of their own. The
-    /// current view must hold no locks.
+    /// Whether what others have sent to this client may be put among what is replied: not where replies are cut off
+    /// again, which would lose it, nor between the replies of a transaction.
+    pub fn takes_mail(&self) -> bool {
+        self.client.reply_mode == ReplyMode::On && !self.nested
+    }
+
+    /// Puts what others have sent to this client before what is replied from here on.
+    pub fn take_mail(&mut self) {
+        let mailbox = &self.client.shared.mailbox;
+        if mailbox.is_full() && self.takes_mail() {
+            mailbox.take(self.reply);
+        }
+    }
+
+    /// Locks keys that the command's declaration does not name.
+    pub fn lock(&mut self, keys: &[Key<'_>]) {
+        if !self.nested {
+            self.replace_view(self.server.keyspace.view_keys(self.client.db(), keys, self.now_ms()));
+        }
+    }
+
+    /// Locks all shards.
+    pub fn lock_all(&mut self) {
+        if !self.nested {
+            self.replace_view(self.server.keyspace.view_all(self.client.db(), self.now_ms()));
+        }
+    }
+
+    /// Takes another view of the keyspace. The one before must hold no locks.
+    pub fn replace_view(&mut self, view: View<'static>) {
+        let before = std::mem::replace(&mut self.db, view);
+        self.db.take_settings(&before);
+    }
+
     pub fn now_ms(&self) -> i64 {
         self.db.now_ms()
     }

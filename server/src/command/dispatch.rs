@@ -12,16 +12,18 @@ use crate::client::{Client, ReplyMode};
 use crate::command::context::Context;
 use crate::command::error::{Error, shown};
 use crate::command::keys::{self, KeysAt};
-use crate::command::spec::{BeginSearch, FindKeys, Flags};
+use crate::command::spec::{BeginSearch, FindKeys, Flags, KeyFlags};
 use crate::command::table::{Command, CommandTable};
 use crate::log;
+use crate::pubsub;
 use crate::server::{Pause, Server, unix_nanos};
 use crate::stats::WorkerStats;
+use crate::transaction;
 
 /// What a worker carries requests out with.
-pub struct Executor<'a> {
-    pub server: &'a Server,
-    pub stats: &'a WorkerStats,
+pub struct Executor {
+    pub server: &'static Server,
+    pub stats: &'static WorkerStats,
     /// The time that commands see, in Unix milliseconds: read once for all that arrived together.
     now_ms: Cell<i64>,
     /// A reading of the server's clock and the Unix nanoseconds at that moment.
@@ -35,8 +37,8 @@ const CLOCK_SLACK_NANOS: u64 = 200_000;
 /// Databases with fewer keys are in the processor's cache anyway.
 const PREFETCH_FROM: usize = 100_000;
 
-impl<'a> Executor<'a> {
-    pub fn new(server: &'a Server, stats: &'a WorkerStats) -> Executor<'a> {
+impl Executor {
+    pub fn new(server: &'static Server, stats: &'static WorkerStats) -> Executor {
         let executor =
             Executor { server, stats, now_ms: Cell::default(), synced: Cell::default(), large: Cell::new(false) };
         executor.sync_clock();
@@ -70,7 +72,7 @@ impl<'a> Executor<'a> {
 
     /// Called now and then: whether the keyspace has outgrown the cache.
     pub fn note_size(&self) {
-        let keys: usize = (0..self.server.keyspace.databases()).map(|db| self.server.keyspace.counts(db).keys).sum();
+        let keys = self.server.keyspace.view_none(0, self.now_ms.get()).total_keys();
         self.large.set(keys >= PREFETCH_FROM);
     }
 
@@ -92,6 +94,11 @@ impl<'a> Executor<'a> {
     pub fn execute(&self, client: &mut Client, args: Args<'_>, reply: &mut Reply, started: u64) -> u64 {
         let mark = reply.mark();
         let ended = match self.resolve(client, args) {
+            Ok(command) if client.transaction.is_some() && !command.spec.immediate => {
+                client.queue(command, args);
+                reply.simple("QUEUED");
+                started
+            }
             Ok(command) => self.run(client, command, args, reply, started),
             Err(_) if is_http(args) => {
                 self.server.note_attack(client);
@@ -117,16 +124,14 @@ impl<'a> Executor<'a> {
         ended
     }
 
-    /// The command of a request, if the client may call it like this.
-    fn resolve(&self, client: &Client, args: Args<'_>) -> Result<&'static Command, Error> {
-        let command = find(&self.server.commands, args)?;
-        match self.objection(client, command, args) {
-            None => Ok(command),
-            Some(error) => {
-                self.stats.rejected(command.id);
-                Err(error)
-            }
-        }
+    /// The command of a request, if the client may call it like this. A transaction that is being queued is broken by
+    /// one that it may not.
+    fn resolve(&self, client: &mut Client, args: Args<'_>) -> Result<&'static Command, Error> {
+        let command = find(&self.server.commands, args).inspect_err(|_| client.break_transaction())?;
+        let Some(error) = self.objection(client, command, args) else { return Ok(command) };
+        self.stats.rejected(command.id);
+        client.break_transaction();
+        Err(if command.spec.is("exec") { transaction::abort(client, &self.server.keyspace, &error) } else { error })
     }
 
     /// Why the client may not call the command like this.
@@ -137,8 +142,18 @@ impl<'a> Executor<'a> {
         if !client.authenticated() && !command.spec.flags.contains(Flags::NO_AUTH) {
             return Some(Error::NO_AUTH);
         }
-        if command.spec.flags.contains(Flags::DENYOOM) && self.server.out_of_memory() {
+        if client.transaction.is_some() && command.spec.flags.contains(Flags::NO_MULTI) {
+            return Some(Error::fixed("ERR Command not allowed inside a transaction"));
+        }
+        if client.flags_of(command).contains(Flags::DENYOOM) && self.server.out_of_memory() {
             return Some(Error::fixed("OOM command not allowed when used memory > 'maxmemory'."));
+        }
+        if client.only_listens() && !pubsub::allowed_to_listeners(command) {
+            return Some(Error::new(format!(
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \
+                 this context",
+                command.full_name
+            )));
         }
         None
     }
@@ -150,7 +165,7 @@ impl<'a> Executor<'a> {
             return false;
         }
         let Ok(command) = find(&self.server.commands, args) else { return false };
-        let held = pause == Pause::All || command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
+        let held = pause == Pause::All || client.flags_of(command).intersects(Flags::WRITE | Flags::MAY_REPLICATE);
         held && self.objection(client, command, args).is_none()
     }
 
@@ -164,56 +179,83 @@ impl<'a> Executor<'a> {
     ) -> u64 {
         let server = self.server;
         client.shared.last_command.store(command.id + 1, Relaxed);
-        let mark = reply.mark();
         let mut db = lock(server, command, client, args, self.now_ms.get());
         db.set_touch(!client.shared.no_touch.load(Relaxed));
-        if command.spec.flags.contains(Flags::READONLY) && server.pause_state() != Pause::None {
+        if client.flags_of(command).contains(Flags::READONLY) && server.pause_state() != Pause::None {
             // A pause is for copying the data to another server, which is to see all of it the same.
             db.keep_expired();
         }
-        let mut cx = Context { server, stats: self.stats, client, command, args, reply, db };
-        // A panic is a bug of ours; the client and everybody else must not pay for it. What the command held is
-        // released while unwinding, and the keyspace's structures are whole between any two of their operations.
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            let result = (command.spec.run)(&mut cx);
-            cx.db.serve_waiters();
-            result
-        }));
-        let Context { db, reply, client, .. } = cx;
+        let mut cx = Context { server, executor: self, client, command, args, reply, db, nested: false };
+        let failed = invoke(&mut cx);
+        let Context { db, client, reply, .. } = cx;
         self.stats.took_effect(&db.effects);
         drop(db);
-        let result = result.unwrap_or_else(|_| {
-            log::warning!("A command panicked, which is a bug: {}", crate::monitor::quoted(command, args));
-            Err(Error::fixed("ERR internal error while executing the command, see the server's log"))
-        });
-        let failed = if let Err(error) = result {
-            reply.truncate_to(mark);
-            reply.error_bytes(error.text());
-            self.stats.error(error.code());
-            true
-        } else {
-            false
+        self.account(client, command, args, reply, started, failed)
+    }
+
+    /// Carries out one of several commands that happen at one instant: of a transaction, whose context is `outer`. What
+    /// it needs is locked there. Tells whether it failed.
+    pub fn call_nested(&self, outer: &mut Context<'_>, command: &'static Command, args: Args<'_>) -> bool {
+        let started = self.server.clock.raw();
+        outer.db.select(outer.client.db());
+        let away = self.server.keyspace.view_none(0, outer.now_ms());
+        let mut cx = Context {
+            server: self.server,
+            executor: self,
+            client: &mut *outer.client,
+            command,
+            args,
+            reply: &mut *outer.reply,
+            db: std::mem::replace(&mut outer.db, away),
+            nested: true,
         };
+        let failed = invoke(&mut cx);
+        outer.db = cx.db;
+        self.account(outer.client, command, args, outer.reply, started, failed);
+        failed
+    }
+
+    /// Counts a call that took from `started` until now. Returns the clock's reading.
+    fn account(
+        &self,
+        client: &mut Client,
+        command: &'static Command,
+        args: Args<'_>,
+        reply: &mut Reply,
+        started: u64,
+        failed: bool,
+    ) -> u64 {
+        let server = self.server;
         let ended = server.clock.raw();
-        if client.wait.is_some() {
-            return ended;
-        }
         let nanos = server.clock.delta_as_nanos(started, ended);
-        self.stats.called(command.id, nanos, failed, server.config.latency_tracking());
-        server.observe_duration(command, client, args, nanos);
         if server.clients.monitored() && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-            crate::monitor::feed(server, client, command, args);
+            crate::monitor::feed(server, client, command, args, reply);
+        }
+        match &mut client.wait {
+            // Counted when it is over.
+            Some(wait) => wait.spent_nanos = nanos,
+            None => self.count(client, command, args, nanos, failed),
         }
         if nanos > CLOCK_SLACK_NANOS {
             self.refresh_clock();
         }
         ended
     }
-}
 
-impl Executor<'_> {
-    /// Replies for a command whose client has waited, and accounts for it.
-    pub fn finish(&self, client: &Client, outcome: Result<Vec<u8>, Error>, reply: &mut Reply) {
+    fn count(&self, client: &Client, command: &'static Command, args: Args<'_>, nanos: u64, failed: bool) {
+        self.stats.called(command.id, nanos, failed, self.server.config.latency_tracking());
+        self.server.observe_duration(command, client, args, nanos);
+    }
+
+    /// Replies for a command whose client has waited, and counts it; it had worked for `spent_nanos` before that.
+    pub fn finish(
+        &self,
+        client: &mut Client,
+        args: Args<'_>,
+        spent_nanos: u64,
+        outcome: Result<Vec<u8>, Error>,
+        reply: &mut Reply,
+    ) {
         let failed = outcome.is_err();
         match outcome {
             Ok(bytes) => reply.raw(&bytes),
@@ -222,10 +264,33 @@ impl Executor<'_> {
                 self.stats.error(error.code());
             }
         }
-        if let Some(id) = client.shared.last_command.load(Relaxed).checked_sub(1) {
-            self.stats.called(id, 0, failed, self.server.config.latency_tracking());
+        if let Ok(command) = find(&self.server.commands, args) {
+            self.count(client, command, args, spent_nanos, failed);
         }
     }
+}
+
+/// Has a command do its work and writes the error if it fails. Tells whether it did.
+fn invoke(cx: &mut Context<'_>) -> bool {
+    let mark = cx.reply.mark();
+    // A panic is a bug of ours; the client and everybody else must not pay for it. What the command held is released
+    // while unwinding, and the keyspace's structures are whole between any two of their operations.
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let result = (cx.command.spec.run)(cx);
+        if !cx.nested {
+            cx.db.serve_waiters();
+        }
+        result
+    }));
+    let result = result.unwrap_or_else(|_| {
+        log::warning!("A command panicked, which is a bug: {}", crate::monitor::quoted(cx.command, cx.args));
+        Err(Error::fixed("ERR internal error while executing the command, see the server's log"))
+    });
+    let Err(error) = result else { return false };
+    cx.reply.truncate_to(mark);
+    cx.reply.error_bytes(error.text());
+    cx.executor.stats.error(error.code());
+    true
 }
 
 /// Finds a request's command and, in a container, its subcommand.
@@ -263,7 +328,7 @@ fn unknown_command(name: &[u8], args: Args<'_>) -> Error {
 
 /// Locks the keys of a request.
 #[inline]
-fn lock<'a>(server: &'a Server, command: &Command, client: &Client, args: Args<'_>, now_ms: i64) -> View<'a> {
+fn lock(server: &'static Server, command: &Command, client: &Client, args: Args<'_>, now_ms: i64) -> View<'static> {
     let (keyspace, db) = (&server.keyspace, client.db());
     let spec = &command.spec;
     if spec.all_shards.is_some_and(|wanted| wanted(args)) {
@@ -271,6 +336,8 @@ fn lock<'a>(server: &'a Server, command: &Command, client: &Client, args: Args<'
     }
     match spec.keys {
         [] => keyspace.view_none(db, now_ms),
+        // Shard channels are declared as keys are, but are none.
+        [one] if one.flags.contains(KeyFlags::NOT_KEY) => keyspace.view_none(db, now_ms),
         [one] => match (one.begin, one.find) {
             // The usual case: one key at a fixed place.
             (BeginSearch::Index(at), FindKeys::Range { last: 0, .. }) => {
@@ -282,7 +349,7 @@ fn lock<'a>(server: &'a Server, command: &Command, client: &Client, args: Args<'
     }
 }
 
-fn lock_found<'a>(server: &'a Server, at: Option<KeysAt>, args: Args<'_>, db: usize, now_ms: i64) -> View<'a> {
+fn lock_found(server: &'static Server, at: Option<KeysAt>, args: Args<'_>, db: usize, now_ms: i64) -> View<'static> {
     let at = at.unwrap_or_default();
     let keys: SmallVec<[Key<'_>; 8]> = at.iter().map(|key| server.keyspace.key(&args[key.index])).collect();
     server.keyspace.view_keys(db, &keys, now_ms)

@@ -18,7 +18,7 @@ pub type Run = fn(&mut Context<'_>) -> CommandResult;
 
 bitflags! {
     /// What is true of a command; the names are those that COMMAND INFO prints.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
     pub struct Flags: u32 {
         const WRITE = 1 << 0;
         const READONLY = 1 << 1;
@@ -236,6 +236,12 @@ impl KeySpec {
         KeySpec { begin: BeginSearch::Keyword(keyword, from), ..KeySpec::at(0, flags) }
     }
 
+    /// The first half of the arguments behind a keyword, which is looked for from the argument at `from` on.
+    pub const fn first_half(keyword: &'static str, from: i32, flags: KeyFlags) -> KeySpec {
+        let find = FindKeys::Range { last: -1, step: 1, limit: 2 };
+        KeySpec { find, ..KeySpec::behind(keyword, from, flags) }
+    }
+
     pub const fn note(self, notes: &'static str) -> KeySpec {
         KeySpec { notes: Some(notes), ..self }
     }
@@ -251,11 +257,13 @@ pub enum Group {
     Hash,
     Hyperloglog,
     List,
+    Pubsub,
     Server,
     Set,
     SortedSet,
     Stream,
     String,
+    Transactions,
 }
 
 impl Group {
@@ -268,11 +276,13 @@ impl Group {
             Group::Hash => "hash",
             Group::Hyperloglog => "hyperloglog",
             Group::List => "list",
+            Group::Pubsub => "pubsub",
             Group::Server => "server",
             Group::Set => "set",
             Group::SortedSet => "sorted-set",
             Group::Stream => "stream",
             Group::String => "string",
+            Group::Transactions => "transactions",
         }
     }
 }
@@ -404,6 +414,8 @@ pub struct Spec {
     pub key_flags: Option<fn(Args<'_>) -> KeyFlags>,
     /// Finds the keys that are arguments, where the specifications do not tell them all.
     pub find_keys: Option<fn(Args<'_>) -> KeysAt>,
+    /// Whether it is carried out at once while the client is queuing a transaction.
+    pub immediate: bool,
     /// Whether a request takes every shard: it is about the whole keyspace, or about keys that are no arguments.
     pub all_shards: Option<fn(Args<'_>) -> bool>,
     pub tips: &'static [&'static str],
@@ -432,6 +444,7 @@ impl Spec {
             keys: &[],
             key_flags: None,
             find_keys: None,
+            immediate: false,
             all_shards: None,
             tips: &[],
             group: Group::Generic,
@@ -475,6 +488,15 @@ impl Spec {
 
     pub const fn key_flags(self, flags: fn(Args<'_>) -> KeyFlags) -> Spec {
         Spec { key_flags: Some(flags), ..self }
+    }
+
+    pub const fn immediate(self) -> Spec {
+        Spec { immediate: true, ..self }
+    }
+
+    /// Whether this is the command with a name.
+    pub fn is(&self, name: &str) -> bool {
+        self.name == name
     }
 
     /// Every request takes all shards.

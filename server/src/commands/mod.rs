@@ -9,9 +9,12 @@ mod geo;
 mod hashes;
 mod hyperloglog;
 mod lists;
+mod pubsub;
 mod server;
 mod sets;
+mod streams;
 mod strings;
+mod transactions;
 mod zsets;
 
 use crate::command::spec::Spec;
@@ -26,8 +29,11 @@ pub const FAMILIES: &[&[Spec]] = &[
     hashes::COMMANDS,
     hyperloglog::COMMANDS,
     lists::COMMANDS,
+    pubsub::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,
+    streams::COMMANDS,
     strings::COMMANDS,
+    transactions::COMMANDS,
     zsets::COMMANDS,
 ];

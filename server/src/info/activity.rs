@@ -2,12 +2,15 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use storage::View;
+
 use super::Lines;
 use crate::config::Percentiles;
+use crate::pubsub::Kind;
 use crate::server::Server;
 use crate::stats::Counter;
 
-pub(super) fn stats(server: &Server, lines: &mut Lines) {
+pub(super) fn stats(server: &Server, _: &View<'_>, lines: &mut Lines) {
     let stats = &server.stats;
     let total = |figure: fn(&crate::stats::WorkerStats) -> &Counter| stats.total(figure);
     let now = server.rates.per_second();
@@ -34,7 +37,9 @@ pub(super) fn stats(server: &Server, lines: &mut Lines) {
     lines.zeros(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
     lines.field("keyspace_hits", total(|worker| &worker.hits));
     lines.field("keyspace_misses", total(|worker| &worker.misses));
-    lines.zeros(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"]);
+    lines.field("pubsub_channels", server.pubsub.count(Kind::Channel));
+    lines.field("pubsub_patterns", server.pubsub.count(Kind::Pattern));
+    lines.field("pubsubshard_channels", server.pubsub.count(Kind::ShardChannel));
     lines.zeros(&["latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"]);
     lines.zeros(&["active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses"]);
     lines.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
@@ -63,7 +68,7 @@ pub(super) fn stats(server: &Server, lines: &mut Lines) {
     lines.zeros(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
 }
 
-pub(super) fn commands(server: &Server, lines: &mut Lines) {
+pub(super) fn commands(server: &Server, _: &View<'_>, lines: &mut Lines) {
     for command in &server.commands_by_id {
         let figures = server.stats.command(command.id);
         if figures.calls == 0 && figures.rejected == 0 && figures.failed == 0 {
@@ -79,7 +84,7 @@ pub(super) fn commands(server: &Server, lines: &mut Lines) {
     }
 }
 
-pub(super) fn errors(server: &Server, lines: &mut Lines) {
+pub(super) fn errors(server: &Server, _: &View<'_>, lines: &mut Lines) {
     for (code, count) in server.stats.errors() {
         // Codes come from error replies, which scripts make up as they like.
         let code = code.replace([':', '#', '\r', '\n'], "_");
@@ -87,7 +92,7 @@ pub(super) fn errors(server: &Server, lines: &mut Lines) {
     }
 }
 
-pub(super) fn latencies(server: &Server, lines: &mut Lines) {
+pub(super) fn latencies(server: &Server, _: &View<'_>, lines: &mut Lines) {
     let percents = server.config.percentiles();
     for command in &server.commands_by_id {
         let figures = server.stats.command(command.id);

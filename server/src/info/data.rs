@@ -2,11 +2,13 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use storage::View;
+
 use super::Lines;
-use crate::server::{Server, unix_ms};
+use crate::server::Server;
 
 /// What persistence reports while there is nothing that saves: what has not happened counts nothing and takes no time.
-pub(super) fn persistence(server: &Server, lines: &mut Lines) {
+pub(super) fn persistence(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.zeros(&["loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
     lines.field("current_fork_perc", "0.00");
     lines.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
@@ -26,7 +28,7 @@ pub(super) fn persistence(server: &Server, lines: &mut Lines) {
     lines.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
 }
 
-pub(super) fn replication(server: &Server, lines: &mut Lines) {
+pub(super) fn replication(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.field("role", "master");
     lines.field("connected_slaves", 0);
     lines.field("master_failover_state", "no-failover");
@@ -39,21 +41,20 @@ pub(super) fn replication(server: &Server, lines: &mut Lines) {
     lines.zeros(&["repl_backlog_first_byte_offset", "repl_backlog_histlen"]);
 }
 
-pub(super) fn cluster(_: &Server, lines: &mut Lines) {
+pub(super) fn cluster(_: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.field("cluster_enabled", 0);
 }
 
 /// Keys with an expiry that the mean time to live is taken from.
 const TTL_SAMPLES: usize = 256;
 
-pub(super) fn keyspace(server: &Server, lines: &mut Lines) {
-    let keyspace = &server.keyspace;
-    for db in 0..keyspace.databases() {
-        let counts = keyspace.counts(db);
+pub(super) fn keyspace(server: &Server, view: &View<'_>, lines: &mut Lines) {
+    for db in 0..server.keyspace.databases() {
+        let counts = view.counts(db);
         if counts.keys == 0 {
             continue;
         }
-        let ttl = if counts.expiring > 0 { keyspace.mean_ttl(db, unix_ms(), TTL_SAMPLES) } else { 0 };
+        let ttl = if counts.expiring > 0 { view.mean_ttl(db, TTL_SAMPLES) } else { 0 };
         let values =
             format!("keys={},expires={},avg_ttl={ttl},subexpiry={}", counts.keys, counts.expiring, counts.timed);
         lines.field(&format!("db{db}"), values);

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use storage::View;
+
 use super::{Human, Lines, ratio};
 use crate::client::Shared;
 use crate::config::Choice;
@@ -36,13 +38,12 @@ pub struct Figures {
 }
 
 impl Figures {
-    pub fn collect(server: &Server) -> Figures {
+    pub fn collect(server: &Server, view: &View<'_>) -> Figures {
         let used = storage::memory::used_memory() as u64;
-        let keyspace = &server.keyspace;
-        let dbs: Vec<DbFigures> = (0..keyspace.databases())
+        let dbs: Vec<DbFigures> = (0..server.keyspace.databases())
             .filter_map(|db| {
-                let keys = keyspace.counts(db).keys;
-                (keys > 0).then(|| DbFigures { db, keys, table: keyspace.table_memory(db) as u64 })
+                let keys = view.counts(db).keys;
+                (keys > 0).then(|| DbFigures { db, keys, table: view.table_memory(db) as u64 })
             })
             .collect();
         Figures {
@@ -89,7 +90,7 @@ impl Figures {
 fn client_memory(client: &Shared) -> u64 {
     let parts = [&client.query_buffered, &client.query_free, &client.argv_memory, &client.output_memory];
     let buffers: usize = parts.iter().map(|part| part.load(Relaxed)).sum();
-    (buffers + size_of::<Shared>() + client.name.lock().capacity()) as u64
+    (buffers + client.mailbox.memory() + size_of::<Shared>() + client.name.lock().capacity()) as u64
 }
 
 /// How much more `outer` is than `inner`: as a ratio and in bytes.
@@ -97,8 +98,8 @@ pub fn excess(outer: u64, inner: u64) -> (f64, i64) {
     (ratio(outer as f64, inner as f64), outer as i64 - inner as i64)
 }
 
-pub(super) fn fill(server: &Server, lines: &mut Lines) {
-    let figures = Figures::collect(server);
+pub(super) fn fill(server: &Server, view: &View<'_>, lines: &mut Lines) {
+    let figures = Figures::collect(server, view);
     lines.bytes("used_memory", figures.used);
     lines.bytes("used_memory_rss", figures.resident);
     lines.bytes("used_memory_peak", figures.peak);

@@ -8,10 +8,12 @@ pub mod rates;
 
 use std::fmt::{Display, Write};
 
+use storage::View;
+
 use crate::server::Server;
 
 /// Writes a section's lines.
-type Fill = fn(&Server, &mut Lines);
+type Fill = fn(&Server, &View<'_>, &mut Lines);
 
 /// A part of the report.
 struct Section {
@@ -41,7 +43,7 @@ const SECTIONS: &[Section] = &[
     section("stats", "Stats", activity::stats),
     section("replication", "Replication", data::replication),
     section("cpu", "CPU", process::cpu),
-    section("modules", "Modules", |_, _| ()),
+    section("modules", "Modules", |_, _, _| ()),
     detail("commandstats", "Commandstats", activity::commands),
     section("errorstats", "Errorstats", activity::errors),
     detail("latencystats", "Latencystats", activity::latencies),
@@ -50,7 +52,7 @@ const SECTIONS: &[Section] = &[
 ];
 
 /// The sections that are asked for by name, in any case and in the report's own order; the usual ones without a name.
-pub fn report<'a>(server: &Server, names: impl Iterator<Item = &'a [u8]> + Clone) -> String {
+pub fn report<'a>(server: &Server, view: &View<'_>, names: impl Iterator<Item = &'a [u8]> + Clone) -> String {
     let asked = |word: &str| names.clone().any(|name| name.eq_ignore_ascii_case(word.as_bytes()));
     let everything = asked("all") || asked("everything");
     let usual = asked("default") || names.clone().next().is_none();
@@ -63,7 +65,7 @@ pub fn report<'a>(server: &Server, names: impl Iterator<Item = &'a [u8]> + Clone
                 lines.0.push_str("\r\n");
             }
             lines.write(format_args!("# {}", section.title));
-            (section.fill)(server, &mut lines);
+            (section.fill)(server, view, &mut lines);
         }
     }
     lines.0
@@ -123,7 +125,7 @@ mod tests {
 
     fn report_of(names: &[&str]) -> String {
         let server = Server::new(Config::new()).expect("defaults make a server");
-        report(&server, names.iter().map(|name| name.as_bytes()))
+        report(&server, &server.keyspace.view_none(0, 0), names.iter().map(|name| name.as_bytes()))
     }
 
     fn titles(report: &str) -> Vec<&str> {

@@ -3,12 +3,14 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use storage::View;
+
 use super::Lines;
 use crate::client::Shared;
 use crate::server::{Server, unix_ms};
 use crate::{process, version};
 
-pub(super) fn server(server: &Server, lines: &mut Lines) {
+pub(super) fn server(server: &Server, _: &View<'_>, lines: &mut Lines) {
     let config = &server.config;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let uptime = (unix_ms() - server.started_ms).max(0) / 1000;
@@ -51,7 +53,7 @@ fn listeners(server: &Server, lines: &mut Lines) {
     }
 }
 
-pub(super) fn clients(server: &Server, lines: &mut Lines) {
+pub(super) fn clients(server: &Server, view: &View<'_>, lines: &mut Lines) {
     let clients = server.clients.all();
     let largest = |size: fn(&Shared) -> usize| clients.iter().map(|client| size(client)).max().unwrap_or(0);
     lines.field("connected_clients", clients.len());
@@ -61,16 +63,18 @@ pub(super) fn clients(server: &Server, lines: &mut Lines) {
     lines.field("client_recent_max_input_buffer", input);
     lines.field("client_recent_max_output_buffer", largest(|client| client.output_memory.load(Relaxed)));
     lines.field("blocked_clients", server.blocked.load(Relaxed));
-    lines.zeros(&["tracking_clients", "pubsub_clients", "watching_clients"]);
+    lines.field("tracking_clients", 0);
+    lines.field("pubsub_clients", clients.iter().filter(|client| client.is_subscriber()).count());
+    lines.field("watching_clients", 0);
     let timed = |client: &Shared| client.blocked.load(Relaxed) && client.wait_is_timed.load(Relaxed);
     lines.field("clients_in_timeout_table", clients.iter().filter(|client| timed(client)).count());
-    lines.field("total_watched_keys", 0);
-    let (awaited, of_removal) = server.keyspace.awaited_keys();
+    lines.field("total_watched_keys", view.watched_keys());
+    let (awaited, of_removal) = view.awaited_keys();
     lines.field("total_blocking_keys", awaited);
     lines.field("total_blocking_keys_on_nokey", of_removal);
 }
 
-pub(super) fn threads(server: &Server, lines: &mut Lines) {
+pub(super) fn threads(server: &Server, _: &View<'_>, lines: &mut Lines) {
     let mut clients = vec![0usize; server.workers];
     for client in server.clients.all() {
         if let Some(count) = clients.get_mut(client.worker.load(Relaxed) as usize) {
@@ -84,7 +88,7 @@ pub(super) fn threads(server: &Server, lines: &mut Lines) {
     }
 }
 
-pub(super) fn cpu(server: &Server, lines: &mut Lines) {
+pub(super) fn cpu(server: &Server, _: &View<'_>, lines: &mut Lines) {
     let (system, user) = process::cpu_times();
     lines.field("used_cpu_sys", format_args!("{system:.6}"));
     lines.field("used_cpu_user", format_args!("{user:.6}"));

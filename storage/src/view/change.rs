@@ -16,6 +16,7 @@ use crate::value::{Stored, WrongType};
 pub struct Log {
     dirty: u64,
     changed: bool,
+    wakes: bool,
     events: SmallVec<[Event; 2]>,
 }
 
@@ -30,6 +31,17 @@ impl Log {
     /// The collection's bytes were changed, but nobody is to hear of it.
     pub fn silently(&mut self) {
         self.changed = true;
+    }
+
+    /// Those who wait for the key have something to look at, though no event tells of it.
+    pub fn wake(&mut self) {
+        self.wakes = true;
+    }
+
+    /// The collection was changed in so many places, for which there is no event.
+    pub fn changed_quietly(&mut self, places: usize) {
+        self.changed = true;
+        self.dirty += places as u64;
     }
 }
 
@@ -56,6 +68,7 @@ impl View<'_> {
         }
         // What came and went at once is still told.
         if collection.is_empty() && C::REMOVED_WHEN_EMPTY {
+            self.tell(key, Event::NEW);
             self.record_log(key, log);
             self.record(key, Event::DEL);
         } else {
@@ -116,13 +129,16 @@ impl View<'_> {
     /// Stores a collection, which is not empty, under a key, whatever was there; its expiry goes.
     pub fn store<C: Stored>(&mut self, key: &Key<'_>, collection: C, event: Event, dirty: usize) {
         let found = self.find(key);
-        NewValue::with_collection(collection, |value| self.put(key, found, value, Ttl::Clear));
+        NewValue::with_collection(collection, |value| self.replace(key, found, value, Ttl::Clear));
         self.effects.dirty += dirty as u64;
         self.record(key, event);
     }
 
     fn record_log(&mut self, key: &Key<'_>, log: Log) {
         self.effects.dirty += log.dirty;
+        if log.wakes {
+            self.wake(key);
+        }
         for event in log.events {
             self.record(key, event);
         }

@@ -1,8 +1,7 @@
 //! Walking over keys, and picking one at random.
 
 use super::{View, is_expired};
-use crate::effects::Effects;
-use crate::keyspace::{Keyspace, SHARDS};
+use crate::keyspace::SHARDS;
 use crate::value::Type;
 
 impl View<'_> {
@@ -42,36 +41,27 @@ impl View<'_> {
             self.find(&key);
         }
     }
-}
 
-impl Keyspace {
-    /// A key of a database, each with the same chance. Keys that turn out to be expired are removed, which `effects`
-    /// records.
-    pub fn random_key(
-        &self,
-        db: usize,
-        now_ms: i64,
-        mut random: impl FnMut() -> u64,
-        effects: &mut Effects,
-    ) -> Option<Vec<u8>> {
+    /// A key of the database, each with the same chance. Keys that turn out to be expired are removed.
+    pub fn random_key(&mut self, mut random: impl FnMut() -> u64) -> Option<Vec<u8>> {
         // A shard is chosen by its share of the keys; expiry may empty it meanwhile, then another is chosen.
         loop {
-            let mut at = match self.counts(db).keys {
+            let mut at = match self.counts(self.db).keys {
                 0 => return None,
                 keys => ((u128::from(random()) * keys as u128) >> 64) as usize,
             };
             for shard in 0..SHARDS {
-                let mut view = self.view_shard(db, shard, now_ms);
-                let keys = view.locked.shard(shard).db(db).map_or(0, |db| db.table.len());
+                let (keys, key) = self.in_shard(shard, |view| {
+                    let keys = view.locked.shard(shard).db(view.db).map_or(0, |db| db.table.len());
+                    (keys, if at < keys { view.random_in_shard(shard, &mut random) } else { None })
+                });
+                if key.is_some() {
+                    return key;
+                }
                 if at < keys {
-                    let key = view.random_in_shard(shard, &mut random);
-                    effects.absorb(view.effects);
-                    if key.is_some() {
-                        return key;
-                    }
                     break;
                 }
-                at = at.saturating_sub(keys);
+                at -= keys;
             }
         }
     }

@@ -7,6 +7,7 @@ mod collections;
 mod generate;
 mod geo;
 mod run;
+mod streams;
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -127,6 +127,8 @@ fn hello(cx: &mut Context<'_>) -> CommandResult {
 
 /// Goes over to another version of the protocol, from this reply on.
 fn speak(cx: &mut Context<'_>, resp: Resp) {
+    let into = if cx.takes_mail() { Some(&mut *cx.reply) } else { None };
+    cx.client.shared.mailbox.switch(resp, into);
     cx.reply.set_resp(resp);
     cx.client.shared.resp.store(resp_number(resp), Relaxed);
 }
@@ -162,11 +164,15 @@ fn introduce(cx: &mut Context<'_>) {
 pub(super) const RESET: Spec = Spec::new("reset", 1, reset)
     .doc(Group::Connection, "6.2.0", "O(1)", "Puts the connection back into the state of a new one.")
     .flags(set!(Flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY))
-    .acl(Categories::CONNECTION);
+    .acl(Categories::CONNECTION)
+    .immediate();
 
 fn reset(cx: &mut Context<'_>) -> CommandResult {
+    cx.server.pubsub.leave_all(cx.client);
+    cx.client.take_transaction();
+    cx.client.unwatch(&cx.server.keyspace);
     let shared = &cx.client.shared;
-    cx.server.clients.set_monitor(shared, false);
+    cx.server.clients.remove_monitor(shared);
     shared.name.lock().clear();
     shared.no_evict.store(false, Relaxed);
     shared.no_touch.store(false, Relaxed);

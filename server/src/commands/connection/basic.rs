@@ -12,6 +12,11 @@ pub(super) const PING: Spec = Spec::new("ping", -1, ping)
 
 fn ping(cx: &mut Context<'_>) -> CommandResult {
     match cx.args.len() {
+        1 | 2 if cx.client.only_listens() => {
+            cx.reply.array(2);
+            cx.reply.bulk(b"pong");
+            cx.reply.bulk(cx.arg(1));
+        }
         1 => cx.reply.simple("PONG"),
         2 => cx.reply.bulk(cx.arg(1)),
         _ => return Err(Error::wrong_arity("ping")),
@@ -50,7 +55,8 @@ pub(super) const QUIT: Spec = Spec::new("quit", -1, quit)
     .doc(Group::Connection, "1.0.0", "O(1)", "Ends the connection.")
     .flags(set!(Flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY))
     .acl(Categories::CONNECTION)
-    .deprecated("7.2.0", "just closing the connection");
+    .deprecated("7.2.0", "just closing the connection")
+    .immediate();
 
 fn quit(cx: &mut Context<'_>) -> CommandResult {
     cx.client.closing = true;

@@ -225,8 +225,7 @@ pub(super) const RANDOMKEY: Spec = Spec::new("randomkey", 1, randomkey)
     .tips(&["request_policy:all_shards", "response_policy:special", "nondeterministic_output"]);
 
 fn randomkey(cx: &mut Context<'_>) -> CommandResult {
-    let (db, now_ms) = (cx.db.db(), cx.db.now_ms());
-    match cx.server.keyspace.random_key(db, now_ms, rand::random, &mut cx.db.effects) {
+    match cx.db.random_key(rand::random) {
         Some(key) => cx.reply.bulk(&key),
         None => cx.reply.null(),
     }

@@ -54,8 +54,6 @@ pub(super) const SCAN: Spec = Spec::new("scan", -2, scan)
 fn scan(cx: &mut Context<'_>) -> CommandResult {
     let mut cursor = Cursor::parse(cx.arg(1)).ok_or(Error::fixed("ERR invalid cursor"))?;
     let options = Options::parse(cx, 2, Accepts { types: true, no_values: false })?;
-    let (db, now_ms, keyspace) = (cx.db.db(), cx.db.now_ms(), &cx.server.keyspace);
-
     let mut page = OwnedArgs::new();
     let mut seen = 0;
     // A sparse table must not make a call walk over all of it. Beside what the count allows for, every shard may be
@@ -63,14 +61,15 @@ fn scan(cx: &mut Context<'_>) -> CommandResult {
     let mut steps = options.count.saturating_mul(10).saturating_add(SHARDS);
     while seen < options.count && steps > 0 {
         steps -= 1;
-        let mut view = keyspace.view_shard(db, cursor.shard, now_ms);
-        let next = view.scan_shard(cursor.shard, cursor.position, |name, kind| {
-            seen += 1;
-            let wanted = options.pattern.is_none_or(|pattern| glob::matches(pattern, name, false))
-                && options.kind.is_none_or(|wanted| wanted.eq_ignore_ascii_case(kind.name().as_bytes()));
-            if wanted {
-                page.push(name);
-            }
+        let next = cx.db.in_shard(cursor.shard, |view| {
+            view.scan_shard(cursor.shard, cursor.position, |name, kind| {
+                seen += 1;
+                let wanted = options.pattern.is_none_or(|pattern| glob::matches(pattern, name, false))
+                    && options.kind.is_none_or(|wanted| wanted.eq_ignore_ascii_case(kind.name().as_bytes()));
+                if wanted {
+                    page.push(name);
+                }
+            })
         });
         cursor = cursor.advance(next);
         if cursor.is_end() {

@@ -58,19 +58,19 @@ fn waitaof(cx: &mut Context<'_>) -> CommandResult {
     })
 }
 
-/// Replies at once when there is nothing to wait for, and else at `until_ms`.
+/// Replies at once when there is nothing to wait for or nobody may wait, and else at `until_ms`.
 fn reply_or_wait(
     cx: &mut Context<'_>,
     ready: bool,
     until_ms: Option<i64>,
     answer: impl Fn(&mut Reply),
 ) -> CommandResult {
-    if ready {
+    if ready || cx.nested {
         answer(cx.reply);
     } else {
         let mut later = Reply::new(cx.reply.resp());
         answer(&mut later);
-        cx.client.wait = Some(Wait { until_ms, reply: later.to_vec(), parked: None });
+        cx.client.wait = Some(Wait { until_ms, reply: later.to_vec(), ..Wait::default() });
     }
     Ok(())
 }

@@ -55,7 +55,7 @@ pub(super) const SWAPDB: Spec = Spec::new("swapdb", 3, swapdb)
     .args(&[Arg::new("index1", ArgKind::Integer), Arg::new("index2", ArgKind::Integer)]);
 
 fn dbsize(cx: &mut Context<'_>) -> CommandResult {
-    cx.reply.integer(cx.server.keyspace.counts(cx.client.db()).keys as i64);
+    cx.reply.integer(cx.db.counts(cx.client.db()).keys as i64);
     Ok(())
 }
 

@@ -36,6 +36,7 @@ pub enum Apply {
     Listeners,
     Logging,
     MaxClients,
+    Notifications,
     OomScore,
     Password,
     SlowLog,

@@ -73,7 +73,7 @@ impl Digest {
 
 /// DEBUG DIGEST.
 pub(super) fn dataset(cx: &mut Context<'_>) -> CommandResult {
-    cx.db = cx.server.keyspace.view_all(cx.client.db(), cx.now_ms());
+    cx.lock_all();
     let mut total = Digest::default();
     for db in 0..cx.server.keyspace.databases() {
         cx.db.select(db);
@@ -103,10 +103,10 @@ fn add_database(total: &mut Digest, view: &mut View<'_>) {
 
 /// DEBUG DIGEST-VALUE.
 pub(super) fn values(cx: &mut Context<'_>) -> CommandResult {
-    let (keyspace, now_ms) = (&cx.server.keyspace, cx.now_ms());
+    let keyspace = &cx.server.keyspace;
     let names = cx.args.tail(2);
     let keys: Vec<_> = names.iter().map(|name| keyspace.key(name)).collect();
-    cx.db = keyspace.view_keys(cx.client.db(), &keys, now_ms);
+    cx.lock(&keys);
     cx.reply.array(keys.len());
     for key in &keys {
         let mut digest = Digest::default();

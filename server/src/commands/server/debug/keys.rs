@@ -8,9 +8,8 @@ use crate::command::{CommandResult, Context, Error};
 
 /// DEBUG OBJECT.
 pub(super) fn object(cx: &mut Context<'_>) -> CommandResult {
-    let (keyspace, now_ms) = (&cx.server.keyspace, cx.now_ms());
-    let key = cx.key(2);
-    cx.db = keyspace.view_one(cx.client.db(), &key, now_ms);
+    let (key, keyspace, now_ms) = (cx.key(2), &cx.server.keyspace, cx.now_ms());
+    cx.lock(&[key]);
     let Some(entry) = cx.db.peek(&key) else { return Err(Error::NO_SUCH_KEY) };
     let line = format!(
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
@@ -49,7 +48,7 @@ fn serialized_length(entry: Entry<'_>) -> usize {
 /// ahead.
 pub(super) fn string_lengths(cx: &mut Context<'_>) -> CommandResult {
     let (key, name) = (cx.key(2), cx.arg(2));
-    cx.db = cx.server.keyspace.view_one(cx.client.db(), &key, cx.now_ms());
+    cx.lock(&[key]);
     let Some(entry) = cx.db.peek(&key) else { return Err(Error::NO_SUCH_KEY) };
     let Some(value) = entry.string().ok().filter(|value| !matches!(value, StrRef::Int(_))) else {
         return Err(Error::fixed("ERR Not an sds encoded string."));
@@ -69,10 +68,10 @@ pub(super) fn table_figures(cx: &mut Context<'_>) -> CommandResult {
     let keyspace = &cx.server.keyspace;
     let db = usize::try_from(number).ok().filter(|db| *db < keyspace.databases());
     let db = db.ok_or(Error::fixed("ERR Out of range database"))?;
-    let counts = keyspace.counts(db);
+    let counts = cx.db.counts(db);
     let mut text = String::from("[Dictionary HT]\n");
     if counts.keys > 0 {
-        let (keys, expiring, bytes) = (counts.keys, counts.expiring, keyspace.table_memory(db));
+        let (keys, expiring, bytes) = (counts.keys, counts.expiring, cx.db.table_memory(db));
         text.push_str(&format!(
             "Hash table 0 stats (main hash table):\n number of elements: {keys}\n elements that expire: {expiring}\n \
              shards: {SHARDS}\n bytes: {bytes}\n",
@@ -93,7 +92,7 @@ pub(super) fn describe(
     refusal: &'static str,
 ) -> CommandResult {
     let key = cx.key(2);
-    cx.db = cx.server.keyspace.view_one(cx.client.db(), &key, cx.now_ms());
+    cx.lock(&[key]);
     let Some(entry) = cx.db.peek(&key) else { return Err(Error::NO_SUCH_KEY) };
     if !encodings.contains(&entry.encoding()) {
         return Err(Error::fixed(refusal));
@@ -119,7 +118,7 @@ pub(super) fn populate(cx: &mut Context<'_>) -> CommandResult {
     }
     let prefix = cx.args.get(3).unwrap_or(b"key");
     let keyspace = &cx.server.keyspace;
-    cx.db = keyspace.view_all(cx.client.db(), cx.now_ms());
+    cx.lock_all();
     for number in 0..count {
         let name = [prefix, format!(":{number}").as_bytes()].concat();
         let key = keyspace.key(&name);

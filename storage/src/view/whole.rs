@@ -1,0 +1,89 @@
+//! Figures about all shards. A view that holds none of them locks one after the other.
+
+use super::View;
+use crate::entry::Slot;
+use crate::keyspace::{DbCounts, SHARDS, Shard};
+use crate::waiting::WaitList;
+
+impl View<'_> {
+    fn each_shard(&self, mut each: impl FnMut(&Shard)) {
+        for index in 0..SHARDS {
+            if self.locked.holds(index) {
+                each(self.locked.shard_ref(index));
+            } else {
+                self.keyspace.with_shard(index, &mut each);
+            }
+        }
+    }
+
+    /// Lets `work` see a shard: through this view if it holds it, otherwise through one of its own.
+    pub fn in_shard<R>(&mut self, shard: usize, work: impl FnOnce(&mut View<'_>) -> R) -> R {
+        if self.locked.holds(shard) {
+            return work(self);
+        }
+        let mut view = self.keyspace.view_shard(self.db, shard, self.now_ms);
+        view.take_settings(self);
+        let result = work(&mut view);
+        view.serve_waiters();
+        self.effects.absorb(view.effects);
+        result
+    }
+
+    /// How many keys are waited for, and how many of these by somebody who hears of their removal.
+    pub fn awaited_keys(&self) -> (usize, usize) {
+        let (mut keys, mut removal) = (0, 0);
+        self.each_shard(|shard| {
+            let (more, of_them) = shard.waiting().map_or((0, 0), WaitList::keys);
+            keys += more;
+            removal += of_them;
+        });
+        (keys, removal)
+    }
+
+    /// How many keys are watched.
+    pub fn watched_keys(&self) -> usize {
+        let mut keys = 0;
+        self.each_shard(|shard| keys += shard.watched().map_or(0, |list| list.len()));
+        keys
+    }
+
+    /// How many keys a database holds; expired ones count until they are found out.
+    pub fn counts(&self, db: usize) -> DbCounts {
+        let mut counts = DbCounts::default();
+        self.each_shard(|shard| {
+            if let Some(db) = shard.db(db) {
+                counts.keys += db.table.len();
+                counts.expiring += db.expiring;
+                counts.timed += db.timed;
+            }
+        });
+        counts
+    }
+
+    /// How many keys all databases hold.
+    pub fn total_keys(&self) -> usize {
+        let mut keys = 0;
+        self.each_shard(|shard| keys += shard.dbs().map(|db| db.table.len()).sum::<usize>());
+        keys
+    }
+
+    /// Bytes of the tables themselves, without the entries.
+    pub fn table_memory(&self, db: usize) -> usize {
+        let mut bytes = 0;
+        self.each_shard(|shard| bytes += shard.db(db).map_or(0, |db| db.table.memory()));
+        bytes
+    }
+
+    /// The mean time to live, in milliseconds, of up to about `samples` keys of a database that have an expiry.
+    pub fn mean_ttl(&self, db: usize, samples: usize) -> i64 {
+        let (mut sum, mut seen) = (0i64, 0usize);
+        self.each_shard(|shard| {
+            let Some(db) = shard.db(db).filter(|db| db.expiring > 0) else { return };
+            for expiry in db.table.iter().filter_map(Slot::expiry).take(samples - seen) {
+                sum = sum.saturating_add((expiry - self.now_ms).max(0));
+                seen += 1;
+            }
+        });
+        sum.checked_div(seen as i64).unwrap_or(0)
+    }
+}
