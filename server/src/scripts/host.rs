@@ -18,7 +18,6 @@ use crate::command::keys;
 use crate::command::spec::Flags;
 use crate::command::table::Command;
 use crate::log;
-use crate::server::unix_ms;
 
 /// What a script may do.
 #[derive(Clone, Copy)]
@@ -165,7 +164,8 @@ impl Host for ScriptHost<'_> {
         if self.run.killed.load(Relaxed) {
             return Flow::Kill;
         }
-        let (threshold, elapsed) = (server.config.busy_reply_threshold(), unix_ms() - self.run.started_ms);
+        let now_ms = self.executor.refresh_clock();
+        let (threshold, elapsed) = (server.config.busy_reply_threshold(), now_ms - self.run.started_ms);
         if !self.is_slow && threshold > 0 && elapsed >= threshold {
             self.is_slow = true;
             let kill = if self.run.is_function { "FUNCTION KILL" } else { "SCRIPT KILL" };
