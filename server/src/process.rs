@@ -3,15 +3,59 @@
 use std::io::{self, Write};
 
 use crate::config::OomAdjust;
+use crate::log;
+use crate::server::os_error_text;
 
 /// Files that are open besides the connections of clients.
 const OWN_FILES: u64 = 32;
 
-/// Asks for room for so many clients. Fails when the system does not grant it.
-pub fn make_room_for_clients(clients: u64) -> Result<(), String> {
+/// The system lets the process open fewer files than it needs.
+#[derive(Debug)]
+pub struct TooFewFiles {
+    clients: u64,
+    granted: u64,
+    reason: String,
+}
+
+impl TooFewFiles {
+    /// How many clients there is room for.
+    pub fn room(&self) -> u64 {
+        self.granted.saturating_sub(OWN_FILES)
+    }
+
+    /// Why the configuration is not changed to want more.
+    pub fn refusal(&self) -> String {
+        let room = self.room();
+        format!("The operating system is not able to handle the specified number of clients, try with {room}")
+    }
+
+    /// Why the server does not start.
+    pub fn abortion(&self) -> String {
+        let (granted, needed) = (self.granted, self.clients + OWN_FILES);
+        format!(
+            "Your current 'ulimit -n' of {granted} is not enough for the server to start. Please increase your open \
+             file limit to at least {needed}. Exiting."
+        )
+    }
+
+    pub fn log(&self) {
+        let TooFewFiles { clients, granted, reason } = self;
+        let needed = clients + OWN_FILES;
+        log::warning!("You requested maxclients of {clients} requiring at least {needed} max file descriptors.");
+        log::warning!("Server can't set maximum open files to {needed} because of OS error: {reason}.");
+        log::warning!(
+            "Current maximum open files is {granted}. maxclients has been reduced to {} to compensate for low ulimit. \
+             If you need higher maxclients increase 'ulimit -n'.",
+            self.room()
+        );
+    }
+}
+
+/// Asks for room for so many clients, and takes what it gets where that is less.
+pub fn make_room_for_clients(clients: u64) -> Result<(), TooFewFiles> {
     let files = clients.saturating_add(OWN_FILES);
     // SAFETY: plain system calls on local structures.
-    let most = unsafe {
+    unsafe {
         let mut limit: libc::rlimit = std::mem::zeroed();
         if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) != 0 || limit.rlim_cur >= files {
             return Ok(());
@@ -20,10 +64,15 @@ pub fn make_room_for_clients(clients: u64) -> Result<(), String> {
         if libc::setrlimit(libc::RLIMIT_NOFILE, &wanted) == 0 {
             return Ok(());
         }
-        limit.rlim_max
-    };
-    let clients = most.saturating_sub(OWN_FILES);
-    Err(format!("The operating system is not able to handle the specified number of clients, try with {clients}"))
+        let reason = os_error_text(&io::Error::last_os_error());
+        let most = libc::rlimit { rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max };
+        let raised = libc::setrlimit(libc::RLIMIT_NOFILE, &most) == 0;
+        let granted = if raised { most.rlim_cur } else { limit.rlim_cur };
+        if granted >= files {
+            return Ok(());
+        }
+        Err(TooFewFiles { clients: clients.min(u64::MAX - OWN_FILES), granted, reason })
+    }
 }
 
 /// Leaves the terminal and the parent. To be called while there is only one thread.
@@ -92,7 +141,7 @@ pub fn set_oom_score(mode: OomAdjust, score: i32) -> Result<(), String> {
         OomAdjust::Absolute => score,
     };
     std::fs::write(PATH, wanted.clamp(-1000, 1000).to_string()).map_err(|error| {
-        crate::log::warning!("Unable to write oom_score_adj: {}", crate::server::os_error_text(&error));
+        log::warning!("Unable to write oom_score_adj: {}", os_error_text(&error));
         "Failed to set current oom_score_adj. Check server logs.".to_string()
     })
 }

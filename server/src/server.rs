@@ -1,6 +1,7 @@
 //! The server as a whole: what all workers share.
 
 use std::io;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,6 +9,7 @@ use parking_lot::Mutex;
 use protocol::Args;
 use storage::Keyspace;
 use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::client::{Client, Registry};
 use crate::command::spec::Flags;
@@ -15,9 +17,11 @@ use crate::command::table::{Command, CommandTable};
 use crate::config::{Apply, Config, OutputLimit, ShutdownFlags};
 use crate::info::rates::Rates;
 use crate::latency::LatencyMonitor;
+use crate::listen::Relisten;
 use crate::log;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
+use crate::supervise;
 
 /// Which commands CLIENT PAUSE holds back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,11 +85,9 @@ pub struct Server {
     pub cron_paused: AtomicBool,
     pub output_upkeep: OutputUpkeep,
     pub workers: usize,
-    /// Addresses that are listened on, as the log names them.
-    pub listening: Mutex<Vec<String>>,
     pub tcp_port: AtomicUsize,
-    /// Wakes whoever opens the listeners.
-    pub relisten: Notify,
+    /// Where to ask for other sockets to listen on, once there are any.
+    pub relisten: OnceLock<UnboundedSender<Relisten>>,
     pub shutdown: Notify,
     pub last_save_s: AtomicI64,
     pause: AtomicU8,
@@ -130,9 +132,8 @@ impl Server {
             cron_paused: AtomicBool::new(false),
             output_upkeep: OutputUpkeep::default(),
             workers,
-            listening: Mutex::default(),
             tcp_port: AtomicUsize::new(config.port() as usize),
-            relisten: Notify::new(),
+            relisten: OnceLock::new(),
             shutdown: Notify::new(),
             last_save_s: AtomicI64::new(unix_ms() / 1000),
             pause: AtomicU8::new(Pause::None as u8),
@@ -163,11 +164,13 @@ impl Server {
                 }
             }
             Apply::CrashReports => crate::crash::configure(config.crash_log_enabled(), config.use_exit_on_panic()),
-            Apply::Listeners => self.relisten.notify_one(),
+            Apply::Bind => self.relisten("Failed to bind to specified addresses.")?,
+            Apply::Port => self.relisten("Unable to listen on this port. Check server logs.")?,
             Apply::Logging => crate::log::set_level(config.loglevel() as i64),
             Apply::MaxClients => {
                 // A higher limit needs as many file descriptors.
-                crate::process::make_room_for_clients(config.maxclients() as u64)?;
+                let room = crate::process::make_room_for_clients(config.maxclients() as u64);
+                room.inspect_err(|room| room.log()).map_err(|room| room.refusal())?;
             }
             Apply::OomScore => crate::process::set_oom_score(config.oom_score_adj(), config.oom_score_adj_values()[0])?,
             Apply::Password => {
@@ -186,6 +189,13 @@ impl Server {
             }
         }
         Ok(())
+    }
+
+    fn relisten(&self, failure: &str) -> Result<(), String> {
+        crate::listen::relisten(self).map_err(|reason| {
+            log::warning!("{reason}");
+            failure.to_string()
+        })
     }
 
     /// The output limits for normal clients.
@@ -245,7 +255,13 @@ impl Server {
             log::warning!("Saving is not supported yet: nothing is saved at the end.");
         }
         // Nobody who insists on a copy of the data loses it for the want of one.
-        !save || flags.contains(ShutdownFlags::FORCE)
+        let leaves = !save || flags.contains(ShutdownFlags::FORCE);
+        if leaves {
+            supervise::stopping();
+        } else {
+            supervise::status("Error trying to save the DB, can't exit.");
+        }
+        leaves
     }
 
     /// CLIENT PAUSE. A pause for all commands is not weakened by a later one for writes.

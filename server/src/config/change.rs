@@ -237,7 +237,7 @@ mod tests {
     fn each_thing_is_applied_once_and_only_for_a_change() {
         let config = Config::new();
         let pairs = [("port", "7000"), ("maxclients", "10000"), ("bind", "::1"), ("slowlog-max-len", "5")];
-        assert_eq!(set(&config, &pairs), Ok(vec![Apply::Listeners, Apply::SlowLog]));
+        assert_eq!(set(&config, &pairs), Ok(vec![Apply::Port, Apply::Bind, Apply::SlowLog]));
         assert_eq!(set(&config, &[("tls-cert-file", "")]), Ok(vec![Apply::Tls]), "the file may have changed");
     }
 
@@ -252,7 +252,7 @@ mod tests {
         });
         let error = SetError::refused("maxclients", "too many");
         assert_eq!(outcome, Err(error));
-        let (listen, clients) = (Apply::Listeners, Apply::MaxClients);
+        let (listen, clients) = (Apply::Port, Apply::MaxClients);
         let calls = [(listen, 7000, 77), (clients, 7000, 77), (listen, 6379, 10000), (clients, 6379, 10000)];
         assert_eq!(seen, calls);
         assert_eq!(get(&config, &["save"]), [("save".into(), "3600 1 300 100 60 10000".into())]);

@@ -37,11 +37,11 @@ pub struct Config {
     /// The file that the server was started with.
     pub file: Option<PathBuf>,
     /// Other names for commands, an empty one takes a command away.
-    pub renames: Vec<(String, String)>,
+    pub renames: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Paths of the modules that files ask for.
+    pub modules: Vec<String>,
     /// Users that files declare, in their order.
     pub users: Vec<UserLine>,
-    /// What files ask for and this server does not do, for the log.
-    pub notices: Vec<String>,
 }
 
 /// A directive that was looked up.
@@ -65,8 +65,8 @@ impl Config {
             changing: Mutex::new(()),
             file: None,
             renames: Vec::new(),
+            modules: Vec::new(),
             users: Vec::new(),
-            notices: Vec::new(),
         }
     }
 
@@ -90,6 +90,15 @@ impl Config {
     /// The row of a directive, by its name or alias in any case.
     pub fn row(&self, name: &[u8]) -> Option<&Row> {
         find(&self.entries(), name).map(|found| found.entry.row())
+    }
+
+    /// Stores what the server found out for itself about a directive.
+    pub fn correct(&self, name: &str, value: &str) {
+        let entries = self.entries();
+        let Some(found) = find(&entries, name.as_bytes()) else { return };
+        if let Err(reason) = found.entry.setting().set(&[value.as_bytes()], value::Intent::Load) {
+            crate::log::warning!("Cannot set {name} to {value}: {reason}");
+        }
     }
 
     /// How many workers to start: as many as `io-threads` says where it is given, else one per core.

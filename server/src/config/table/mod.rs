@@ -32,12 +32,13 @@ use super::value::{Choice, Number, OneOf, Setting, Switch, Text, Unit, Validator
 pub enum Apply {
     AccessPolicy,
     AppendOnly,
+    Bind,
     CrashReports,
-    Listeners,
     Logging,
     MaxClients,
     OomScore,
     Password,
+    Port,
     SlowLog,
     Tls,
 }
