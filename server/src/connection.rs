@@ -23,6 +23,8 @@ use crate::server::{Pause, unix_ms};
 
 /// Requests that are parsed ahead of being carried out.
 const BATCH: usize = 64;
+/// So much output is sent, or found to be too much, before more is made.
+const OUTPUT_AT_ONCE: usize = 1 << 20;
 /// Pieces of output that go into one system call.
 const PIECES: usize = 16;
 
@@ -145,6 +147,9 @@ impl Connection {
                 return Poll::Ready(Err(Closed));
             }
             self.check_output_limits()?;
+            if self.has_more_to_do() {
+                continue;
+            }
             // Only a timer that has been polled wakes, which the one just set has not been.
             if self.timer.is_some() && self.poll_wait(cx) {
                 continue;
@@ -156,6 +161,11 @@ impl Connection {
             }
             ready!(self.poll_read(cx))?;
         }
+    }
+
+    /// Whether requests that have arrived were left for later because there was so much to send.
+    fn has_more_to_do(&self) -> bool {
+        self.timer.is_none() && !self.client.closing && self.next < self.reader.len()
     }
 
     /// While the client waits, its leaving must still be noticed.
@@ -207,7 +217,8 @@ impl Connection {
         shared.query_free.store(self.reader.free(), Relaxed);
         shared.last_active_ms.store(self.executor.refresh_clock(), Relaxed);
         let limit = self.executor.server.config.query_buffer_limit();
-        if self.reader.buffered() as i64 > limit {
+        let held = self.reader.unparsed() + shared.transaction_memory.load(Relaxed);
+        if held as i64 > limit {
             log::warning!("Closing client that reached max query buffer length: id={}", shared.id);
             stats.query_limit_disconnections.add(1);
             return Poll::Ready(Err(Closed));
@@ -238,6 +249,9 @@ impl Connection {
                 self.executor.prefetch(&self.client, &self.reader);
             }
             self.carry_out_batch();
+            if self.has_more_to_do() {
+                return;
+            }
         }
     }
 
@@ -263,6 +277,9 @@ impl Connection {
                 self.client.shared.wait_is_timed.store(wait.until_ms.is_some(), Relaxed);
                 self.client.shared.blocked.store(true, Relaxed);
                 self.executor.server.blocked.fetch_add(1, Relaxed);
+                break;
+            }
+            if self.reply.len() >= OUTPUT_AT_ONCE {
                 break;
             }
         }
@@ -298,7 +315,9 @@ impl Connection {
             Some(Unblock::Error) => Err(Error::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK")),
             _ => Ok(wait.reply),
         });
-        self.executor.finish(&self.client, outcome, &mut self.reply);
+        // The request that waited is the last one that was carried out.
+        let args = self.reader.request(self.next - 1);
+        self.executor.finish(&mut self.client, args, wait.spent_nanos, outcome, &mut self.reply);
         true
     }
 

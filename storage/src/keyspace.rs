@@ -58,6 +58,15 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
+    pub(crate) fn dbs(&self) -> impl Iterator<Item = &Db> {
+        self.dbs.iter()
+    }
+
+    /// How many databases there may be something in.
+    pub(crate) fn len(&self) -> usize {
+        self.dbs.len()
+    }
+
     pub(crate) fn db(&self, db: usize) -> Option<&Db> {
         self.dbs.get(db)
     }
@@ -336,20 +345,25 @@ impl Keyspace {
         }
     }
 
-    /// One step of the active expiry: looks at one shard's databases and removes what has expired, looking at no more
-    /// than `budget` entries. Returns what that did and whether the shard was looked through to its end.
-    pub fn expire_shard(&self, shard: usize, now_ms: i64, budget: usize) -> ExpirySweep {
-        let mut sweep = ExpirySweep::default();
-        for db in 0..self.databases {
-            if self.shards[shard].lock().db(db).is_none_or(|db| db.expiring == 0 && db.timed == 0) {
+    /// One step of the active expiry: goes on looking through one shard, at no more than about `budget` entries, and
+    /// removes what has expired.
+    pub fn expire_shard(&self, shard: usize, from: SweepAt, now_ms: i64, budget: usize) -> ExpirySweep {
+        let mut view = self.view_shard(from.db, shard, now_ms);
+        let dbs = view.shard_len(shard);
+        let mut next = None;
+        for db in from.db..dbs {
+            view.select(db);
+            if !view.shard_expires(shard) {
                 continue;
             }
-            let mut view = self.view_shard(db, shard, now_ms);
-            sweep.finished &= view.sweep_expired(shard, budget);
-            view.serve_waiters();
-            sweep.effects.absorb(view.effects);
+            let page = if db == from.db { from.page } else { 0 };
+            if let Some(page) = view.sweep_expired(shard, page, budget) {
+                next = Some(SweepAt { db, page });
+                break;
+            }
         }
-        sweep
+        view.serve_waiters();
+        ExpirySweep { effects: view.effects, next }
     }
 
     pub(crate) fn slot_hash(&self, slot: &Slot) -> u64 {
@@ -357,14 +371,16 @@ impl Keyspace {
     }
 }
 
+/// How far a sweep over a shard has got.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct SweepAt {
+    db: usize,
+    page: usize,
+}
+
 /// What a step of the active expiry did.
 pub struct ExpirySweep {
     pub effects: Effects,
-    pub finished: bool,
-}
-
-impl Default for ExpirySweep {
-    fn default() -> Self {
-        ExpirySweep { effects: Effects::default(), finished: true }
-    }
+    /// Where to go on, unless the shard was looked through to its end.
+    pub next: Option<SweepAt>,
 }

@@ -29,7 +29,7 @@ pub mod zset;
 pub use access::AccessPolicy;
 pub use effects::{Class, Effect, Effects, Event};
 pub use entry::{MAX_INLINE, MAX_PACKED, NewValue, StrRef};
-pub use keyspace::{DbCounts, ExpirySweep, Key, Keyspace, SHARDS};
+pub use keyspace::{DbCounts, ExpirySweep, Key, Keyspace, SHARDS, SweepAt};
 pub use value::{Boxed, Collection, PackLimits, Stored, Type, Value, WrongType};
 pub use view::{Entry, Free, Log, Ttl, View};
 pub use waiting::{Served, Waiter};

@@ -22,9 +22,12 @@ impl Watch {
     }
 }
 
+/// Those who watch one key.
+type Watches = SmallVec<[Arc<Watch>; 1]>;
+
 /// The watched keys of one shard.
 #[derive(Default)]
-pub(crate) struct WatchList(AHashMap<(usize, Box<[u8]>), SmallVec<[Arc<Watch>; 1]>>);
+pub(crate) struct WatchList(AHashMap<(usize, Box<[u8]>), Watches>);
 
 impl WatchList {
     /// How many keys are watched.
