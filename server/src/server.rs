@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -84,6 +84,8 @@ pub struct Server {
     /// Whether nothing is done but what clients ask for.
     pub cron_paused: AtomicBool,
     pub output_upkeep: OutputUpkeep,
+    /// Elements of lists from so many bytes on are kept on their own; 0 leaves that to the directive.
+    pub long_elements: AtomicU32,
     pub workers: usize,
     pub tcp_port: AtomicUsize,
     /// Where to ask for other sockets to listen on, once there are any.
@@ -131,6 +133,7 @@ impl Server {
             active_expire: AtomicBool::new(true),
             cron_paused: AtomicBool::new(false),
             output_upkeep: OutputUpkeep::default(),
+            long_elements: AtomicU32::new(0),
             workers,
             tcp_port: AtomicUsize::new(config.port() as usize),
             relisten: OnceLock::new(),

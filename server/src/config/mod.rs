@@ -13,8 +13,9 @@ use std::sync::LazyLock;
 use parking_lot::Mutex;
 
 pub use args::{Invocation, read_invocation};
-pub use change::{Caller, SetError};
+pub use change::Caller;
 pub use load::{Failure, UserLine};
+pub use rewrite::Extent;
 pub use table::{
     Apply, DisklessLoad, EndpointType, FsyncPolicy, LogLevel, MaxmemoryPolicy, Mutability, OomAdjust, Permission,
     PropagationError, PubSubDefault, Row, SanitizePayload, Supervised, SyslogFacility, TlsAuth,

@@ -24,6 +24,7 @@ use crate::value::WrongType;
 
 pub use change::Log;
 pub use entry::Entry;
+pub use whole::SizeCounts;
 use expire::hint_of;
 
 /// What becomes of a key's expiry when its value is set.
