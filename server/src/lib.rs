@@ -25,6 +25,7 @@ pub mod server;
 pub mod slowlog;
 pub mod stats;
 pub mod supervise;
+mod title;
 pub mod transaction;
 pub mod version;
 pub mod worker;
@@ -74,6 +75,8 @@ pub fn main() -> ExitCode {
         eprintln!("Cannot daemonize: {error}");
         return ExitCode::FAILURE;
     }
+    title::prepare();
+    process::use_processors(&config.server_cpulist());
     if background && config.pidfile().is_empty() {
         config.correct("pidfile", DEFAULT_PIDFILE);
     }
@@ -115,6 +118,7 @@ fn serve(config: Config) -> Result<(), String> {
         config.correct("maxclients", &too_few.room().to_string());
     }
     let server: &'static Server = Box::leak(Box::new(Server::new(config)?));
+    title::show(&server.config);
     print_banner(server);
     log::notice!("Running mode=standalone, port={}.", server.config.port());
     if let Some(module) = server.config.modules.first() {

@@ -98,6 +98,45 @@ pub fn daemonize() -> io::Result<()> {
     Ok(())
 }
 
+/// Keeps this thread, and those that it starts, on the processors of a list such as `0-7:2,9`. An empty one leaves them
+/// where they are.
+pub fn use_processors(list: &str) {
+    if list.is_empty() {
+        return;
+    }
+    let Some(processors) = processors(list) else {
+        log::warning!("Not a list of processors: {list}");
+        return;
+    };
+    // SAFETY: a plain system call on a local set, which holds all numbers that get into it.
+    let failed = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        processors.iter().for_each(|number| libc::CPU_SET(*number, &mut set));
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) != 0
+    };
+    if failed {
+        log::warning!("Cannot stay on processors {list}: {}", os_error_text(&io::Error::last_os_error()));
+    }
+}
+
+/// The numbers of a list of numbers and ranges, these with an optional step.
+fn processors(list: &str) -> Option<Vec<usize>> {
+    let number = |text: &str| text.parse::<usize>().ok().filter(|number| *number < libc::CPU_SETSIZE as usize);
+    let mut found = Vec::new();
+    for part in list.split(',') {
+        let (range, step) = match part.split_once(':') {
+            Some((range, step)) => (range, number(step).filter(|step| *step > 0)?),
+            None => (part, 1),
+        };
+        let (first, last) = match range.split_once('-') {
+            Some((first, last)) => (number(first)?, number(last)?),
+            None => (number(range)?, number(range)?),
+        };
+        found.extend((first..=last).step_by(step));
+    }
+    (!found.is_empty()).then_some(found)
+}
+
 /// Writes the process's number to a file.
 pub fn write_pidfile(path: &str) -> io::Result<()> {
     let mut file = std::fs::File::create(path)?;
@@ -165,4 +204,18 @@ pub fn system_memory() -> u64 {
     // SAFETY: queries without arguments in memory.
     let (pages, size) = unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
     pages.max(0) as u64 * size.max(0) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::processors;
+
+    #[test]
+    fn lists_of_processors() {
+        assert_eq!(processors("0-7:2,9"), Some(vec![0, 2, 4, 6, 9]));
+        assert_eq!(processors("3"), Some(vec![3]));
+        for wrong in ["", "x", "1-", "1-3:0", "5-3", "99999", "1,,2"] {
+            assert_eq!(processors(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -185,6 +185,7 @@ impl Server {
                 }
             }
             Apply::SlowLog => self.slowlog.lock().set_max_len(config.slowlog_max_len() as usize),
+            Apply::Title => crate::title::show(config),
             Apply::Tls => {
                 if config.tls_port() != 0 || config.tls_replication() || config.tls_cluster() {
                     return Err("Unable to update TLS configuration. Check server logs.".into());
@@ -192,6 +193,17 @@ impl Server {
             }
         }
         Ok(())
+    }
+
+    /// How often a second the periodic work is done: as `hz` says, or more often when there are many clients.
+    pub fn hz(&self) -> u32 {
+        const CLIENTS_PER_TICK: usize = 200;
+        const MOST: u32 = 500;
+        let mut hz = u32::try_from(self.config.hz()).unwrap_or(1).clamp(1, MOST);
+        while self.config.dynamic_hz() && hz < MOST && self.connected.load(Relaxed) / hz as usize > CLIENTS_PER_TICK {
+            hz = (hz * 2).min(MOST);
+        }
+        hz
     }
 
     fn relisten(&self, failure: &str) -> Result<(), String> {

@@ -28,6 +28,16 @@ pub fn begin(mode: Supervised) -> bool {
     }
 }
 
+/// What supervises, as INFO names it.
+pub fn supervisor(mode: Supervised) -> &'static str {
+    match mode {
+        Supervised::No => "no",
+        _ if BY_SYSTEMD.load(Relaxed) => "systemd",
+        Supervised::Upstart => "upstart",
+        _ => "unknown",
+    }
+}
+
 fn stop_for_upstart() -> bool {
     if std::env::var_os(JOB).is_none() {
         log::warning!("upstart supervision requested, but {JOB} not found!");

@@ -83,7 +83,8 @@ impl<'a> Context<'a> {
     pub fn help(&mut self, lines: &[&str]) -> CommandResult {
         let container = shown(self.arg(0), usize::MAX).to_ascii_uppercase();
         self.reply.array(lines.len() + 3);
-        self.reply.simple_bytes(&[&container, &b" <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"[..]].concat());
+        self.reply
+            .simple_bytes(&[&container, &b" <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"[..]].concat());
         for line in lines {
             self.reply.simple(line);
         }

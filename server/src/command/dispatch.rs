@@ -279,7 +279,11 @@ fn invoke(cx: &mut Context<'_>) -> bool {
         result
     }));
     let result = result.unwrap_or_else(|_| {
-        log::warning!("A command panicked, which is a bug: {}", crate::monitor::quoted(cx.command, cx.args));
+        let request = match cx.server.config.hide_user_data_from_log() {
+            true => format!("{} with {} arguments", cx.command.full_name, cx.args.len() - 1),
+            false => crate::monitor::quoted(cx.command, cx.args),
+        };
+        log::warning!("A command panicked, which is a bug: {request}");
         Err(Error::fixed("ERR internal error while executing the command, see the server's log"))
     });
     let Err(error) = result else { return false };

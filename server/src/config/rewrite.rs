@@ -252,7 +252,10 @@ mod tests {
     #[test]
     fn the_file_is_replaced_as_a_whole() {
         let mut config = config(&[("timeout", "9")]);
-        assert_eq!(config.rewrite(None, Extent::Changed), Err("ERR The server is running without a config file".into()));
+        assert_eq!(
+            config.rewrite(None, Extent::Changed),
+            Err("ERR The server is running without a config file".into())
+        );
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("my.conf");
         fs::write(&path, "# hello\ntimeout 1\n").expect("writable");
@@ -262,6 +265,9 @@ mod tests {
         assert!(text.starts_with("# hello\ntimeout 9\n"), "{text}");
         assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
         config.file = Some(folder.path().join("no/such/folder.conf"));
-        assert_eq!(config.rewrite(None, Extent::Changed), Err("ERR Rewriting config file: No such file or directory".into()));
+        assert_eq!(
+            config.rewrite(None, Extent::Changed),
+            Err("ERR Rewriting config file: No such file or directory".into())
+        );
     }
 }

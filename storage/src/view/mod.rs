@@ -24,8 +24,8 @@ use crate::value::WrongType;
 
 pub use change::Log;
 pub use entry::Entry;
-pub use whole::SizeCounts;
 use expire::hint_of;
+pub use whole::SizeCounts;
 
 /// What becomes of a key's expiry when its value is set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -241,7 +241,7 @@ impl<'k> View<'k> {
         let mut slot = self.take(from, handle);
         if let Some(old) = self.find(to) {
             let old = self.take(to, old);
-            self.release(old, Free::Now);
+            self.release(old, Free::Later);
         }
         let expiry = slot.expiry();
         slot.rename(to.bytes, expiry);
@@ -261,7 +261,7 @@ impl<'k> View<'k> {
         let home = std::mem::replace(&mut self.db, db);
         if let Some(old) = self.find(to) {
             let old = self.take(to, old);
-            self.release(old, Free::Now);
+            self.release(old, Free::Later);
         }
         self.adopt(to, copy);
         self.changed(to, Event::COPY_TO);

@@ -40,6 +40,7 @@ pub enum Apply {
     Password,
     Port,
     SlowLog,
+    Title,
     Tls,
 }
 
