@@ -102,15 +102,16 @@ fn serve(config: Config) -> Result<(), String> {
         version::SPINEL,
         version::REDIS
     );
-    match &config.file {
-        Some(_) => log::notice!("Configuration loaded"),
-        None => log::warning!("Warning: no config file specified, using the default config"),
+    if std::env::args_os().len() > 1 {
+        log::notice!("Configuration loaded");
+    } else {
+        log::warning!("Warning: no config file specified, using the default config");
     }
     log::set_serving();
     if let Some(directive) = unsupported(&config) {
         return Err(format!("{directive} is not supported yet: refusing to start rather than to leave it out"));
     }
-    if let Err(too_few) = process::make_room_for_clients(config.maxclients() as u64) {
+    if let Err(too_few) = process::make_room_for_clients(config.maxclients() as u64, config.workers()) {
         if too_few.room() == 0 {
             return Err(too_few.abortion());
         }

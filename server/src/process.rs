@@ -6,13 +6,17 @@ use crate::config::OomAdjust;
 use crate::log;
 use crate::server::os_error_text;
 
-/// Files that are open besides the connections of clients.
-const OWN_FILES: u64 = 32;
+/// Files that are open besides the connections of clients: as many as Redis reckons with, or what so many event loops
+/// need.
+fn own_files(workers: usize) -> u64 {
+    (16 + 4 * workers as u64).max(32)
+}
 
 /// The system lets the process open fewer files than it needs.
 #[derive(Debug)]
 pub struct TooFewFiles {
     clients: u64,
+    needed: u64,
     granted: u64,
     reason: String,
 }
@@ -20,7 +24,7 @@ pub struct TooFewFiles {
 impl TooFewFiles {
     /// How many clients there is room for.
     pub fn room(&self) -> u64 {
-        self.granted.saturating_sub(OWN_FILES)
+        (self.granted + self.clients).saturating_sub(self.needed)
     }
 
     /// Why the configuration is not changed to want more.
@@ -31,7 +35,7 @@ impl TooFewFiles {
 
     /// Why the server does not start.
     pub fn abortion(&self) -> String {
-        let (granted, needed) = (self.granted, self.clients + OWN_FILES);
+        let TooFewFiles { granted, needed, .. } = self;
         format!(
             "Your current 'ulimit -n' of {granted} is not enough for the server to start. Please increase your open \
              file limit to at least {needed}. Exiting."
@@ -39,8 +43,7 @@ impl TooFewFiles {
     }
 
     pub fn log(&self) {
-        let TooFewFiles { clients, granted, reason } = self;
-        let needed = clients + OWN_FILES;
+        let TooFewFiles { clients, needed, granted, reason } = self;
         log::warning!("You requested maxclients of {clients} requiring at least {needed} max file descriptors.");
         log::warning!("Server can't set maximum open files to {needed} because of OS error: {reason}.");
         log::warning!(
@@ -52,8 +55,8 @@ impl TooFewFiles {
 }
 
 /// Asks for room for so many clients, and takes what it gets where that is less.
-pub fn make_room_for_clients(clients: u64) -> Result<(), TooFewFiles> {
-    let files = clients.saturating_add(OWN_FILES);
+pub fn make_room_for_clients(clients: u64, workers: usize) -> Result<(), TooFewFiles> {
+    let files = clients.saturating_add(own_files(workers));
     // SAFETY: plain system calls on local structures.
     unsafe {
         let mut limit: libc::rlimit = std::mem::zeroed();
@@ -71,7 +74,7 @@ pub fn make_room_for_clients(clients: u64) -> Result<(), TooFewFiles> {
         if granted >= files {
             return Ok(());
         }
-        Err(TooFewFiles { clients: clients.min(u64::MAX - OWN_FILES), granted, reason })
+        Err(TooFewFiles { clients, needed: files, granted, reason })
     }
 }
 

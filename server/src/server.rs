@@ -172,7 +172,7 @@ impl Server {
             Apply::Logging => crate::log::set_level(config.loglevel() as i64),
             Apply::MaxClients => {
                 // A higher limit needs as many file descriptors.
-                let room = crate::process::make_room_for_clients(config.maxclients() as u64);
+                let room = crate::process::make_room_for_clients(config.maxclients() as u64, self.workers);
                 room.inspect_err(|room| room.log()).map_err(|room| room.refusal())?;
             }
             Apply::OomScore => crate::process::set_oom_score(config.oom_score_adj(), config.oom_score_adj_values()[0])?,
