@@ -14,6 +14,7 @@ mod keyspace;
 mod layout;
 pub mod list;
 pub mod listpack;
+mod locks;
 pub mod memory;
 mod random;
 mod reclaim;
@@ -33,6 +34,7 @@ pub const SLOT_BYTES: usize = size_of::<entry::Slot>();
 
 pub use entry::{MAX_INLINE, MAX_PACKED, NewValue, StrRef};
 pub use keyspace::{DbCounts, ExpirySweep, Key, Keyspace, SHARDS, SweepAt};
+pub use locks::Scope;
 pub use value::{Boxed, Collection, PackLimits, Stored, Type, Value, WrongType};
 pub use view::{Entry, Free, Log, SizeCounts, Ttl, View};
 pub use waiting::{Served, Waiter};

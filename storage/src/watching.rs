@@ -59,6 +59,11 @@ impl WatchList {
         }
     }
 
+    /// The watched keys of a database.
+    pub(crate) fn keys_of(&self, db: usize) -> impl Iterator<Item = &[u8]> {
+        self.0.keys().filter(move |(of, _)| *of == db).map(|(_, key)| &**key)
+    }
+
     /// Something has happened to all keys of a database that `concerned` is true for.
     pub(crate) fn touch_all(&self, db: usize, concerned: impl Fn(&[u8]) -> bool) {
         for ((_, _), watches) in self.0.iter().filter(|((of, key), _)| *of == db && concerned(key)) {
