@@ -225,7 +225,7 @@ mod tests {
             seen.push((step, config.port(), config.maxclients()));
             if config.maxclients() == 77 && step == Apply::MaxClients { Err("too many".into()) } else { Ok(()) }
         });
-        let error = SetError::refused("maxclients", "too many");
+        let error = refused(b"maxclients", "too many");
         assert_eq!(outcome, Err(error));
         let (listen, clients) = (Apply::Port, Apply::MaxClients);
         let calls = [(listen, 7000, 77), (clients, 7000, 77), (listen, 6379, 10000), (clients, 6379, 10000)];

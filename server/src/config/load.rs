@@ -453,7 +453,7 @@ io-threads 4
                 prop_assume!(!["bind", "replicaof", "slaveof"].contains(&name));
                 // What was taken is written in a way that is taken again.
                 let mut again = Config::new();
-                let text = config.rewritten(b"", None);
+                let text = config.rewritten(b"", None, crate::config::Extent::Changed);
                 prop_assert!(Loader::new(&mut again, &is_command).load(&text).is_ok());
                 prop_assert_eq!(again.get(&[name.as_bytes()]), value);
             }
