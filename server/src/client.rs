@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, A
 use std::task::Waker;
 
 use parking_lot::Mutex;
+use protocol::Reply;
 
 use crate::blocking::Parked;
 use crate::command::table::Command;
 use crate::config::Permission;
+use crate::mail::{Bell, Mailbox};
+use crate::pubsub::{Kind, Subscriptions};
 use crate::server::unix_ms;
 use crate::transaction::{Transaction, Watching};
 
@@ -74,8 +77,11 @@ pub struct Shared {
     killed: AtomicBool,
     /// A blocked client was asked to go on.
     unblocked: AtomicU8,
-    outbox: Mutex<Vec<u8>>,
-    has_mail: AtomicBool,
+    /// What others send it.
+    pub mailbox: Mailbox,
+    /// How many channels, patterns and shard channels it is subscribed to, by [`Kind`].
+    pub subscriptions: [AtomicUsize; Kind::ALL.len()],
+    bell: Arc<Bell>,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -87,7 +93,7 @@ pub enum Unblock {
 }
 
 impl Shared {
-    pub fn new(id: u64, peer: Peer, worker: usize, authenticated: bool) -> Shared {
+    pub fn new(id: u64, peer: Peer, worker: usize, bell: Arc<Bell>, authenticated: bool) -> Shared {
         let now = unix_ms();
         Shared {
             id,
@@ -98,6 +104,7 @@ impl Shared {
             user: Mutex::new(b"default".to_vec()),
             authenticated: authenticated.into(),
             worker: (worker as u32).into(),
+            bell,
             ..Shared::default()
         }
     }
@@ -135,25 +142,16 @@ impl Shared {
         }
     }
 
-    /// Puts bytes behind what the client is being sent.
-    pub fn deliver(&self, bytes: &[u8]) {
-        self.outbox.lock().extend_from_slice(bytes);
-        if !self.has_mail.swap(true, Relaxed) {
+    /// Puts something behind what the client is being sent, from any thread.
+    pub fn push(&self, write: impl FnOnce(&mut Reply)) {
+        if self.mailbox.put(write) {
             self.wake();
         }
     }
 
-    pub(crate) fn has_mail(&self) -> bool {
-        self.has_mail.load(Relaxed)
-    }
-
-    pub(crate) fn take_mail(&self) -> Vec<u8> {
-        self.has_mail.store(false, Relaxed);
-        std::mem::take(&mut *self.outbox.lock())
-    }
-
-    pub(crate) fn mail_len(&self) -> usize {
-        if self.has_mail() { self.outbox.lock().len() } else { 0 }
+    /// Whether it is subscribed to anything.
+    pub fn is_subscriber(&self) -> bool {
+        self.subscriptions.iter().any(|count| count.load(Relaxed) > 0)
     }
 
     pub(crate) fn set_waker(&self, waker: &Waker) {
@@ -163,7 +161,7 @@ impl Shared {
     /// Makes the client's connection look at what changed.
     pub fn wake(&self) {
         if let Some(waker) = &*self.waker.lock() {
-            waker.wake_by_ref();
+            self.bell.ring(waker.clone());
         }
     }
 
@@ -217,6 +215,7 @@ pub struct Client {
     pub closing: bool,
     /// Set by a command that makes the client wait; its reply comes later.
     pub wait: Option<Wait>,
+    pub subscriptions: Subscriptions,
     /// What has been queued since MULTI.
     pub transaction: Option<Box<Transaction>>,
     pub watching: Option<Box<Watching>>,
@@ -224,7 +223,15 @@ pub struct Client {
 
 impl Client {
     pub fn new(shared: Arc<Shared>) -> Client {
-        Client { shared, reply_mode: ReplyMode::On, closing: false, wait: None, transaction: None, watching: None }
+        Client {
+            shared,
+            reply_mode: ReplyMode::On,
+            closing: false,
+            wait: None,
+            subscriptions: Subscriptions::default(),
+            transaction: None,
+            watching: None,
+        }
     }
 
     pub fn id(&self) -> u64 {
@@ -247,6 +254,12 @@ impl Client {
             Permission::Yes => true,
             Permission::Local => self.shared.peer.local,
         }
+    }
+
+    /// Whether it may only change its subscriptions: a client that cannot tell messages from replies.
+    #[inline]
+    pub fn only_listens(&self) -> bool {
+        !self.subscriptions.is_empty() && self.shared.resp.load(Relaxed) == 2
     }
 
     #[inline]
@@ -320,6 +333,7 @@ impl Registry {
 
     /// Sends a line to every client that watches, but for one.
     pub fn feed_monitors(&self, line: &[u8], but: u64) {
-        self.monitors.lock().iter().filter(|client| client.id != but).for_each(|client| client.deliver(line));
+        let monitors = self.monitors.lock();
+        monitors.iter().filter(|client| client.id != but).for_each(|client| client.push(|out| out.raw(line)));
     }
 }

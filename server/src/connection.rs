@@ -115,6 +115,7 @@ impl Connection {
         {
             parked.end(&server.keyspace);
         }
+        server.pubsub.leave_all(&mut self.client);
         self.client.unwatch(&server.keyspace);
         server.clients.remove(&self.client.shared);
         server.connected.fetch_sub(1, Relaxed);
@@ -128,25 +129,27 @@ impl Connection {
         if self.client.shared.trim.swap(false, Relaxed) && self.reader.is_empty() {
             self.reader.shrink();
             self.reply.shrink();
+            self.client.shared.mailbox.shrink();
         }
         loop {
+            self.take_mail();
             self.carry_out();
             if self.client.shared.is_killed() {
                 return Poll::Ready(Err(Closed));
-            }
-            if self.client.shared.has_mail() {
-                let mail = self.client.shared.take_mail();
-                self.reply.raw(&mail);
             }
             let waiting = self.reply.len();
             if waiting > self.client.shared.output_peak.load(Relaxed) {
                 self.client.shared.output_peak.store(waiting, Relaxed);
             }
+            // Before anything is written: of what is too much, nothing is sent.
+            self.check_output_limits()?;
             self.poll_flush(cx)?;
+            if self.reply.is_empty() {
+                self.soft_limit_since = None;
+            }
             if self.client.closing && self.reply.is_empty() {
                 return Poll::Ready(Err(Closed));
             }
-            self.check_output_limits()?;
             if self.has_more_to_do() {
                 continue;
             }
@@ -160,6 +163,14 @@ impl Connection {
                 return self.poll_waiting_peer(cx);
             }
             ready!(self.poll_read(cx))?;
+        }
+    }
+
+    /// Puts what others have sent behind the replies so far. A client that is about to be closed gets no more.
+    #[inline]
+    fn take_mail(&mut self) {
+        if self.client.shared.mailbox.is_full() && !self.client.closing {
+            self.client.shared.mailbox.take(&mut self.reply);
         }
     }
 
@@ -271,6 +282,8 @@ impl Connection {
             }
             clock = self.executor.execute(&mut self.client, args, &mut self.reply, clock);
             self.next += 1;
+            // What a command has sent to its own client comes right behind its reply.
+            self.take_mail();
             if self.client.closing {
                 break;
             }
@@ -370,16 +383,16 @@ impl Connection {
     }
 
     fn check_output_limits(&mut self) -> Result<(), Closed> {
-        let waiting = (self.reply.len() + self.client.shared.mail_len()) as u64;
+        let waiting = (self.reply.len() + self.client.shared.mailbox.len()) as u64;
         if waiting == 0 {
             self.soft_limit_since = None;
             return Ok(());
         }
-        let limit = self.executor.server.normal_output_limit();
-        let now = unix_ms() / 1000;
+        let limit = self.executor.server.output_limit(&self.client.shared);
         let hard = limit.hard > 0 && waiting >= limit.hard;
         let mut soft = false;
         if limit.soft > 0 && waiting >= limit.soft {
+            let now = unix_ms() / 1000;
             let since = *self.soft_limit_since.get_or_insert(now);
             soft = now - since > limit.soft_seconds as i64;
         } else {

@@ -18,8 +18,11 @@ pub mod latency;
 pub mod listen;
 pub mod log;
 mod longdouble;
+mod mail;
 pub mod monitor;
+mod notifications;
 pub mod process;
+mod pubsub;
 pub mod redact;
 pub mod server;
 pub mod slowlog;
@@ -159,6 +162,7 @@ async fn run(server: &'static Server) -> Result<(), String> {
     {
         log::warning!("Failed to write PID file: {}", server::os_error_text(&error));
     }
+    server.keyspace.set_observer(Box::new(move |db, key, event| notifications::publish(server, db, key, event)));
     let mut inboxes = Vec::new();
     for index in 0..server.workers {
         let (inbox, outbox) = unbounded_channel();

@@ -11,7 +11,7 @@ use storage::Keyspace;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::client::{Client, Registry};
+use crate::client::{Client, Registry, Shared};
 use crate::command::spec::Flags;
 use crate::command::table::{Command, CommandTable};
 use crate::config::{Apply, Config, OutputLimit, ShutdownFlags};
@@ -19,6 +19,8 @@ use crate::info::rates::Rates;
 use crate::latency::LatencyMonitor;
 use crate::listen::Relisten;
 use crate::log;
+use crate::notifications;
+use crate::pubsub::PubSub;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::supervise;
@@ -58,6 +60,7 @@ pub struct Server {
     /// Commands by their number in statistics.
     pub commands_by_id: Vec<&'static Command>,
     pub clients: Registry,
+    pub pubsub: PubSub,
     pub stats: Stats,
     pub slowlog: Mutex<SlowLog>,
     pub latency: LatencyMonitor,
@@ -115,6 +118,7 @@ impl Server {
             commands,
             commands_by_id,
             clients: Registry::default(),
+            pubsub: PubSub::default(),
             stats: Stats::new(workers),
             slowlog: Mutex::new(SlowLog::default()),
             latency: LatencyMonitor::default(),
@@ -144,7 +148,7 @@ impl Server {
             attack_noted_ms: AtomicI64::new(0),
             config,
         };
-        for step in [Apply::AccessPolicy, Apply::CrashReports, Apply::Logging] {
+        for step in [Apply::AccessPolicy, Apply::CrashReports, Apply::Logging, Apply::Notifications] {
             server.apply(step)?;
         }
         if let Err(reason) = server.apply(Apply::OomScore) {
@@ -175,6 +179,7 @@ impl Server {
                 let room = crate::process::make_room_for_clients(config.maxclients() as u64, self.workers);
                 room.inspect_err(|room| room.log()).map_err(|room| room.refusal())?;
             }
+            Apply::Notifications => self.keyspace.observe(notifications::wanted(config.notify_keyspace_events())),
             Apply::OomScore => crate::process::set_oom_score(config.oom_score_adj(), config.oom_score_adj_values()[0])?,
             Apply::Password => {
                 // With a password, who is connected stays in; without one, everybody may enter.
@@ -213,9 +218,10 @@ impl Server {
         })
     }
 
-    /// The output limits for normal clients.
-    pub fn normal_output_limit(&self) -> OutputLimit {
-        self.config.output_limits()[0]
+    /// The output limits for a client.
+    pub fn output_limit(&self, client: &Shared) -> OutputLimit {
+        let [normal, _, pubsub] = self.config.output_limits();
+        if client.is_subscriber() { pubsub } else { normal }
     }
 
     /// Whether commands that need memory are refused.

@@ -270,3 +270,20 @@ fn debug_reaches_what_tests_need() {
     let shrunk = table(&mut client);
     assert!(shrunk < unshrunk && unshrunk < full, "{full} {unshrunk} {shrunk}");
 }
+
+#[test]
+fn big_values_that_are_replaced_are_freed_in_the_background() {
+    let server = start(&["--list-max-listpack-size", "1"]);
+    let mut client = server.connect().unwrap();
+    for request in ["RENAME small big", "COPY small big REPLACE", "SET big 1"] {
+        text(&mut client, "DEL big");
+        text(&mut client, &format!("RPUSH big{}", " x".repeat(500)));
+        text(&mut client, "SET small 1");
+        text(&mut client, "CONFIG RESETSTAT");
+        text(&mut client, request);
+        let limit = Instant::now() + Duration::from_secs(30);
+        while field(&mut client, "memory", "lazyfreed_objects").as_deref() != Some("1") {
+            assert!(Instant::now() < limit, "{request}");
+        }
+    }
+}

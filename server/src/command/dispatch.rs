@@ -12,9 +12,10 @@ use crate::client::{Client, ReplyMode};
 use crate::command::context::Context;
 use crate::command::error::{Error, shown};
 use crate::command::keys::{self, KeysAt};
-use crate::command::spec::{BeginSearch, FindKeys, Flags};
+use crate::command::spec::{BeginSearch, FindKeys, Flags, KeyFlags};
 use crate::command::table::{Command, CommandTable};
 use crate::log;
+use crate::pubsub;
 use crate::server::{Pause, Server, unix_nanos};
 use crate::stats::WorkerStats;
 use crate::transaction;
@@ -146,6 +147,13 @@ impl Executor {
         }
         if client.flags_of(command).contains(Flags::DENYOOM) && self.server.out_of_memory() {
             return Some(Error::fixed("OOM command not allowed when used memory > 'maxmemory'."));
+        }
+        if client.only_listens() && !pubsub::allowed_to_listeners(command) {
+            return Some(Error::new(format!(
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \
+                 this context",
+                command.full_name
+            )));
         }
         None
     }
@@ -333,6 +341,8 @@ fn lock(server: &'static Server, command: &Command, client: &Client, args: Args<
     }
     match spec.keys {
         [] => keyspace.view_none(db, now_ms),
+        // Shard channels are declared as keys are, but are none.
+        [one] if one.flags.contains(KeyFlags::NOT_KEY) => keyspace.view_none(db, now_ms),
         [one] => match (one.begin, one.find) {
             // The usual case: one key at a fixed place.
             (BeginSearch::Index(at), FindKeys::Range { last: 0, .. }) => {

@@ -9,6 +9,7 @@ mod geo;
 mod hashes;
 mod hyperloglog;
 mod lists;
+mod pubsub;
 mod server;
 mod sets;
 mod streams;
@@ -28,6 +29,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     hashes::COMMANDS,
     hyperloglog::COMMANDS,
     lists::COMMANDS,
+    pubsub::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,
     streams::COMMANDS,

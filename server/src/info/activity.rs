@@ -6,6 +6,7 @@ use storage::View;
 
 use super::Lines;
 use crate::config::Percentiles;
+use crate::pubsub::Kind;
 use crate::server::Server;
 use crate::stats::Counter;
 
@@ -36,7 +37,9 @@ pub(super) fn stats(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.zeros(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
     lines.field("keyspace_hits", total(|worker| &worker.hits));
     lines.field("keyspace_misses", total(|worker| &worker.misses));
-    lines.zeros(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"]);
+    lines.field("pubsub_channels", server.pubsub.count(Kind::Channel));
+    lines.field("pubsub_patterns", server.pubsub.count(Kind::Pattern));
+    lines.field("pubsubshard_channels", server.pubsub.count(Kind::ShardChannel));
     lines.zeros(&["latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"]);
     lines.zeros(&["active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses"]);
     lines.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);

@@ -128,6 +128,8 @@ fn hello(cx: &mut Context<'_>) -> CommandResult {
 
 /// Goes over to another version of the protocol, from this reply on.
 fn speak(cx: &mut Context<'_>, resp: Resp) {
+    let into = if cx.takes_mail() { Some(&mut *cx.reply) } else { None };
+    cx.client.shared.mailbox.switch(resp, into);
     cx.reply.set_resp(resp);
     cx.client.shared.resp.store(resp_number(resp), Relaxed);
 }
@@ -167,6 +169,7 @@ pub(super) const RESET: Spec = Spec::new("reset", 1, reset)
     .immediate();
 
 fn reset(cx: &mut Context<'_>) -> CommandResult {
+    cx.server.pubsub.leave_all(cx.client);
     cx.client.take_transaction();
     cx.client.unwatch(&cx.server.keyspace);
     let shared = &cx.client.shared;

@@ -36,6 +36,7 @@ pub enum Apply {
     CrashReports,
     Logging,
     MaxClients,
+    Notifications,
     OomScore,
     Password,
     Port,

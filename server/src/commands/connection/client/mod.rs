@@ -50,7 +50,7 @@ const fn admin(spec: Spec) -> Spec {
     spec.flags(set!(Flags: ADMIN | NOSCRIPT | LOADING | STALE)).acl(Categories::CONNECTION)
 }
 
-/// The kinds of clients that TYPE filters by. All are normal ones until there are subscribers and replicas.
+/// The kinds of clients that TYPE filters by. There are no replicas yet.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Normal,
@@ -60,8 +60,8 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(_: &Shared) -> Kind {
-        Kind::Normal
+    fn of(client: &Shared) -> Kind {
+        if client.is_subscriber() { Kind::PubSub } else { Kind::Normal }
     }
 
     fn parse(name: &[u8]) -> Result<Kind, Error> {
