@@ -252,3 +252,32 @@ fn many_clients_make_the_periodic_work_more_frequent() {
     text(client, &["CONFIG", "SET", "dynamic-hz", "no"]);
     assert!(text(client, &["INFO", "server"]).contains("\r\nhz:1\r\nconfigured_hz:1\r\n"));
 }
+
+/// `SO_MARK` of the sockets that a process has open, for whoever may look.
+fn socket_marks(pid: u32) -> Vec<u32> {
+    let mut marks = Vec::new();
+    // SAFETY: plain system calls; what they open is closed, and the option is written to a local number.
+    unsafe {
+        let process = libc::syscall(libc::SYS_pidfd_open, pid, 0) as i32;
+        for number in 0..64 {
+            let socket = libc::syscall(libc::SYS_pidfd_getfd, process, number, 0) as i32;
+            let (mut mark, mut length) = (0u32, size_of::<u32>() as libc::socklen_t);
+            let place = (&raw mut mark).cast();
+            if libc::getsockopt(socket, libc::SOL_SOCKET, libc::SO_MARK, place, &mut length) == 0 {
+                marks.push(mark);
+            }
+            libc::close(socket);
+        }
+        libc::close(process);
+    }
+    marks
+}
+
+#[test]
+fn listening_sockets_are_marked_for_the_firewall() {
+    let server = start(&["--socket-mark-id", "77"]);
+    let marks = socket_marks(server.pid());
+    // Only the privileged may mark sockets, and only some may look at another process's.
+    let forbidden = server.log().contains("setsockopt SO_MARK: Operation not permitted");
+    assert!(marks.contains(&77) || forbidden || marks.is_empty(), "{marks:?}");
+}
