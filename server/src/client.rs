@@ -8,6 +8,7 @@ use std::task::Waker;
 use parking_lot::Mutex;
 use protocol::Reply;
 
+use crate::acl::{DEFAULT_USER, Session};
 use crate::blocking::Parked;
 use crate::command::table::Command;
 use crate::config::Permission;
@@ -43,7 +44,6 @@ pub struct Shared {
     pub lib_name: Mutex<Vec<u8>>,
     pub lib_ver: Mutex<Vec<u8>>,
     pub user: Mutex<Vec<u8>>,
-    pub authenticated: AtomicBool,
     pub monitor: AtomicBool,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
@@ -93,7 +93,7 @@ pub enum Unblock {
 }
 
 impl Shared {
-    pub fn new(id: u64, peer: Peer, worker: usize, bell: Arc<Bell>, authenticated: bool) -> Shared {
+    pub fn new(id: u64, peer: Peer, worker: usize, bell: Arc<Bell>) -> Shared {
         let now = unix_ms();
         Shared {
             id,
@@ -101,8 +101,7 @@ impl Shared {
             created_ms: now,
             last_active_ms: now.into(),
             resp: 2.into(),
-            user: Mutex::new(b"default".to_vec()),
-            authenticated: authenticated.into(),
+            user: Mutex::new(DEFAULT_USER.to_vec()),
             worker: (worker as u32).into(),
             bell,
             ..Shared::default()
@@ -210,6 +209,7 @@ impl Wait {
 /// A client as its own connection sees it.
 pub struct Client {
     pub shared: Arc<Shared>,
+    pub session: Session,
     pub reply_mode: ReplyMode,
     /// Close after the replies so far are written.
     pub closing: bool,
@@ -222,9 +222,10 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(shared: Arc<Shared>) -> Client {
+    pub fn new(shared: Arc<Shared>, session: Session) -> Client {
         Client {
             shared,
+            session,
             reply_mode: ReplyMode::On,
             closing: false,
             wait: None,
@@ -256,15 +257,16 @@ impl Client {
         }
     }
 
+    /// Acts for a user from now on.
+    pub fn act_for(&mut self, session: Session) {
+        *self.shared.user.lock() = session.user().name().to_vec();
+        self.session = session;
+    }
+
     /// Whether it may only change its subscriptions: a client that cannot tell messages from replies.
     #[inline]
     pub fn only_listens(&self) -> bool {
         !self.subscriptions.is_empty() && self.shared.resp.load(Relaxed) == 2
-    }
-
-    #[inline]
-    pub fn authenticated(&self) -> bool {
-        self.shared.authenticated.load(Relaxed)
     }
 }
 
@@ -294,7 +296,7 @@ impl Registry {
     }
 
     pub fn get(&self, id: u64) -> Option<Arc<Shared>> {
-        self.clients.lock().get(&id).cloned()
+        self.clients.lock().get(&id).filter(|client| !client.is_killed()).cloned()
     }
 
     pub fn len(&self) -> usize {
@@ -305,9 +307,9 @@ impl Registry {
         self.len() == 0
     }
 
-    /// Every client, oldest first.
+    /// Every client, oldest first. One that was killed counts as gone, although its connection may not know it yet.
     pub fn all(&self) -> Vec<Arc<Shared>> {
-        self.clients.lock().values().cloned().collect()
+        self.clients.lock().values().filter(|client| !client.is_killed()).cloned().collect()
     }
 
     /// Has a client see all commands.

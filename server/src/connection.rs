@@ -113,7 +113,7 @@ impl Connection {
         if self.timer.is_some()
             && let Some(parked) = self.end_wait().parked
         {
-            parked.end(&server.keyspace);
+            parked.end(server);
         }
         server.pubsub.leave_all(&mut self.client);
         self.client.unwatch(&server.keyspace);
@@ -245,7 +245,7 @@ impl Connection {
                     self.reader.finish_batch();
                     self.next = 0;
                 }
-                let authenticated = self.client.authenticated();
+                let authenticated = !self.client.session.needs_login() || self.executor.is_logged_in(&mut self.client);
                 let max_bulk = self.executor.server.config.proto_max_bulk_len() as u64;
                 // AUTH changes how the next request is read.
                 self.reader.parse(&Limits { max_bulk, authenticated }, if authenticated { BATCH } else { 1 });
@@ -273,7 +273,7 @@ impl Connection {
         let first = self.next;
         while self.next < self.reader.len() {
             let args = self.reader.request(self.next);
-            if self.executor.is_paused(&self.client, args) {
+            if self.executor.is_paused(&mut self.client, args) {
                 let until = self.executor.server.pause_until_ms();
                 self.timer = Some(sleep_until(Some(until)));
                 self.client.shared.held_back.store(true, Relaxed);
@@ -325,7 +325,7 @@ impl Connection {
         }
         self.timer = None;
         let wait = self.end_wait();
-        let outcome = wait.parked.and_then(|parked| parked.end(&self.executor.server.keyspace));
+        let outcome = wait.parked.and_then(|parked| parked.end(self.executor.server));
         let outcome = outcome.unwrap_or(match unblocked {
             Some(Unblock::Error) => Err(Error::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK")),
             _ => Ok(wait.reply),

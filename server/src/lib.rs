@@ -4,6 +4,7 @@
 //! [`connection`] for what happens to bytes, [`command`] for how a command is declared and dispatched, [`commands`] for
 //! the commands themselves.
 
+pub mod acl;
 pub mod blocking;
 mod client;
 mod collation;
@@ -48,7 +49,7 @@ use server::Server;
 static ALLOCATOR: storage::memory::CountingAllocator = storage::memory::CountingAllocator;
 
 fn is_command(name: &[u8]) -> bool {
-    command::table::CommandTable::new().get(name).is_some()
+    command::table::CommandTable::declared().get(name).is_some()
 }
 
 /// Where a process in the background leaves its number.
@@ -67,8 +68,8 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if let Some(user) = config.users.first() {
-        eprint!("{}", user.failure("users other than the default one are not supported yet".into()));
+    if let Err(failure) = acl::check_declarations(&config) {
+        eprint!("{failure}");
         return ExitCode::FAILURE;
     }
     log::set_file(&config.logfile());
@@ -138,7 +139,6 @@ fn serve(config: Config) -> Result<(), String> {
 fn unsupported(config: &Config) -> Option<&'static str> {
     let wanted = [
         ("appendonly", config.appendonly()),
-        ("aclfile", !config.aclfile().is_empty()),
         ("cluster-enabled", config.cluster_enabled()),
         ("replicaof", config.replicaof().is_some()),
         ("tls-port", config.tls_port() != 0),

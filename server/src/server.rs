@@ -1,8 +1,8 @@
 //! The server as a whole: what all workers share.
 
 use std::io;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -11,6 +11,7 @@ use storage::Keyspace;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::acl::Acl;
 use crate::client::{Client, Registry, Shared};
 use crate::command::spec::Flags;
 use crate::command::table::{Command, CommandTable};
@@ -60,6 +61,7 @@ pub struct Server {
     /// Commands by their number in statistics.
     pub commands_by_id: Vec<&'static Command>,
     pub clients: Registry,
+    pub acl: Arc<Acl>,
     pub pubsub: PubSub,
     pub stats: Stats,
     pub slowlog: Mutex<SlowLog>,
@@ -104,10 +106,7 @@ pub struct Server {
 impl Server {
     pub fn new(config: Config) -> Result<Server, String> {
         let mut commands = CommandTable::new();
-        let mut commands_by_id: Vec<&'static Command> = commands
-            .iter()
-            .flat_map(|command| std::iter::once(command).chain(command.subcommands.values().copied()))
-            .collect();
+        let mut commands_by_id: Vec<&'static Command> = commands.iter_all().collect();
         commands_by_id.sort_by_key(|command| command.id);
         for (from, to) in &config.renames {
             commands.rename(from, to)?;
@@ -118,6 +117,7 @@ impl Server {
             commands,
             commands_by_id,
             clients: Registry::default(),
+            acl: Arc::new(Acl::new()),
             pubsub: PubSub::default(),
             stats: Stats::new(workers),
             slowlog: Mutex::new(SlowLog::default()),
@@ -148,6 +148,7 @@ impl Server {
             attack_noted_ms: AtomicI64::new(0),
             config,
         };
+        server.acl.load_at_start(&server.config)?;
         for step in [Apply::AccessPolicy, Apply::CrashReports, Apply::Logging, Apply::Notifications] {
             server.apply(step)?;
         }
@@ -181,14 +182,7 @@ impl Server {
             }
             Apply::Notifications => self.keyspace.observe(notifications::wanted(config.notify_keyspace_events())),
             Apply::OomScore => crate::process::set_oom_score(config.oom_score_adj(), config.oom_score_adj_values()[0])?,
-            Apply::Password => {
-                // With a password, who is connected stays in; without one, everybody may enter.
-                if config.requirepass().is_empty() {
-                    for client in self.clients.all() {
-                        client.authenticated.store(true, Relaxed);
-                    }
-                }
-            }
+            Apply::Password => self.acl.set_default_password(&config.requirepass()),
             Apply::SlowLog => self.slowlog.lock().set_max_len(config.slowlog_max_len() as usize),
             Apply::Title => crate::title::show(config),
             Apply::Tls => {

@@ -42,7 +42,7 @@ pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<I
         while let Some(incoming) = inbox.recv().await {
             match adopt(incoming) {
                 Ok((stream, peer)) => {
-                    let client = Client::new(register(server, peer, index, &bell));
+                    let client = Client::new(register(server, peer, index, &bell), server.acl.newcomer());
                     executor.stats.connections.add(1);
                     spawn_local(Connection::new(stream, client, executor).serve());
                 }
@@ -63,8 +63,7 @@ fn adopt(incoming: Incoming) -> std::io::Result<(Stream, Peer)> {
 }
 
 fn register(server: &Server, peer: Peer, worker: usize, bell: &Arc<Bell>) -> Arc<Shared> {
-    let authenticated = server.config.requirepass().is_empty();
-    let shared = Arc::new(Shared::new(server.clients.next_id(), peer, worker, Arc::clone(bell), authenticated));
+    let shared = Arc::new(Shared::new(server.clients.next_id(), peer, worker, Arc::clone(bell)));
     server.clients.add(Arc::clone(&shared));
     shared
 }

@@ -24,8 +24,8 @@ const PORT_ATTEMPTS: usize = 5;
 #[derive(Clone, Debug)]
 pub struct ServerBuilder {
     binary: PathBuf,
-    file: Option<OsString>,
     args: Vec<OsString>,
+    config: Option<PathBuf>,
     cpu: Option<usize>,
     snapshots: bool,
     environment: Vec<(OsString, OsString)>,
@@ -37,19 +37,13 @@ impl ServerBuilder {
     pub fn new(binary: impl Into<PathBuf>) -> Self {
         Self {
             binary: binary.into(),
-            file: None,
             args: Vec::new(),
+            config: None,
             cpu: None,
             snapshots: false,
             environment: Vec::new(),
             files: None,
         }
-    }
-
-    /// Names a configuration file. Arguments go before what it says.
-    pub fn file(mut self, path: impl Into<OsString>) -> Self {
-        self.file = Some(path.into());
-        self
     }
 
     /// Adds a command line argument.
@@ -61,6 +55,12 @@ impl ServerBuilder {
     /// Adds command line arguments.
     pub fn args<T: Into<OsString>>(mut self, args: impl IntoIterator<Item = T>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Has the server read a configuration file before its arguments.
+    pub fn config(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config = Some(path.into());
         self
     }
 
@@ -105,8 +105,7 @@ impl ServerBuilder {
         let port = free_port()?;
         let dir = tempfile::Builder::new().prefix("spinel-test-").tempdir()?;
         let mut command = Command::new(&self.binary);
-        command.args(&self.file);
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"]).arg(dir.path());
+        command.args(&self.config).args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"]).arg(dir.path());
         if !self.snapshots {
             command.args(["--save", ""]);
         }

@@ -230,7 +230,7 @@ fn debug_reaches_what_tests_need() {
     std::fs::write(&path, "enable-debug-command yes\n").unwrap();
     let binary = server_under_test(env!("CARGO_BIN_EXE_server-under-test"));
     // The file comes first among the arguments.
-    let server = harness::ServerBuilder::new(binary).file(&path).start().unwrap();
+    let server = harness::ServerBuilder::new(binary).config(&path).start().unwrap();
     let mut client = server.connect().unwrap();
     assert_eq!(text(&mut client, "DEBUG CONFIG-REWRITE-FORCE-ALL"), "OK");
     let file = std::fs::read_to_string(&path).unwrap();

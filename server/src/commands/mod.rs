@@ -17,6 +17,8 @@ mod strings;
 mod transactions;
 mod zsets;
 
+pub(crate) use connection::write_client_line;
+
 use crate::command::spec::Spec;
 
 /// Every family's declarations.

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use storage::View;
 
 use super::Lines;
+use crate::acl::Reason;
 use crate::config::Percentiles;
 use crate::pubsub::Kind;
 use crate::server::Server;
@@ -14,7 +15,6 @@ pub(super) fn stats(server: &Server, _: &View<'_>, lines: &mut Lines) {
     let stats = &server.stats;
     let total = |figure: fn(&crate::stats::WorkerStats) -> &Counter| stats.total(figure);
     let now = server.rates.per_second();
-    let denied = stats.errors().get("WRONGPASS").copied().unwrap_or(0);
     lines.field("total_connections_received", total(|worker| &worker.connections));
     lines.field("total_commands_processed", total(|worker| &worker.commands));
     lines.field("instantaneous_ops_per_sec", now.commands as u64);
@@ -64,8 +64,14 @@ pub(super) fn stats(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.field("instantaneous_eventloop_cycles_per_sec", now.loops as u64);
     let busy_micros = super::ratio(now.busy_nanos / 1000.0, now.loops);
     lines.field("instantaneous_eventloop_duration_usec", busy_micros as u64);
-    lines.field("acl_access_denied_auth", denied);
-    lines.zeros(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
+    for (field, reason) in [
+        ("acl_access_denied_auth", Reason::Auth),
+        ("acl_access_denied_cmd", Reason::Command),
+        ("acl_access_denied_key", Reason::Key),
+        ("acl_access_denied_channel", Reason::Channel),
+    ] {
+        lines.field(field, server.acl.denied(reason));
+    }
 }
 
 pub(super) fn commands(server: &Server, _: &View<'_>, lines: &mut Lines) {

@@ -14,10 +14,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use ahash::AHashSet;
 use bytes::Bytes;
 
+use crate::acl::{self, ChannelUse, User};
 use crate::client::Client;
 use crate::command::Command;
 use crate::glob;
 use message::Message;
+use subscribers::Subscribers;
 use topics::{Channels, Patterns};
 
 /// The name of a channel or a pattern, which its subscribers share.
@@ -131,6 +133,18 @@ impl PubSub {
             Kind::ShardChannel => self.shard_channels.remove(name, client.id()),
             Kind::Pattern => self.patterns.remove(name, client.id()),
         }
+    }
+
+    /// Disconnects the clients of a user who listen to what it may not hear.
+    pub fn silence(&self, user: &User) {
+        let close = |name: &[u8], how, subscribers: &Subscribers| {
+            if !acl::may_use_channel(user, name, how) {
+                subscribers.iter().filter(|client| *client.user.lock() == user.name()).for_each(|client| client.kill());
+            }
+        };
+        self.channels.for_each(|name, subscribers| close(name, ChannelUse::Literal, subscribers));
+        self.shard_channels.for_each(|name, subscribers| close(name, ChannelUse::Literal, subscribers));
+        self.patterns.for_each(|name, subscribers| close(name, ChannelUse::Pattern, subscribers));
     }
 
     /// Ends all subscriptions of a client, without a word.

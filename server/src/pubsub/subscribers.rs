@@ -48,6 +48,10 @@ impl Subscribers {
         }
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Shared>> {
+        self.clients.iter()
+    }
+
     /// Puts a message into everybody's mailbox. Returns how many these are.
     pub(super) fn send(&self, message: &Message) -> usize {
         for client in &self.clients {
@@ -70,7 +74,7 @@ mod tests {
     use crate::client::Peer;
 
     fn client(id: u64) -> Arc<Shared> {
-        Arc::new(Shared::new(id, Peer::default(), 0, Arc::default(), true))
+        Arc::new(Shared::new(id, Peer::default(), 0, Arc::default()))
     }
 
     #[test]

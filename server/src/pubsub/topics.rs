@@ -90,6 +90,13 @@ impl Channels {
         names
     }
 
+    /// Looks at all channels, some of which are locked meanwhile.
+    pub(super) fn for_each(&self, mut each: impl FnMut(&[u8], &Subscribers)) {
+        for part in &self.parts {
+            part.lock().0.iter().for_each(|(name, subscribers)| each(name, subscribers));
+        }
+    }
+
     fn part(&self, name: &[u8]) -> &Mutex<Topics> {
         &self.parts[self.hasher.hash_one(name) as usize % PARTS]
     }

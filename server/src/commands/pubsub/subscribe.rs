@@ -85,6 +85,10 @@ fn begin(cx: &mut Context<'_>, kind: Kind) -> CommandResult {
         confirm(cx, kind, kind.subscribed(), Some(name), usize::from(!known));
         cx.server.pubsub.subscribe(cx.client, kind, name);
     }
+    // Who lost his permission at this very moment was not yet to be found among those who listen.
+    if cx.executor.recheck(cx.client, cx.command, cx.args).is_err() {
+        cx.client.shared.kill();
+    }
     Ok(())
 }
 

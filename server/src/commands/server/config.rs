@@ -80,8 +80,16 @@ fn resetstat(cx: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
+/// Brings the configuration file up to date. Users are kept in it unless they have a file of their own.
+pub(super) fn write_file(cx: &Context<'_>, extent: Extent) -> CommandResult {
+    let (config, acl) = (&cx.server.config, &cx.server.acl);
+    let users: Option<Vec<Vec<u8>>> =
+        config.aclfile().is_empty().then(|| acl.users().iter().map(|user| user.quoted_declaration()).collect());
+    config.rewrite(users.as_deref(), extent).map_err(Error::new)
+}
+
 fn rewrite(cx: &mut Context<'_>) -> CommandResult {
-    cx.server.config.rewrite(None, Extent::Changed).map_err(Error::new)?;
+    write_file(cx, Extent::Changed)?;
     cx.reply.ok();
     Ok(())
 }

@@ -12,7 +12,7 @@ const OUTPUT_BLOCK: usize = 16 * 1024;
 
 /// Appends everything known about a client, the fields in the order of Redis. What has no counterpart here yet
 /// (tracking) stands as it does for a client that uses none of it.
-pub(super) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, now_ms: i64) {
+pub(crate) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, now_ms: i64) {
     let seconds_since = |then_ms: i64| (now_ms / 1000 - then_ms / 1000).max(0);
     let pending = client.output_buffered.load(Relaxed) + client.mailbox.len();
     // Redis counts what a fixed buffer holds and what lies in a list of blocks behind it.
@@ -73,7 +73,6 @@ fn flags(client: &Shared) -> String {
         ('P', client.is_subscriber()),
         ('x', client.queued.load(Relaxed) > 0),
         ('b', client.blocked.load(Relaxed) || client.held_back.load(Relaxed)),
-        ('A', client.is_killed()),
         ('U', client.peer.unix),
         ('e', client.no_evict.load(Relaxed)),
         ('T', client.no_touch.load(Relaxed)),

@@ -13,6 +13,7 @@ use crate::client::Shared;
 use crate::command::{Arg, ArgKind, Categories, CommandResult, Context, Error, Flags, Group, Spec};
 use crate::set;
 
+pub(crate) use line::write_line;
 pub(super) use settings::check_name;
 
 pub(super) const CLIENT: Spec = Spec::container(

@@ -33,7 +33,7 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
         (b"assert", _) => crash::assert(),
         (b"change-repl-id", 2) => change_replication_id(cx),
         (b"config-rewrite-force-all", 2) => {
-            cx.server.config.rewrite(None, Extent::All).map_err(Error::new)?;
+            super::config::write_file(cx, Extent::All)?;
             done(cx)
         }
         (b"dict-resizing", 3) => {
