@@ -26,6 +26,7 @@ use crate::value::{Type, WrongType};
 pub use change::Log;
 pub use entry::Entry;
 use expire::hint_of;
+pub use whole::SizeCounts;
 
 /// What becomes of a key's expiry when its value is set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -436,7 +437,7 @@ impl<'k> View<'k> {
         let found = self.find(key)?;
         let old = self.take(key, found);
         let kind = Entry(&old).kind();
-        self.release(old, Free::Now);
+        self.release(old, Free::Later);
         Some(kind)
     }
 
