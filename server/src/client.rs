@@ -68,6 +68,8 @@ pub struct Shared {
     /// Keys that are watched.
     pub watched: AtomicUsize,
     pub worker: AtomicU32,
+    /// What is counted of its memory against `maxmemory-clients`.
+    pub counted_memory: AtomicUsize,
     /// Asked to give back the memory of its buffers.
     pub trim: AtomicBool,
     /// Asked to close: at once, without writing what is pending.
@@ -100,6 +102,15 @@ impl Shared {
             worker: (worker as u32).into(),
             ..Shared::default()
         }
+    }
+
+    /// Bytes that the client takes: its buffers, and what is known about it.
+    pub fn memory(&self) -> usize {
+        // A name in the client's list and one in the keyspace's.
+        const WATCHED_KEY: usize = 128;
+        let parts = [&self.query_buffered, &self.query_free, &self.output_memory, &self.transaction_memory];
+        let buffers: usize = parts.iter().map(|part| part.load(Relaxed)).sum();
+        size_of::<Shared>() + self.name.lock().capacity() + buffers + self.watched.load(Relaxed) * WATCHED_KEY
     }
 
     /// Closes the client's connection, from any thread.
@@ -271,11 +282,11 @@ impl Registry {
         self.clients.lock().insert(client.id, client);
     }
 
+    /// Takes a client off the list, if it is still there.
     pub fn remove(&self, client: &Shared) {
-        if client.monitor.load(Relaxed) {
-            self.monitors.fetch_sub(1, Relaxed);
+        if self.clients.lock().remove(&client.id).is_some() {
+            self.set_monitor(client, false);
         }
-        self.clients.lock().remove(&client.id);
     }
 
     pub fn get(&self, id: u64) -> Option<Arc<Shared>> {

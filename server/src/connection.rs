@@ -18,6 +18,7 @@ use tokio::time::{Sleep, sleep};
 use crate::client::{Client, Unblock, Wait};
 use crate::command::Error;
 use crate::command::dispatch::Executor;
+use crate::eviction;
 use crate::log;
 use crate::server::{Pause, unix_ms};
 
@@ -115,6 +116,7 @@ impl Connection {
         }
         self.client.unwatch(&server.keyspace);
         server.clients.remove(&self.client.shared);
+        server.client_memory.forget(&self.client.shared);
         server.connected.fetch_sub(1, Relaxed);
     }
 
@@ -145,6 +147,7 @@ impl Connection {
                 return Poll::Ready(Err(Closed));
             }
             self.check_output_limits()?;
+            self.weigh()?;
             // Only a timer that has been polled wakes, which the one just set has not been.
             if self.timer.is_some() && self.poll_wait(cx) {
                 continue;
@@ -212,7 +215,20 @@ impl Connection {
             stats.query_limit_disconnections.add(1);
             return Poll::Ready(Err(Closed));
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(self.weigh())
+    }
+
+    /// Counts this connection's memory among all clients', if that is limited. It may be the one that has to go.
+    fn weigh(&self) -> Result<(), Closed> {
+        let server = self.executor.server;
+        if eviction::client_limit(&server.config).is_some() {
+            self.publish();
+            server.client_memory.note(server, &self.client.shared);
+            if self.client.shared.is_killed() {
+                return Err(Closed);
+            }
+        }
+        Ok(())
     }
 
     /// Carries out what has arrived, until it is done or the client has to wait.

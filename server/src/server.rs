@@ -13,6 +13,7 @@ use crate::client::{Client, Registry};
 use crate::command::spec::Flags;
 use crate::command::table::{Command, CommandTable};
 use crate::config::{Apply, Config, OutputLimit, ShutdownFlags};
+use crate::eviction::{ClientMemory, Pressure};
 use crate::info::rates::Rates;
 use crate::latency::LatencyMonitor;
 use crate::log;
@@ -80,6 +81,8 @@ pub struct Server {
     /// Whether nothing is done but what clients ask for.
     pub cron_paused: AtomicBool,
     pub output_upkeep: OutputUpkeep,
+    pub pressure: Pressure,
+    pub client_memory: ClientMemory,
     pub workers: usize,
     /// Addresses that are listened on, as the log names them.
     pub listening: Mutex<Vec<String>>,
@@ -129,6 +132,8 @@ impl Server {
             active_expire: AtomicBool::new(true),
             cron_paused: AtomicBool::new(false),
             output_upkeep: OutputUpkeep::default(),
+            pressure: Pressure::default(),
+            client_memory: ClientMemory::default(),
             workers,
             listening: Mutex::default(),
             tcp_port: AtomicUsize::new(config.port() as usize),
@@ -162,12 +167,18 @@ impl Server {
                     return Err("Unable to turn on AOF. Check server logs.".into());
                 }
             }
+            Apply::ClientMemory => self.client_memory.limit_changed(self),
             Apply::CrashReports => crate::crash::configure(config.crash_log_enabled(), config.use_exit_on_panic()),
             Apply::Listeners => self.relisten.notify_one(),
             Apply::Logging => crate::log::set_level(config.loglevel() as i64),
             Apply::MaxClients => {
                 // A higher limit needs as many file descriptors.
                 crate::process::make_room_for_clients(config.maxclients() as u64)?;
+            }
+            Apply::Memory => {
+                self.pressure.limit_changed(self);
+                // It may be a share of this limit.
+                self.client_memory.limit_changed(self);
             }
             Apply::OomScore => crate::process::set_oom_score(config.oom_score_adj(), config.oom_score_adj_values()[0])?,
             Apply::Password => {
@@ -191,13 +202,6 @@ impl Server {
     /// The output limits for normal clients.
     pub fn normal_output_limit(&self) -> OutputLimit {
         self.config.output_limits()[0]
-    }
-
-    /// Whether commands that need memory are refused.
-    #[inline]
-    pub fn out_of_memory(&self) -> bool {
-        let limit = self.config.maxmemory();
-        limit > 0 && storage::memory::used_memory() as i64 > limit
     }
 
     /// Tells, at most once a minute, of a browser that was made to talk to this server.

@@ -36,6 +36,9 @@ pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<I
     let executor: &'static Executor = Box::leak(Box::new(Executor::new(server, server.stats.worker(index))));
     runtime.block_on(async move {
         spawn_local(upkeep(server, executor, index));
+        if index == 0 {
+            spawn_local(executor.evict_in_background());
+        }
         while let Some(incoming) = inbox.recv().await {
             match adopt(incoming) {
                 Ok((stream, peer)) => {

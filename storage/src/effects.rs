@@ -13,6 +13,7 @@ pub enum Class {
     Stream = 1 << 6,
     Expired = 1 << 7,
     New = 1 << 8,
+    Evicted = 1 << 12,
 }
 
 /// One thing that can happen to a key.
@@ -102,6 +103,7 @@ events! {
     XGROUP_CREATECONSUMER = Stream "xgroup-createconsumer",
     XGROUP_DELCONSUMER = Stream "xgroup-delconsumer",
     EXPIRED = Expired "expired",
+    EVICTED = Evicted "evicted",
     NEW = New "new",
 }
 
@@ -116,13 +118,15 @@ pub struct Effect {
 /// What one command did, in order.
 #[derive(Default)]
 pub struct Effects {
-    /// Changes, as `rdb_changes_since_last_save` counts them: what expires is none.
+    /// Changes, as `rdb_changes_since_last_save` counts them: what expires or is evicted is none.
     pub dirty: u64,
     pub hits: u64,
     pub misses: u64,
     pub expired: u64,
     /// Fields of hashes that have expired.
     pub expired_fields: u64,
+    /// Keys that were removed because memory was short.
+    pub evicted: u64,
     /// Filled only while somebody observes the keyspace.
     pub events: Vec<Effect>,
 }
@@ -135,6 +139,7 @@ impl Effects {
         self.misses += other.misses;
         self.expired += other.expired;
         self.expired_fields += other.expired_fields;
+        self.evicted += other.evicted;
         self.events.extend(other.events);
     }
 }

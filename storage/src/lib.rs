@@ -31,6 +31,6 @@ pub use effects::{Class, Effect, Effects, Event};
 pub use entry::{MAX_INLINE, MAX_PACKED, NewValue, StrRef};
 pub use keyspace::{DbCounts, ExpirySweep, Key, Keyspace, SHARDS};
 pub use value::{Boxed, Collection, PackLimits, Stored, Type, Value, WrongType};
-pub use view::{Entry, Free, Log, Ttl, View};
+pub use view::{Candidate, Entry, Evictable, Free, Log, Sampled, Ttl, View};
 pub use waiting::{Served, Waiter};
 pub use watching::Watch;

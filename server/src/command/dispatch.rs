@@ -14,6 +14,7 @@ use crate::command::error::{Error, shown};
 use crate::command::keys::{self, KeysAt};
 use crate::command::spec::{BeginSearch, FindKeys, Flags};
 use crate::command::table::{Command, CommandTable};
+use crate::eviction::{Eviction, Room};
 use crate::log;
 use crate::server::{Pause, Server, unix_nanos};
 use crate::stats::WorkerStats;
@@ -29,6 +30,7 @@ pub struct Executor {
     synced: Cell<(u64, i64)>,
     /// Whether prefetching is worth its while.
     large: Cell<bool>,
+    pub eviction: Eviction,
 }
 
 /// A command that took this long makes the time that the next one sees be read again.
@@ -38,8 +40,14 @@ const PREFETCH_FROM: usize = 100_000;
 
 impl Executor {
     pub fn new(server: &'static Server, stats: &'static WorkerStats) -> Executor {
-        let executor =
-            Executor { server, stats, now_ms: Cell::default(), synced: Cell::default(), large: Cell::new(false) };
+        let executor = Executor {
+            server,
+            stats,
+            now_ms: Cell::default(),
+            synced: Cell::default(),
+            large: Cell::new(false),
+            eviction: Eviction::default(),
+        };
         executor.sync_clock();
         executor
     }
@@ -146,8 +154,12 @@ impl Executor {
         if client.transaction.is_some() && command.spec.flags.contains(Flags::NO_MULTI) {
             return Some(Error::fixed("ERR Command not allowed inside a transaction"));
         }
-        if client.flags_of(command).contains(Flags::DENYOOM) && self.server.out_of_memory() {
-            return Some(Error::fixed("OOM command not allowed when used memory > 'maxmemory'."));
+        if self.may_lack_room() {
+            // Whatever the command is, it is a moment at which nothing is locked.
+            let needs_room = client.flags_of(command).contains(Flags::DENYOOM);
+            if self.make_room(needs_room) == Room::None && needs_room {
+                return Some(Error::fixed("OOM command not allowed when used memory > 'maxmemory'."));
+            }
         }
         None
     }

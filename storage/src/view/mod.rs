@@ -3,6 +3,7 @@
 
 mod change;
 mod entry;
+mod evict;
 mod expire;
 mod serve;
 mod walk;
@@ -24,6 +25,7 @@ use crate::value::WrongType;
 
 pub use change::Log;
 pub use entry::Entry;
+pub use evict::{Candidate, Evictable, Sampled};
 use expire::hint_of;
 
 /// What becomes of a key's expiry when its value is set.

@@ -32,10 +32,12 @@ use super::value::{Choice, Number, OneOf, Setting, Switch, Text, Unit, Validator
 pub enum Apply {
     AccessPolicy,
     AppendOnly,
+    ClientMemory,
     CrashReports,
     Listeners,
     Logging,
     MaxClients,
+    Memory,
     OomScore,
     Password,
     SlowLog,

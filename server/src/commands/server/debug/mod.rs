@@ -28,6 +28,7 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
     let subcommand = cx.arg(1).to_ascii_lowercase();
     match (subcommand.as_slice(), cx.args.len()) {
         (b"assert", _) => crash::assert(),
+        (b"client-eviction", 2) => client_sizes(cx),
         (b"change-repl-id", 2) => change_replication_id(cx),
         (b"digest", 2) => digest::dataset(cx),
         (b"digest-value", _) => digest::values(cx),
@@ -75,6 +76,14 @@ fn unknown(cx: &Context<'_>) -> Error {
 
 fn done(cx: &mut Context<'_>) -> CommandResult {
     cx.reply.ok();
+    Ok(())
+}
+
+/// How large the clients are that could be evicted.
+fn client_sizes(cx: &mut Context<'_>) -> CommandResult {
+    let report = cx.server.client_memory.report(cx.server);
+    let report = report.ok_or(Error::fixed("ERR maxmemory-clients is disabled."))?;
+    cx.reply.verbatim("txt", report.as_bytes());
     Ok(())
 }
 
@@ -139,6 +148,8 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
         "    Crash with a failed assertion.",
         "CHANGE-REPL-ID",
         "    Give the data's history a new name.",
+        "CLIENT-EVICTION",
+        "    How many clients of each size could be evicted, and what they take.",
         "DIGEST",
         "    A hash of all data.",
         "DIGEST-VALUE <key> [<key> ...]",
