@@ -108,8 +108,9 @@ impl Shared {
     pub fn memory(&self) -> usize {
         // A name in the client's list and one in the keyspace's.
         const WATCHED_KEY: usize = 128;
-        let parts = [&self.query_buffered, &self.query_free, &self.output_memory, &self.transaction_memory];
-        let buffers: usize = parts.iter().map(|part| part.load(Relaxed)).sum();
+        let input = [&self.query_buffered, &self.query_free, &self.argv_memory];
+        let buffers = [&self.output_memory, &self.transaction_memory];
+        let buffers: usize = input.into_iter().chain(buffers).map(|bytes| bytes.load(Relaxed)).sum();
         size_of::<Shared>() + self.name.lock().capacity() + buffers + self.watched.load(Relaxed) * WATCHED_KEY
     }
 

@@ -206,7 +206,7 @@ impl Connection {
         stats.net_in.add(count as u64);
         let shared = &self.client.shared;
         shared.net_in.fetch_add(count as u64, Relaxed);
-        shared.query_buffered.store(self.reader.buffered(), Relaxed);
+        shared.query_buffered.store(self.reader.unread(), Relaxed);
         shared.query_free.store(self.reader.free(), Relaxed);
         shared.last_active_ms.store(self.executor.refresh_clock(), Relaxed);
         let limit = self.executor.server.config.query_buffer_limit();
@@ -391,7 +391,7 @@ impl Connection {
     /// Lets others see how much this connection holds.
     fn publish(&self) {
         let shared = &self.client.shared;
-        shared.query_buffered.store(self.reader.buffered(), Relaxed);
+        shared.query_buffered.store(self.reader.unread(), Relaxed);
         shared.query_free.store(self.reader.free(), Relaxed);
         shared.argv_memory.store(self.reader.multibulk_bytes(), Relaxed);
         shared.output_buffered.store(self.reply.len(), Relaxed);

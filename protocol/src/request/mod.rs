@@ -182,6 +182,12 @@ impl RequestReader {
             - if self.requests.is_empty() { self.start } else { 0 }
     }
 
+    /// Bytes received of which nothing is known yet: all of the batch, but no arguments that have been collected for a
+    /// request that is not whole yet.
+    pub fn unread(&self) -> usize {
+        if self.requests.is_empty() { self.input.len() - self.at + self.big.len() } else { self.buffered() }
+    }
+
     /// Bytes that can still be received without asking for memory.
     pub fn free(&self) -> usize {
         self.input.capacity() - self.input.len() + self.big.capacity() - self.big.len()
@@ -191,7 +197,7 @@ impl RequestReader {
     pub fn multibulk_bytes(&self) -> usize {
         let spans = self.spans.get(self.whole_spans..).unwrap_or_default();
         let shared = self.shared.get(self.whole_shared..).unwrap_or_default();
-        Args::new(&self.input[self.start..], spans, shared).total_len() + self.big.len()
+        Args::new(&self.input[self.start..], spans, shared).total_len()
     }
 
     /// Bytes of memory that the reader holds.

@@ -37,7 +37,7 @@ impl ClientMemory {
             return;
         }
         self.count(client, client.memory());
-        if self.total.load(Relaxed) >= limit {
+        if self.total.load(Relaxed) > limit {
             self.evict(server, limit);
         }
     }
@@ -52,7 +52,7 @@ impl ClientMemory {
         self.retry_ms.store(0, Relaxed);
         let Some(limit) = limit(&server.config) else { return };
         server.clients.all().iter().for_each(|client| self.count(client, client.memory()));
-        if self.total.load(Relaxed) >= limit {
+        if self.total.load(Relaxed) > limit {
             self.evict(server, limit);
         }
     }
@@ -75,22 +75,18 @@ impl ClientMemory {
         clients.retain(|client| is_evictable(client));
         clients.sort_by_key(|client| Reverse(size_class(client)));
         for client in clients {
-            if self.total.load(Relaxed) < limit {
+            if self.total.load(Relaxed) <= limit {
                 return;
             }
-            log::notice!(
-                "Evicting client: id={} addr={} name={} tot-mem={}",
-                client.id,
-                client.peer.addr,
-                String::from_utf8_lossy(&client.name.lock()),
-                client.memory()
-            );
+            let name = String::from_utf8_lossy(&client.name.lock()).into_owned();
+            let (id, addr, memory) = (client.id, &client.peer.addr, client.counted_memory.load(Relaxed));
+            log::notice!("Evicting client: id={id} addr={addr} name={name} tot-mem={memory}");
             client.kill();
             server.clients.remove(&client);
             self.forget(&client);
             self.evicted.fetch_add(1, Relaxed);
         }
-        if self.total.load(Relaxed) >= limit {
+        if self.total.load(Relaxed) > limit {
             log::warning!("Clients take more than maxmemory-clients, but none of them may be evicted");
             self.retry_ms.store(unix_ms() + RETRY_MS, Relaxed);
         }
