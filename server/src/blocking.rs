@@ -151,7 +151,8 @@ pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl 
         let waiter: Arc<dyn Waiter> = parked.clone();
         cx.db.park(&keyspace.key(key), waiter);
     }
-    cx.client.wait = Some(Wait { until_ms, retry_ms, reply: timed_out.to_vec(), parked: Some(parked) });
+    cx.client.wait =
+        Some(Wait { until_ms, retry_ms, reply: timed_out.to_vec(), parked: Some(parked), ..Wait::default() });
     Ok(())
 }
 

@@ -210,6 +210,8 @@ pub struct Wait {
     pub reply: Vec<u8>,
     /// What may end the wait before.
     pub parked: Option<Arc<Parked>>,
+    /// How long the command has worked so far.
+    pub spent_nanos: u64,
 }
 
 impl Wait {
@@ -270,7 +272,9 @@ impl Client {
 pub struct Registry {
     clients: Mutex<BTreeMap<u64, Arc<Shared>>>,
     next_id: AtomicU64,
-    monitors: AtomicUsize,
+    /// Those who see all commands.
+    monitors: Mutex<Vec<Arc<Shared>>>,
+    monitor_count: AtomicUsize,
 }
 
 impl Registry {
@@ -286,7 +290,7 @@ impl Registry {
     /// Takes a client off the list, if it is still there.
     pub fn remove(&self, client: &Shared) {
         if self.clients.lock().remove(&client.id).is_some() {
-            self.set_monitor(client, false);
+            self.remove_monitor(client);
         }
     }
 
@@ -307,29 +311,29 @@ impl Registry {
         self.clients.lock().values().cloned().collect()
     }
 
-    /// Starts or stops a client's feed of all commands.
-    pub fn set_monitor(&self, client: &Shared, on: bool) {
-        if client.monitor.swap(on, Relaxed) != on {
-            if on {
-                self.monitors.fetch_add(1, Relaxed);
-            } else {
-                self.monitors.fetch_sub(1, Relaxed);
-            }
+    /// Has a client see all commands.
+    pub fn add_monitor(&self, client: &Arc<Shared>) {
+        if !client.monitor.swap(true, Relaxed) {
+            self.monitors.lock().push(client.clone());
+            self.monitor_count.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub fn remove_monitor(&self, client: &Shared) {
+        if client.monitor.swap(false, Relaxed) {
+            self.monitors.lock().retain(|other| other.id != client.id);
+            self.monitor_count.fetch_sub(1, Relaxed);
         }
     }
 
     /// Whether anybody watches.
     #[inline]
     pub fn monitored(&self) -> bool {
-        self.monitors.load(Relaxed) > 0
+        self.monitor_count.load(Relaxed) > 0
     }
 
-    /// Sends a line to every client that watches.
-    pub fn feed_monitors(&self, line: &[u8]) {
-        for client in self.all() {
-            if client.monitor.load(Relaxed) {
-                client.deliver(line);
-            }
-        }
+    /// Sends a line to every client that watches, but for one.
+    pub fn feed_monitors(&self, line: &[u8], but: u64) {
+        self.monitors.lock().iter().filter(|client| client.id != but).for_each(|client| client.deliver(line));
     }
 }

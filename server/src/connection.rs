@@ -24,6 +24,8 @@ use crate::server::{Pause, unix_ms};
 
 /// Requests that are parsed ahead of being carried out.
 const BATCH: usize = 64;
+/// So much output is sent, or found to be too much, before more is made.
+const OUTPUT_AT_ONCE: usize = 1 << 20;
 /// Pieces of output that go into one system call.
 const PIECES: usize = 16;
 
@@ -148,6 +150,9 @@ impl Connection {
             }
             self.check_output_limits()?;
             self.weigh()?;
+            if self.has_more_to_do() {
+                continue;
+            }
             // Only a timer that has been polled wakes, which the one just set has not been.
             if self.timer.is_some() && self.poll_wait(cx) {
                 continue;
@@ -159,6 +164,11 @@ impl Connection {
             }
             ready!(self.poll_read(cx))?;
         }
+    }
+
+    /// Whether requests that have arrived were left for later because there was so much to send.
+    fn has_more_to_do(&self) -> bool {
+        self.timer.is_none() && !self.client.closing && self.next < self.reader.len()
     }
 
     /// While the client waits, its leaving must still be noticed.
@@ -206,11 +216,12 @@ impl Connection {
         stats.net_in.add(count as u64);
         let shared = &self.client.shared;
         shared.net_in.fetch_add(count as u64, Relaxed);
-        shared.query_buffered.store(self.reader.unread(), Relaxed);
+        shared.query_buffered.store(self.unread(), Relaxed);
         shared.query_free.store(self.reader.free(), Relaxed);
         shared.last_active_ms.store(self.executor.refresh_clock(), Relaxed);
         let limit = self.executor.server.config.query_buffer_limit();
-        if self.reader.buffered() as i64 > limit {
+        let held = self.reader.unparsed() + shared.transaction_memory.load(Relaxed);
+        if held as i64 > limit {
             log::warning!("Closing client that reached max query buffer length: id={}", shared.id);
             stats.query_limit_disconnections.add(1);
             return Poll::Ready(Err(Closed));
@@ -254,6 +265,9 @@ impl Connection {
                 self.executor.prefetch(&self.client, &self.reader);
             }
             self.carry_out_batch();
+            if self.has_more_to_do() {
+                return;
+            }
         }
     }
 
@@ -279,6 +293,9 @@ impl Connection {
                 self.client.shared.wait_is_timed.store(wait.until_ms.is_some(), Relaxed);
                 self.client.shared.blocked.store(true, Relaxed);
                 self.executor.server.blocked.fetch_add(1, Relaxed);
+                break;
+            }
+            if self.reply.len() >= OUTPUT_AT_ONCE {
                 break;
             }
         }
@@ -314,7 +331,9 @@ impl Connection {
             Some(Unblock::Error) => Err(Error::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK")),
             _ => Ok(wait.reply),
         });
-        self.executor.finish(&self.client, outcome, &mut self.reply);
+        // The request that waited is the last one that was carried out.
+        let args = self.reader.request(self.next - 1);
+        self.executor.finish(&mut self.client, args, wait.spent_nanos, outcome, &mut self.reply);
         true
     }
 
@@ -388,10 +407,16 @@ impl Connection {
         Err(Closed)
     }
 
+    /// Bytes of requests that are still to be carried out: all of a batch that has begun, but not the arguments that were
+    /// collected for a request that is not whole yet.
+    fn unread(&self) -> usize {
+        if self.reader.is_empty() { self.reader.unparsed() } else { self.reader.buffered() }
+    }
+
     /// Lets others see how much this connection holds.
     fn publish(&self) {
         let shared = &self.client.shared;
-        shared.query_buffered.store(self.reader.unread(), Relaxed);
+        shared.query_buffered.store(self.unread(), Relaxed);
         shared.query_free.store(self.reader.free(), Relaxed);
         shared.argv_memory.store(self.reader.multibulk_bytes(), Relaxed);
         shared.output_buffered.store(self.reply.len(), Relaxed);

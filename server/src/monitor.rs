@@ -1,17 +1,19 @@
 //! What MONITOR shows: every command with its time, database, client and arguments.
 
 use std::fmt::Write;
+use std::sync::atomic::Ordering::Relaxed;
 
-use protocol::Args;
+use protocol::{Args, Reply};
 
 use crate::client::Client;
 use crate::command::Command;
 use crate::redact;
 use crate::server::Server;
 
-/// Sends a command that was carried out to everybody who watches.
+/// Sends a command that was carried out to everybody who watches; a client that watches itself finds it among its
+/// replies.
 #[cold]
-pub fn feed(server: &Server, client: &Client, command: &Command, args: Args<'_>) {
+pub fn feed(server: &Server, client: &Client, command: &Command, args: Args<'_>, reply: &mut Reply) {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let mut line = format!("+{}.{:06} [{} ", now.as_secs(), now.subsec_micros(), client.db());
     let peer = &client.shared.peer;
@@ -24,7 +26,10 @@ pub fn feed(server: &Server, client: &Client, command: &Command, args: Args<'_>)
     line.push_str("] ");
     line.push_str(&quoted(command, args));
     line.push_str("\r\n");
-    server.clients.feed_monitors(line.as_bytes());
+    server.clients.feed_monitors(line.as_bytes(), client.id());
+    if client.shared.monitor.load(Relaxed) {
+        reply.raw(line.as_bytes());
+    }
 }
 
 /// All arguments of a request, each in quotes, secrets left out.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use storage::SHARDS;
+use storage::{SHARDS, SweepAt};
 use tokio::runtime::{Builder, Handle, LocalOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_local;
@@ -106,18 +106,17 @@ const EXPIRE_BUDGET: usize = 400;
 /// Goes once over this worker's shards. Between two steps the event loop serves its clients.
 async fn expire(server: &Server, executor: &Executor, index: usize, now: i64) {
     for shard in (index..SHARDS).step_by(server.workers) {
-        loop {
+        let mut at = Some(SweepAt::default());
+        while let Some(from) = at {
             let started = server.clock.raw();
-            let sweep = server.keyspace.expire_shard(shard, now, EXPIRE_BUDGET);
+            let sweep = server.keyspace.expire_shard(shard, from, now, EXPIRE_BUDGET);
             let nanos = server.clock.delta_as_nanos(started, server.clock.raw());
             executor.stats.expire_nanos.add(nanos);
             server.observe_latency("expire-cycle", nanos);
             executor.stats.took_effect(&sweep.effects);
-            if sweep.effects.expired | sweep.effects.expired_fields > 0 {
+            at = sweep.next;
+            if at.is_some() || sweep.effects.expired | sweep.effects.expired_fields > 0 {
                 tokio::task::yield_now().await;
-            }
-            if sweep.finished {
-                break;
             }
         }
     }
@@ -130,6 +129,7 @@ const TRIM_AFTER_MS: i64 = 2000;
 fn look_after_clients(server: &Server, index: usize, now: i64) {
     let timeout_ms = server.config.timeout() * 1000;
     let peak_ms = server.output_upkeep.peak_ms.load(Relaxed);
+    let soft_limit = server.normal_output_limit().soft;
     let shrinks = server.output_upkeep.shrinks.load(Relaxed);
     for client in server.clients.all() {
         if client.worker.load(Relaxed) as usize != index {
@@ -138,6 +138,10 @@ fn look_after_clients(server: &Server, index: usize, now: i64) {
         if peak_ms >= 0 && now - client.output_peak_since_ms.load(Relaxed) >= peak_ms {
             client.output_peak_since_ms.store(now, Relaxed);
             client.output_peak.store(client.output_buffered.load(Relaxed), Relaxed);
+        }
+        // A client that neither reads nor writes does not find out itself that its time is over.
+        if soft_limit > 0 && client.output_buffered.load(Relaxed) as u64 >= soft_limit {
+            client.wake();
         }
         let idle_ms = now - client.last_active_ms.load(Relaxed);
         let exempt = [&client.monitor, &client.blocked, &client.held_back].iter().any(|state| state.load(Relaxed));

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use ahash::RandomState;
 use crossbeam::utils::CachePadded;
-use parking_lot::{Mutex, MutexGuard};
-use smallvec::SmallVec;
+use parking_lot::Mutex;
 
 use crate::access::AccessPolicy;
 use crate::effects::Effects;
 use crate::entry::Slot;
+use crate::locks::{Contention, Locked, Patience, Scope};
 use crate::reclaim::Reclaimer;
 use crate::table::{HashTable, prefetch};
 use crate::view::View;
@@ -58,6 +58,15 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
+    pub(crate) fn dbs(&self) -> impl Iterator<Item = &Db> {
+        self.dbs.iter()
+    }
+
+    /// How many databases there may be something in.
+    pub(crate) fn len(&self) -> usize {
+        self.dbs.len()
+    }
+
     pub(crate) fn db(&self, db: usize) -> Option<&Db> {
         self.dbs.get(db)
     }
@@ -121,7 +130,7 @@ impl Drop for Db {
 
 /// All data of a server.
 pub struct Keyspace {
-    shards: Box<[CachePadded<Mutex<Shard>>]>,
+    pub(crate) shards: Box<[CachePadded<Mutex<Shard>>]>,
     databases: usize,
     hasher: RandomState,
     /// How accesses are recorded on keys.
@@ -129,73 +138,7 @@ pub struct Keyspace {
     /// Frees big things in the background.
     pub reclaimer: Reclaimer,
     observed: AtomicBool,
-}
-
-/// The locks that one command holds.
-pub(crate) enum Locked<'k> {
-    None,
-    One(usize, MutexGuard<'k, Shard>),
-    /// Sorted by shard number.
-    Some(SmallVec<[(usize, MutexGuard<'k, Shard>); 8]>),
-    All(Vec<MutexGuard<'k, Shard>>),
-}
-
-impl<'k> Locked<'k> {
-    /// The shard that a key lives in.
-    ///
-    /// # Panics
-    /// If it was not locked: a command touches only keys that its declaration names.
-    #[inline]
-    pub(crate) fn shard(&mut self, index: usize) -> &mut Shard {
-        match self {
-            Locked::One(held, shard) => {
-                assert_eq!(*held, index, "a key outside of the locked shard");
-                shard
-            }
-            Locked::Some(shards) => {
-                let at = shards.binary_search_by_key(&index, |(held, _)| *held);
-                &mut shards[at.expect("a key outside of the locked shards")].1
-            }
-            Locked::All(shards) => &mut shards[index],
-            Locked::None => panic!("a key in a command that declares none"),
-        }
-    }
-
-    /// As [`Locked::shard`], to look at.
-    pub(crate) fn shard_ref(&self, index: usize) -> &Shard {
-        match self {
-            Locked::One(held, shard) => {
-                assert_eq!(*held, index, "a key outside of the locked shard");
-                shard
-            }
-            Locked::Some(shards) => {
-                let at = shards.binary_search_by_key(&index, |(held, _)| *held);
-                &shards[at.expect("a key outside of the locked shards")].1
-            }
-            Locked::All(shards) => &shards[index],
-            Locked::None => panic!("a key in a command that declares none"),
-        }
-    }
-
-    pub(crate) fn holds(&self, index: usize) -> bool {
-        match self {
-            Locked::None => false,
-            Locked::One(held, _) => *held == index,
-            Locked::Some(shards) => shards.binary_search_by_key(&index, |(held, _)| *held).is_ok(),
-            Locked::All(_) => true,
-        }
-    }
-
-    /// Every shard, for commands about the whole keyspace.
-    ///
-    /// # Panics
-    /// If not all were locked.
-    pub(crate) fn all(&mut self) -> &mut [MutexGuard<'k, Shard>] {
-        match self {
-            Locked::All(shards) => shards,
-            _ => panic!("a command about the whole keyspace that did not lock it"),
-        }
-    }
+    pub(crate) contention: Contention,
 }
 
 /// Counts of one database.
@@ -216,6 +159,7 @@ impl Keyspace {
             access: AccessPolicy::new(),
             reclaimer: Reclaimer::start(),
             observed: AtomicBool::new(false),
+            contention: Contention::default(),
         }
     }
 
@@ -254,56 +198,26 @@ impl Keyspace {
         self.view_shard(db, key.shard(), now_ms)
     }
 
-    /// A view of several keys: their shards are locked in the order of their numbers, all before the first effect,
-    /// which is why two commands can never wait for each other.
+    /// A view of several keys.
     pub fn view_keys(&self, db: usize, keys: &[Key<'_>], now_ms: i64) -> View<'_> {
-        let mut indices: SmallVec<[usize; 16]> = keys.iter().map(Key::shard).collect();
-        indices.sort_unstable();
-        indices.dedup();
-        let locked = match indices[..] {
-            [] => Locked::None,
-            [index] => self.lock_one(index),
-            _ => self.lock_some(indices),
-        };
-        View::new(self, locked, db, now_ms)
-    }
-
-    #[inline]
-    fn lock_one(&self, index: usize) -> Locked<'_> {
-        let shard = self.shards[index].lock();
-        if shard.waiting.is_some() {
-            drop(shard);
-            return self.lock_some(SmallVec::from_slice(&[index]));
-        }
-        Locked::One(index, shard)
-    }
-
-    /// Locks shards, and those that serving their waiters needs. The numbers are sorted and each is there once.
-    fn lock_some(&self, mut indices: SmallVec<[usize; 16]>) -> Locked<'_> {
-        loop {
-            let shards: SmallVec<[_; 8]> = indices.iter().map(|index| (*index, self.shards[*index].lock())).collect();
-            let lists = shards.iter().filter_map(|(_, shard)| shard.waiting());
-            let mut more: SmallVec<[usize; 16]> = lists.flat_map(WaitList::needed).collect();
-            more.extend_from_slice(&indices);
-            more.sort_unstable();
-            more.dedup();
-            if more.len() == indices.len() {
-                return Locked::Some(shards);
-            }
-            // Locks are taken in order, so what is missing cannot be added: once more, from the start.
-            indices = more;
-        }
+        View::new(self, self.lock_patiently(Scope::Keys(keys)), db, now_ms)
     }
 
     /// A view of everything.
     pub fn view_all(&self, db: usize, now_ms: i64) -> View<'_> {
-        View::new(self, Locked::All(self.shards.iter().map(|shard| shard.lock()).collect()), db, now_ms)
+        View::new(self, self.lock_patiently(Scope::Everything), db, now_ms)
     }
 
     /// A view of one whole shard, for walking over the keyspace bit by bit.
     #[inline]
     pub fn view_shard(&self, db: usize, shard: usize, now_ms: i64) -> View<'_> {
-        View::new(self, self.lock_one(shard), db, now_ms)
+        View::new(self, self.lock_patiently(Scope::Shard(shard)), db, now_ms)
+    }
+
+    /// A view, unless somebody holds for long what it needs (see [`Keyspace::set_stalled`]).
+    #[inline]
+    pub fn view_unless_stalled(&self, db: usize, scope: Scope<'_>, now_ms: i64) -> Option<View<'_>> {
+        Some(View::new(self, self.lock(scope, Patience::UntilStalled)?, db, now_ms))
     }
 
     /// Takes a waiter off the list of a key. One that was served is off that key's list already, not the others'.
@@ -341,20 +255,25 @@ impl Keyspace {
         }
     }
 
-    /// One step of the active expiry: looks at one shard's databases and removes what has expired, looking at no more
-    /// than `budget` entries. Returns what that did and whether the shard was looked through to its end.
-    pub fn expire_shard(&self, shard: usize, now_ms: i64, budget: usize) -> ExpirySweep {
-        let mut sweep = ExpirySweep::default();
-        for db in 0..self.databases {
-            if self.shards[shard].lock().db(db).is_none_or(|db| db.expiring == 0 && db.timed == 0) {
+    /// One step of the active expiry: goes on looking through one shard, at no more than about `budget` entries, and
+    /// removes what has expired.
+    pub fn expire_shard(&self, shard: usize, from: SweepAt, now_ms: i64, budget: usize) -> ExpirySweep {
+        let mut view = self.view_shard(from.db, shard, now_ms);
+        let dbs = view.shard_len(shard);
+        let mut next = None;
+        for db in from.db..dbs {
+            view.select(db);
+            if !view.shard_expires(shard) {
                 continue;
             }
-            let mut view = self.view_shard(db, shard, now_ms);
-            sweep.finished &= view.sweep_expired(shard, budget);
-            view.serve_waiters();
-            sweep.effects.absorb(view.effects);
+            let page = if db == from.db { from.page } else { 0 };
+            if let Some(page) = view.sweep_expired(shard, page, budget) {
+                next = Some(SweepAt { db, page });
+                break;
+            }
         }
-        sweep
+        view.serve_waiters();
+        ExpirySweep { effects: view.effects, next }
     }
 
     pub(crate) fn slot_hash(&self, slot: &Slot) -> u64 {
@@ -362,14 +281,16 @@ impl Keyspace {
     }
 }
 
+/// How far a sweep over a shard has got.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct SweepAt {
+    db: usize,
+    page: usize,
+}
+
 /// What a step of the active expiry did.
 pub struct ExpirySweep {
     pub effects: Effects,
-    pub finished: bool,
-}
-
-impl Default for ExpirySweep {
-    fn default() -> Self {
-        ExpirySweep { effects: Effects::default(), finished: true }
-    }
+    /// Where to go on, unless the shard was looked through to its end.
+    pub next: Option<SweepAt>,
 }

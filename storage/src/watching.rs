@@ -22,9 +22,12 @@ impl Watch {
     }
 }
 
+/// Those who watch one key.
+type Watches = SmallVec<[Arc<Watch>; 1]>;
+
 /// The watched keys of one shard.
 #[derive(Default)]
-pub(crate) struct WatchList(AHashMap<(usize, Box<[u8]>), SmallVec<[Arc<Watch>; 1]>>);
+pub(crate) struct WatchList(AHashMap<(usize, Box<[u8]>), Watches>);
 
 impl WatchList {
     /// How many keys are watched.
@@ -54,6 +57,11 @@ impl WatchList {
         if let Some(watches) = self.0.get(&(db, key.into()) as &(usize, Box<[u8]>)) {
             watches.iter().for_each(|watch| watch.touch());
         }
+    }
+
+    /// The watched keys of a database.
+    pub(crate) fn keys_of(&self, db: usize) -> impl Iterator<Item = &[u8]> {
+        self.0.keys().filter(move |(of, _)| *of == db).map(|(_, key)| &**key)
     }
 
     /// Something has happened to all keys of a database that `concerned` is true for.

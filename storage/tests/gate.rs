@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use storage::hash::{FieldTtl, Hash};
-use storage::{Event, Free, Keyspace, NewValue, PackLimits, Served, Ttl, View, Waiter, WrongType};
+use storage::{Event, Free, Keyspace, NewValue, PackLimits, SHARDS, Served, SweepAt, Ttl, View, Waiter, WrongType};
 
 const LIMITS: PackLimits = PackLimits { entries: 512, value: 64 };
 
@@ -76,6 +76,44 @@ fn types_are_kept_apart_and_replaced() {
     assert_eq!(keyspace.view_none(0, 0).counts(0).timed, 0);
 }
 
+/// Looks through a shard in steps of so many entries. Returns how many steps it took.
+fn sweep(keyspace: &Keyspace, shard: usize, now_ms: i64, budget: usize) -> usize {
+    let (mut at, mut steps) = (SweepAt::default(), 1);
+    while let Some(next) = keyspace.expire_shard(shard, at, now_ms, budget).next {
+        at = next;
+        steps += 1;
+    }
+    steps
+}
+
+/// Hints are in whole seconds: what is due later in the same second is looked at, but only once a sweep.
+#[test]
+fn a_sweep_ends_however_many_keys_are_due_a_little_later() {
+    const KEYS: usize = 200_000;
+    let keyspace = Keyspace::new(3);
+    let mut view = keyspace.view_all(0, 1000);
+    for number in 0..KEYS {
+        view.select(number % 2 * 2);
+        let name = number.to_string();
+        view.set(&keyspace.key(name.as_bytes()), NewValue::Raw(b""), Ttl::At(1900), Event::SET);
+    }
+    drop(view);
+    let per_shard = KEYS / SHARDS;
+    for shard in 0..SHARDS {
+        assert!(sweep(&keyspace, shard, 1500, 100) < 2 * per_shard / 100 + 10);
+    }
+    assert_eq!(keyspace.view_none(0, 1500).total_keys(), KEYS);
+    // A table that shrinks moves entries to where the sweep has been already: the next one finds them.
+    let mut sweeps = 0;
+    while keyspace.view_none(0, 1901).total_keys() > 0 {
+        for shard in 0..SHARDS {
+            sweep(&keyspace, shard, 1901, 100);
+        }
+        sweeps += 1;
+    }
+    assert!(sweeps < 20);
+}
+
 #[test]
 fn fields_are_gone_when_their_time_has_come() {
     let keyspace = Keyspace::new(1);
@@ -98,7 +136,7 @@ fn fields_are_gone_when_their_time_has_come() {
     assert!(!view.exists(&other));
     drop(view);
     for shard in 0..storage::SHARDS {
-        while !keyspace.expire_shard(shard, 5000, 10).finished {}
+        sweep(&keyspace, shard, 5000, 10);
     }
     let counts = keyspace.view_none(0, 0).counts(0);
     assert_eq!((counts.keys, counts.timed), (0, 0));

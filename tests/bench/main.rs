@@ -11,7 +11,7 @@ use std::process::Command;
 use clap::Parser;
 use harness::{Server, ServerBuilder, proc};
 
-use workloads::{DATASETS, Dataset, WORKLOADS, Workload};
+use workloads::{DATASETS, Dataset, Requests, Setup, WORKLOADS, Workload};
 
 /// Keys that random requests are spread over.
 const KEYS: usize = 1_000_000;
@@ -101,11 +101,11 @@ fn scale_up(workload: &Workload, contender: &Contender, rounds: usize, scale: us
     let keys = KEYS / scale;
     let mut figures = [Vec::new(), Vec::new()];
     for server in &servers {
-        fill(server, keys, |n| vec!["SET".into(), format!("key:{n:012}"), "x".repeat(workload.size)])?;
+        set_up(server, workload, keys)?;
     }
     for _ in 0..rounds {
         for (server, figures) in servers.iter().zip(&mut figures) {
-            figures.push(round(server, workload, workload.requests / scale, keys, Load::TwoThreads)?);
+            figures.push(round(server, workload, workload.count / scale, keys, Load::TwoThreads)?);
         }
     }
     let [one, two] = figures.map(|rounds| median(&rounds));
@@ -151,15 +151,13 @@ impl Load {
 fn measure(workload: &Workload, contenders: &[Contender], rounds: usize, scale: usize) -> io::Result<()> {
     let servers = contenders.iter().map(start).collect::<io::Result<Vec<_>>>()?;
     let keys = if workload.size > 1024 { KEYS / 100 } else { KEYS / scale };
-    if workload.test == "get" {
-        for server in &servers {
-            fill(server, keys, |n| vec!["SET".into(), format!("key:{n:012}"), "x".repeat(workload.size)])?;
-        }
+    for server in &servers {
+        set_up(server, workload, keys)?;
     }
     let mut figures = vec![Vec::new(); servers.len()];
     for _ in 0..rounds {
         for (server, figures) in servers.iter().zip(&mut figures) {
-            figures.push(round(server, workload, workload.requests / scale, keys, Load::Pinned)?);
+            figures.push(round(server, workload, workload.count / scale, keys, Load::Pinned)?);
         }
     }
     let medians: Vec<Figures> = figures.iter().map(|rounds| median(rounds)).collect();
@@ -180,13 +178,25 @@ fn measure(workload: &Workload, contenders: &[Contender], rounds: usize, scale: 
     Ok(())
 }
 
+fn set_up(server: &Server, workload: &Workload, keys: usize) -> io::Result<()> {
+    match workload.setup {
+        Setup::Nothing => Ok(()),
+        Setup::Strings => fill(server, keys, |n| vec!["SET".into(), format!("key:{n:012}"), "x".repeat(workload.size)]),
+        Setup::Commands(count, command) => fill(server, count, command),
+    }
+}
+
 fn round(server: &Server, workload: &Workload, requests: usize, keys: usize, load: Load) -> io::Result<Figures> {
     let before = proc::cpu_nanos(server.pid())?;
     let output = load
         .command()
         .args(["--csv", "-p", &server.port().to_string()])
-        .args(["-t", workload.test, "-n", &requests.to_string(), "-c", &CLIENTS.to_string()])
+        .args(["-n", &requests.to_string(), "-c", &CLIENTS.to_string()])
         .args(["-P", &workload.pipeline.to_string(), "-d", &workload.size.to_string(), "-r", &keys.to_string()])
+        .args(match workload.requests {
+            Requests::Test(test) => vec!["-t", test],
+            Requests::Command(command) => command.split(' ').collect(),
+        })
         .output()
         .map_err(|error| io::Error::new(error.kind(), format!("redis-benchmark and taskset are needed: {error}")))?;
     let cpu = proc::cpu_nanos(server.pid())? - before;

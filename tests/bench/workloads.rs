@@ -6,32 +6,92 @@ pub struct Workload {
     pub pipeline: usize,
     /// Bytes of a value.
     pub size: usize,
-    /// What `redis-benchmark -t` calls it.
-    pub test: &'static str,
+    pub requests: Requests,
     /// Requests in a round, before `--quick` divides them.
-    pub requests: usize,
+    pub count: usize,
+    /// The keys that must be there before.
+    pub setup: Setup,
 }
 
-const fn load(name: &'static str, test: &'static str, pipeline: usize, size: usize, requests: usize) -> Workload {
-    Workload { name, pipeline, size, test, requests }
+/// What is sent.
+pub enum Requests {
+    /// One of `redis-benchmark -t`'s.
+    Test(&'static str),
+    /// A command, with `__rand_int__` for numbers by chance.
+    Command(&'static str),
+}
+
+/// What a server holds before it is measured.
+#[derive(Clone, Copy)]
+pub enum Setup {
+    Nothing,
+    /// A string under every key that the requests ask for.
+    Strings,
+    /// So many commands.
+    Commands(usize, fn(usize) -> Vec<String>),
+}
+
+const fn test(
+    name: &'static str,
+    test: &'static str,
+    pipeline: usize,
+    size: usize,
+    count: usize,
+    setup: Setup,
+) -> Workload {
+    Workload { name, pipeline, size, requests: Requests::Test(test), count, setup }
+}
+
+const fn command(name: &'static str, command: &'static str, count: usize, setup: Setup) -> Workload {
+    Workload { name, pipeline: 16, size: 64, requests: Requests::Command(command), count, setup }
 }
 
 pub const WORKLOADS: &[Workload] = &[
-    load("GET", "get", 1, 64, 200_000),
-    load("SET", "set", 1, 64, 200_000),
-    load("GET, pipeline of 16", "get", 16, 64, 2_000_000),
-    load("SET, pipeline of 16", "set", 16, 64, 2_000_000),
-    load("INCR, pipeline of 16", "incr", 16, 64, 2_000_000),
-    load("GET, pipeline of 64", "get", 64, 64, 4_000_000),
-    load("SET, pipeline of 64", "set", 64, 64, 4_000_000),
-    load("MSET of 10 keys, pipeline of 16", "mset", 16, 64, 200_000),
-    load("HSET, pipeline of 16", "hset", 16, 64, 1_000_000),
-    load("LPUSH, pipeline of 16", "lpush", 16, 64, 1_000_000),
-    load("LPOP, pipeline of 16", "lpop", 16, 64, 1_000_000),
-    load("SADD, pipeline of 16", "sadd", 16, 64, 1_000_000),
-    load("ZADD, pipeline of 16", "zadd", 16, 64, 1_000_000),
-    load("GET of 16 KiB", "get", 1, 16 * 1024, 100_000),
-    load("SET of 16 KiB", "set", 1, 16 * 1024, 100_000),
+    test("GET", "get", 1, 64, 200_000, Setup::Strings),
+    test("SET", "set", 1, 64, 200_000, Setup::Nothing),
+    test("GET, pipeline of 16", "get", 16, 64, 2_000_000, Setup::Strings),
+    test("SET, pipeline of 16", "set", 16, 64, 2_000_000, Setup::Nothing),
+    test("INCR, pipeline of 16", "incr", 16, 64, 2_000_000, Setup::Nothing),
+    test("GET, pipeline of 64", "get", 64, 64, 4_000_000, Setup::Strings),
+    test("SET, pipeline of 64", "set", 64, 64, 4_000_000, Setup::Nothing),
+    test("MSET of 10 keys, pipeline of 16", "mset", 16, 64, 200_000, Setup::Nothing),
+    test("HSET, pipeline of 16", "hset", 16, 64, 1_000_000, Setup::Nothing),
+    test("LPUSH, pipeline of 16", "lpush", 16, 64, 1_000_000, Setup::Nothing),
+    test("LPOP, pipeline of 16", "lpop", 16, 64, 1_000_000, Setup::Nothing),
+    test("SADD, pipeline of 16", "sadd", 16, 64, 1_000_000, Setup::Nothing),
+    test("ZADD, pipeline of 16", "zadd", 16, 64, 1_000_000, Setup::Nothing),
+    command(
+        "XADD, pipeline of 16",
+        "XADD stream:__rand_int__ MAXLEN ~ 1000 * user 1000 action login",
+        1_000_000,
+        Setup::Nothing,
+    ),
+    command(
+        "ZRANGE of 100, pipeline of 16",
+        "ZRANGE zset 500 599 WITHSCORES",
+        200_000,
+        Setup::Commands(10_000, |n| words(&format!("ZADD zset {} player:{n}", n * 7919 % 1_000_003))),
+    ),
+    command(
+        "LRANGE of 100, pipeline of 16",
+        "LRANGE list 500 599",
+        200_000,
+        Setup::Commands(10_000, |n| words(&format!("RPUSH list element:{n}"))),
+    ),
+    command(
+        "HGETALL of 20 fields, pipeline of 16",
+        "HGETALL hash",
+        400_000,
+        Setup::Commands(20, |n| words(&format!("HSET hash field:{n} value-{n}"))),
+    ),
+    command(
+        "ZRANK among 1M, pipeline of 16",
+        "ZRANK zset player:__rand_int__",
+        1_000_000,
+        Setup::Commands(1_000_000, |n| words(&format!("ZADD zset {} player:{n:012}", n * 7919 % 1_000_003))),
+    ),
+    test("GET of 16 KiB", "get", 1, 16 * 1024, 100_000, Setup::Strings),
+    test("SET of 16 KiB", "set", 1, 16 * 1024, 100_000, Setup::Nothing),
 ];
 
 /// Data whose memory is measured.
@@ -77,6 +137,11 @@ pub const DATASETS: &[Dataset] = &[
         name: "member of one sorted set",
         commands: 1,
         command: |n| words(&format!("ZADD zset {} player:{n}", n * 7919 % 1_000_003)),
+    },
+    Dataset {
+        name: "entry of streams of 1000",
+        commands: 1,
+        command: |n| words(&format!("XADD stream:{} {}-1 user {n} action login", n / 1000, n + 1)),
     },
     Dataset { name: "element of one list", commands: 1, command: |n| words(&format!("RPUSH list element:{n}")) },
 ];

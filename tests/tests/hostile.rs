@@ -120,6 +120,58 @@ fn who_does_not_read_is_closed_at_the_limit() {
     assert_alive(&server);
 }
 
+/// One small packet must not make more output than the limit before anybody looks.
+#[test]
+fn many_large_replies_to_one_packet_stop_at_the_limit() {
+    let server = start(&["--client-output-buffer-limit", "normal", "10mb", "0", "0"]);
+    let mut greedy = server.connect().expect("a connection");
+    greedy.call(&["SETRANGE", "big", "2000000", "x"]).expect("a reply");
+    let before = harness::proc::resident_bytes(server.pid()).expect("a figure");
+    // Each reply is a copy.
+    greedy.send_bytes(&harness::encode(&["GETRANGE", "big", "0", "-2"]).repeat(400)).expect("sent");
+    let mut observer = server.connect().expect("a connection");
+    loop {
+        let info = escape(&observer.call(&["INFO", "stats"]).expect("a reply").0);
+        if info.contains("client_output_buffer_limit_disconnections:1") {
+            break;
+        }
+        let grown = harness::proc::resident_bytes(server.pid()).expect("a figure").saturating_sub(before);
+        assert!(grown < 100 << 20, "{grown} bytes of output");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn who_neither_reads_nor_writes_is_closed_when_the_soft_limit_was_passed_for_long() {
+    let server = start(&["--client-output-buffer-limit", "normal", "0", "1mb", "1"]);
+    let mut silent = server.connect().expect("a connection");
+    silent.call(&["SETRANGE", "big", "16000000", "x"]).expect("a reply");
+    silent.send_bytes(&harness::encode(&["GET", "big"])).expect("sent");
+    let mut observer = server.connect().expect("a connection");
+    // If it is never closed, reading times out.
+    while !escape(&observer.call(&["CLIENT", "LIST"]).expect("a reply").0).contains("cmd=get") {
+        std::thread::yield_now();
+    }
+    while escape(&observer.call(&["CLIENT", "LIST"]).expect("a reply").0).contains("cmd=get") {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn arguments_that_have_arrived_do_not_count_as_unread() {
+    let server = start(&["--client-query-buffer-limit", "1mb"]);
+    let mut client = server.connect().expect("a connection");
+    let value = "x".repeat(1000);
+    let keys: Vec<String> = (0..2000).map(|number| format!("key{number}")).collect();
+    let request: Vec<&str> = ["MSET"].into_iter().chain(keys.iter().flat_map(|key| [key.as_str(), &value])).collect();
+    assert_eq!(client.call(&request).expect("a reply").payload(), b"OK");
+    // What is queued does.
+    client.call(&["MULTI"]).expect("a reply");
+    let too_much = (0..3).any(|_| client.call(&request).is_err());
+    assert!(too_much);
+    assert_alive(&server);
+}
+
 #[test]
 fn before_auth_little_is_accepted() {
     let server = start(&["--requirepass", "secret"]);

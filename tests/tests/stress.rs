@@ -82,6 +82,45 @@ fn msetnx_has_one_winner_and_sets_all() {
     assert!(wins.into_inner().expect("no thread has panicked").iter().all(|wins| *wins == 1));
 }
 
+/// Transfers between accounts, some watched and some not: whoever looks at all accounts at once sees the same sum.
+#[test]
+fn transfers_keep_the_sum() {
+    const ACCOUNTS: usize = 12;
+    let server = server();
+    let names: Vec<String> = (0..ACCOUNTS).map(|number| format!("account{number}")).collect();
+    let setup: Vec<&str> = names.iter().flat_map(|name| [name.as_str(), "1000"]).collect();
+    call(&mut server.connect().expect("a connection"), &[&["MSET"][..], &setup].concat());
+    let read_all: Vec<&str> = ["MGET"].into_iter().chain(names.iter().map(String::as_str)).collect();
+    let number_of = |reply: &harness::Reply| String::from_utf8_lossy(reply.payload()).parse::<i64>().expect("a number");
+    with_clients(&server, |connection, number| {
+        for round in 0..ROUNDS {
+            let (from, to) = (&names[(round * 5 + number) % ACCOUNTS], &names[(round * 7 + 3) % ACCOUNTS]);
+            match number % 3 {
+                // A sum that is worked out by the client, if nobody comes in between.
+                0 if from != to => {
+                    call(connection, &["WATCH", from, to]);
+                    let balances = call(connection, &["MGET", from, to]).elements();
+                    let (from_balance, to_balance) = (number_of(&balances[0]), number_of(&balances[1]));
+                    call(connection, &["MULTI"]);
+                    call(connection, &["SET", from, &(from_balance - 1).to_string()]);
+                    call(connection, &["SET", to, &(to_balance + 1).to_string()]);
+                    call(connection, &["EXEC"]);
+                }
+                1 => {
+                    call(connection, &["MULTI"]);
+                    call(connection, &["DECRBY", from, "3"]);
+                    call(connection, &["INCRBY", to, "3"]);
+                    call(connection, &["EXEC"]);
+                }
+                _ => {
+                    let balances = call(connection, &read_all).elements();
+                    assert_eq!(balances.iter().map(number_of).sum::<i64>(), 1000 * ACCOUNTS as i64);
+                }
+            }
+        }
+    });
+}
+
 #[test]
 fn a_renamed_value_is_always_somewhere() {
     let server = server();

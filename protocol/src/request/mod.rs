@@ -79,6 +79,9 @@ pub struct RequestReader {
     /// Of all requests in the batch, followed by those of the request being collected.
     spans: Vec<Span>,
     shared: Vec<Bytes>,
+    shared_bytes: usize,
+    /// Bytes of the arguments of the request being collected, but for a big one that is not whole.
+    collected: usize,
     /// How many of them belong to whole requests.
     whole_spans: usize,
     whole_shared: usize,
@@ -149,7 +152,9 @@ impl RequestReader {
         } else {
             self.spans.drain(..self.whole_spans);
         }
-        self.shared.drain(..self.whole_shared);
+        for argument in self.shared.drain(..self.whole_shared) {
+            self.shared_bytes -= argument.len();
+        }
         self.whole_spans = 0;
         self.whole_shared = 0;
         if self.spans.capacity() > KEPT_SPANS && self.spans.len() <= KEPT_SPANS / 2 {
@@ -178,14 +183,7 @@ impl RequestReader {
 
     /// Bytes received and not yet dropped by [`finish_batch`](Self::finish_batch).
     pub fn buffered(&self) -> usize {
-        self.input.len() + self.big.len() + self.shared.iter().map(Bytes::len).sum::<usize>()
-            - if self.requests.is_empty() { self.start } else { 0 }
-    }
-
-    /// Bytes received of which nothing is known yet: all of the batch, but no arguments that have been collected for a
-    /// request that is not whole yet.
-    pub fn unread(&self) -> usize {
-        if self.requests.is_empty() { self.input.len() - self.at + self.big.len() } else { self.buffered() }
+        self.input.len() + self.big.len() + self.shared_bytes - if self.requests.is_empty() { self.start } else { 0 }
     }
 
     /// Bytes that can still be received without asking for memory.
@@ -195,16 +193,19 @@ impl RequestReader {
 
     /// Bytes of the arguments that have been collected for a request that is not whole yet.
     pub fn multibulk_bytes(&self) -> usize {
-        let spans = self.spans.get(self.whole_spans..).unwrap_or_default();
-        let shared = self.shared.get(self.whole_shared..).unwrap_or_default();
-        Args::new(&self.input[self.start..], spans, shared).total_len()
+        self.collected
+    }
+
+    /// Bytes that have not become arguments yet.
+    pub fn unparsed(&self) -> usize {
+        self.input.len() - self.at + self.big.len()
     }
 
     /// Bytes of memory that the reader holds.
     pub fn memory(&self) -> usize {
         self.input.capacity()
             + self.big.capacity()
-            + self.shared.iter().map(Bytes::len).sum::<usize>()
+            + self.shared_bytes
             + self.spans.capacity() * size_of::<Span>()
             + self.shared.capacity() * size_of::<Bytes>()
             + self.requests.capacity() * size_of::<Request>()

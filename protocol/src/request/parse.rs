@@ -80,6 +80,7 @@ impl RequestReader {
         self.whole_spans = self.spans.len();
         self.whole_shared = self.shared.len();
         self.start = self.at;
+        self.collected = 0;
     }
 
     /// Reads the line with the number of arguments; `None` if it is not whole yet.
@@ -129,6 +130,7 @@ impl RequestReader {
                 self.at = next;
             }
             self.bulk = None;
+            self.collected += len;
             self.missing -= 1;
         }
         Ok(true)
@@ -138,6 +140,7 @@ impl RequestReader {
     #[cold]
     fn push_shared(&mut self, argument: Bytes) {
         self.spans.push(Span::shared(self.shared.len() - self.whole_shared));
+        self.shared_bytes += argument.len();
         self.shared.push(argument);
     }
 

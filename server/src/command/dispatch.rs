@@ -79,9 +79,7 @@ impl Executor {
 
     /// Called now and then: whether the keyspace has outgrown the cache.
     pub fn note_size(&self) {
-        let keyspace = &self.server.keyspace;
-        let view = keyspace.view_none(0, self.now_ms.get());
-        let keys: usize = (0..keyspace.databases()).map(|db| view.counts(db).keys).sum();
+        let keys = self.server.keyspace.view_none(0, self.now_ms.get()).total_keys();
         self.large.set(keys >= PREFETCH_FROM);
     }
 
@@ -193,10 +191,10 @@ impl Executor {
         }
         let mut cx = Context { server, executor: self, client, command, args, reply, db, nested: false };
         let failed = invoke(&mut cx);
-        let Context { db, client, .. } = cx;
+        let Context { db, client, reply, .. } = cx;
         self.stats.took_effect(&db.effects);
         drop(db);
-        self.account(client, command, args, started, failed)
+        self.account(client, command, args, reply, started, failed)
     }
 
     /// Carries out one of several commands that happen at one instant: of a transaction, whose context is `outer`. What
@@ -217,22 +215,30 @@ impl Executor {
         };
         let failed = invoke(&mut cx);
         outer.db = cx.db;
-        self.account(outer.client, command, args, started, failed);
+        self.account(outer.client, command, args, outer.reply, started, failed);
         failed
     }
 
     /// Counts a call that took from `started` until now. Returns the clock's reading.
-    fn account(&self, client: &Client, command: &'static Command, args: Args<'_>, started: u64, failed: bool) -> u64 {
+    fn account(
+        &self,
+        client: &mut Client,
+        command: &'static Command,
+        args: Args<'_>,
+        reply: &mut Reply,
+        started: u64,
+        failed: bool,
+    ) -> u64 {
         let server = self.server;
         let ended = server.clock.raw();
-        if client.wait.is_some() {
-            return ended;
-        }
         let nanos = server.clock.delta_as_nanos(started, ended);
-        self.stats.called(command.id, nanos, failed, server.config.latency_tracking());
-        server.observe_duration(command, client, args, nanos);
         if server.clients.monitored() && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-            crate::monitor::feed(server, client, command, args);
+            crate::monitor::feed(server, client, command, args, reply);
+        }
+        match &mut client.wait {
+            // Counted when it is over.
+            Some(wait) => wait.spent_nanos = nanos,
+            None => self.count(client, command, args, nanos, failed),
         }
         if nanos > CLOCK_SLACK_NANOS {
             self.refresh_clock();
@@ -240,8 +246,20 @@ impl Executor {
         ended
     }
 
-    /// Replies for a command whose client has waited, and accounts for it.
-    pub fn finish(&self, client: &Client, outcome: Result<Vec<u8>, Error>, reply: &mut Reply) {
+    fn count(&self, client: &Client, command: &'static Command, args: Args<'_>, nanos: u64, failed: bool) {
+        self.stats.called(command.id, nanos, failed, self.server.config.latency_tracking());
+        self.server.observe_duration(command, client, args, nanos);
+    }
+
+    /// Replies for a command whose client has waited, and counts it; it had worked for `spent_nanos` before that.
+    pub fn finish(
+        &self,
+        client: &mut Client,
+        args: Args<'_>,
+        spent_nanos: u64,
+        outcome: Result<Vec<u8>, Error>,
+        reply: &mut Reply,
+    ) {
         let failed = outcome.is_err();
         match outcome {
             Ok(bytes) => reply.raw(&bytes),
@@ -250,8 +268,8 @@ impl Executor {
                 self.stats.error(error.code());
             }
         }
-        if let Some(id) = client.shared.last_command.load(Relaxed).checked_sub(1) {
-            self.stats.called(id, 0, failed, self.server.config.latency_tracking());
+        if let Ok(command) = find(&self.server.commands, args) {
+            self.count(client, command, args, spent_nanos, failed);
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use storage::memory::{own_memory, used_memory};
-use storage::{Candidate, Evictable, Sampled};
+use storage::{Candidate, Evictable, Sampled, Scope};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 
@@ -206,7 +206,9 @@ impl Executor {
         }
         while let Some(victim) = pool.take_best() {
             let key = keyspace.key(&victim.key);
-            let mut view = keyspace.view_one(victim.db, &key, now_ms);
+            // A script may hold the key's shard for as long as it runs.
+            let scope = Scope::Shard(key.shard());
+            let Some(mut view) = keyspace.view_unless_stalled(victim.db, scope, now_ms) else { return Step::NotFound };
             // One that was used since it was found has a lower score now.
             let evicted = view.evict(&key, from, |candidate| score(policy, &candidate) >= victim.score);
             view.serve_waiters();

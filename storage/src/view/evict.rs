@@ -62,7 +62,7 @@ impl<'a> Candidate<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sampled {
     Found,
-    /// There may be some: the search was given up before it took too long.
+    /// There may be some: in shards that others hold, or the search was given up before it took too long.
     NotYet,
     /// There is nothing to evict.
     Nothing,
@@ -77,7 +77,7 @@ const PAGES: usize = 2048;
 
 impl Keyspace {
     /// Shows `each` about `count` keys of every database that may be evicted, picked at random: from one shard, and if
-    /// that has too few, from the next ones. One shard at a time is locked.
+    /// that has too few, from the next ones. One shard at a time is locked, and none is waited for.
     pub fn sample(
         &self,
         from: Evictable,
@@ -89,17 +89,19 @@ impl Keyspace {
         let first = random() as usize % SHARDS;
         let (mut found, mut missing, mut pages) = (0, false, PAGES);
         for step in 0..SHARDS {
-            self.with_shard((first + step) % SHARDS, |shard| {
-                for (number, db) in shard.filled().filter(|(_, db)| from.count(db) > 0) {
-                    let before = found;
-                    let show = |slot: &Slot| {
-                        found += 1;
-                        each(Candidate { db: number, slot, access: &self.access, now_ms });
-                    };
-                    sample_db(db, from, count, &mut pages, &mut random, show);
-                    missing |= found == before;
-                }
-            });
+            let Some(shard) = self.shards[(first + step) % SHARDS].try_lock() else {
+                missing = true;
+                continue;
+            };
+            for (number, db) in shard.filled().filter(|(_, db)| from.count(db) > 0) {
+                let before = found;
+                let show = |slot: &Slot| {
+                    found += 1;
+                    each(Candidate { db: number, slot, access: &self.access, now_ms });
+                };
+                sample_db(db, from, count, &mut pages, &mut random, show);
+                missing |= found == before;
+            }
             if found >= count || pages == 0 {
                 break;
             }

@@ -6,16 +6,18 @@ use crate::keyspace::Key;
 use crate::table::{NO_HINT, Position};
 
 impl View<'_> {
-    /// Expired keys of one shard and database are removed, at most about `budget` looked at. Tells whether all were.
-    pub(crate) fn sweep_expired(&mut self, shard: usize, budget: usize) -> bool {
+    /// Removes expired keys of one shard and the view's database, from a page of the table on, until about `budget` pages
+    /// and entries were looked at. The page to go on with, unless that was the last.
+    pub(crate) fn sweep_expired(&mut self, shard: usize, from: usize, budget: usize) -> Option<usize> {
         let now_ms = self.now_ms;
         let now_seconds = hint_of(now_ms);
         let mut looked_at = 0;
         let mut dead: Vec<Vec<u8>> = Vec::new();
         let db = self.locked.shard(shard).db_mut(self.db);
-        let mut number = 0;
-        while looked_at < budget {
-            number = db.table.visit_page(number, |page| {
+        let mut next = Some(from).filter(|page| *page < db.table.page_count());
+        while let Some(number) = next.filter(|_| looked_at < budget) {
+            let behind = db.table.visit_page(number, |page| {
+                looked_at += 1;
                 if page.hint() > now_seconds {
                     return;
                 }
@@ -32,15 +34,22 @@ impl View<'_> {
                 }
                 page.set_hint(earliest);
             });
-            if number == 0 {
-                break;
-            }
+            next = (behind > 0).then_some(behind);
         }
         for name in dead {
             let key = self.keyspace.key(&name);
             self.find(&key);
         }
-        looked_at < budget
+        next
+    }
+
+    pub(crate) fn shard_len(&self, shard: usize) -> usize {
+        self.locked.shard_ref(shard).len()
+    }
+
+    /// Whether anything in the view's database expires.
+    pub(crate) fn shard_expires(&self, shard: usize) -> bool {
+        self.locked.shard_ref(shard).db(self.db).is_some_and(|db| db.expiring > 0 || db.timed > 0)
     }
 
     /// Removes what has expired inside a value. The place of the key, unless it went with the last of it.

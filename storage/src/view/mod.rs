@@ -17,7 +17,8 @@ use smallvec::SmallVec;
 
 use crate::effects::{Effect, Effects, Event};
 use crate::entry::{NewValue, Slot};
-use crate::keyspace::{Db, Key, Keyspace, Locked};
+use crate::keyspace::{Db, Key, Keyspace, SHARDS};
+use crate::locks::Locked;
 use crate::random::quick_random;
 use crate::reclaim::free_table;
 use crate::table::Position;
@@ -213,6 +214,21 @@ impl<'k> View<'k> {
         Ok(())
     }
 
+    /// Locks keys of a script that were not known when it began, while the others are held. Tells whether that could be
+    /// done.
+    pub fn reach(&mut self, keys: &[Key<'_>]) -> bool {
+        self.locked.reach(self.keyspace, keys.iter().map(Key::shard))
+    }
+
+    /// As [`View::reach`], for everything.
+    pub fn reach_all(&mut self) -> bool {
+        let reached = self.locked.reach(self.keyspace, 0..SHARDS);
+        if reached {
+            self.locked.all_are_held();
+        }
+        reached
+    }
+
     /// Does as another view does.
     pub fn take_settings(&mut self, other: &View<'_>) {
         (self.touch, self.keep_expired) = (other.touch, other.keep_expired);
@@ -311,8 +327,11 @@ impl<'k> View<'k> {
 
     /// Exchanges two databases. Needs all shards.
     pub fn swap(&mut self, a: usize, b: usize) {
-        self.touch_watched(a, &[a, b]);
-        self.touch_watched(b, &[a, b]);
+        // An expired key that takes the place of none is no change.
+        for (watched, other) in [(a, b), (b, a)] {
+            self.expire_watched(watched, other);
+            self.touch_watched(watched, &[a, b]);
+        }
         for shard in self.locked.all() {
             shard.swap(a, b);
         }

@@ -22,6 +22,18 @@ impl View<'_> {
         self.locked.shard(key.shard()).unwatch(db, key.bytes, watch);
     }
 
+    /// Removes expired keys from a database that have the names of keys watched in another.
+    pub(super) fn expire_watched(&mut self, watched_db: usize, db: usize) {
+        let lists = self.locked.all().iter().filter_map(|shard| shard.watched());
+        let names: Vec<Box<[u8]>> = lists.flat_map(|list| list.keys_of(watched_db)).map(Box::from).collect();
+        let home = std::mem::replace(&mut self.db, db);
+        for name in names {
+            let key = self.keyspace.key(&name);
+            self.exists(&key);
+        }
+        self.db = home;
+    }
+
     /// A database as a whole is exchanged: who watches a key hears of it, unless the key is in none of `in_any` of the
     /// databases.
     pub(super) fn touch_watched(&mut self, db: usize, in_any: &[usize]) {

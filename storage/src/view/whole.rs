@@ -60,6 +60,13 @@ impl View<'_> {
         counts
     }
 
+    /// How many keys all databases hold.
+    pub fn total_keys(&self) -> usize {
+        let mut keys = 0;
+        self.each_shard(|shard| keys += shard.dbs().map(|db| db.table.len()).sum::<usize>());
+        keys
+    }
+
     /// Bytes of the tables themselves, without the entries.
     pub fn table_memory(&self, db: usize) -> usize {
         let mut bytes = 0;

@@ -169,7 +169,7 @@ fn reset(cx: &mut Context<'_>) -> CommandResult {
     cx.client.take_transaction();
     cx.client.unwatch(&cx.server.keyspace);
     let shared = &cx.client.shared;
-    cx.server.clients.set_monitor(shared, false);
+    cx.server.clients.remove_monitor(shared);
     shared.name.lock().clear();
     shared.no_evict.store(false, Relaxed);
     shared.no_touch.store(false, Relaxed);

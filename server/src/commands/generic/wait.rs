@@ -70,7 +70,7 @@ fn reply_or_wait(
     } else {
         let mut later = Reply::new(cx.reply.resp());
         answer(&mut later);
-        cx.client.wait = Some(Wait { until_ms, retry_ms: None, reply: later.to_vec(), parked: None });
+        cx.client.wait = Some(Wait { until_ms, reply: later.to_vec(), ..Wait::default() });
     }
     Ok(())
 }

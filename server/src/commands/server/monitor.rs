@@ -8,7 +8,7 @@ pub(super) const MONITOR: Spec = Spec::new("monitor", 1, monitor)
     .flags(set!(Flags: ADMIN | NOSCRIPT | LOADING | STALE));
 
 fn monitor(cx: &mut Context<'_>) -> CommandResult {
-    cx.server.clients.set_monitor(&cx.client.shared, true);
+    cx.server.clients.add_monitor(&cx.client.shared);
     cx.reply.ok();
     Ok(())
 }
