@@ -4,6 +4,7 @@
 //! [`connection`] for what happens to bytes, [`command`] for how a command is declared and dispatched, [`commands`] for
 //! the commands themselves.
 
+pub mod acl;
 pub mod blocking;
 mod client;
 mod collation;
@@ -19,8 +20,11 @@ pub mod latency;
 pub mod listen;
 pub mod log;
 mod longdouble;
+mod mail;
 pub mod monitor;
+mod notifications;
 pub mod process;
+mod pubsub;
 pub mod redact;
 pub mod server;
 pub mod slowlog;
@@ -44,7 +48,7 @@ use server::Server;
 static ALLOCATOR: storage::memory::CountingAllocator = storage::memory::CountingAllocator;
 
 fn is_command(name: &str) -> bool {
-    command::table::CommandTable::new().get(name.as_bytes()).is_some()
+    command::table::CommandTable::declared().get(name.as_bytes()).is_some()
 }
 
 /// The whole program, called by the binary.
@@ -60,8 +64,8 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if let Some(user) = config.users.first() {
-        eprint!("{}", user.failure("users other than the default one are not supported yet".into()));
+    if let Err(failure) = acl::check_declarations(&config) {
+        eprint!("{failure}");
         return ExitCode::FAILURE;
     }
     if config.daemonize()
@@ -118,7 +122,6 @@ fn serve(config: Config) -> Result<(), String> {
 fn unsupported(config: &Config) -> Option<&'static str> {
     let wanted = [
         ("appendonly", config.appendonly()),
-        ("aclfile", !config.aclfile().is_empty()),
         ("cluster-enabled", config.cluster_enabled()),
         ("replicaof", config.replicaof().is_some()),
         ("tls-port", config.tls_port() != 0),
@@ -139,6 +142,7 @@ async fn run(server: &'static Server) -> Result<(), String> {
     {
         log::warning!("Failed to write PID file: {}", server::os_error_text(&error));
     }
+    server.keyspace.set_observer(Box::new(move |db, key, event| notifications::publish(server, db, key, event)));
     let mut inboxes = Vec::new();
     for index in 0..server.workers {
         let (inbox, outbox) = unbounded_channel();

@@ -205,7 +205,7 @@ fn admit(server: &Server, peer: &Peer) -> Result<(), &'static str> {
     if server.connected.load(Relaxed) as i64 >= config.maxclients() {
         return Err("-ERR max number of clients reached\r\n");
     }
-    if !peer.local && config.protected_mode() && config.requirepass().is_empty() {
+    if !peer.local && config.protected_mode() && server.acl.takes_any_password() {
         return Err(PROTECTED);
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! The server as a whole: what all workers share.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +10,8 @@ use protocol::Args;
 use storage::Keyspace;
 use tokio::sync::Notify;
 
-use crate::client::{Client, Registry};
+use crate::acl::Acl;
+use crate::client::{Client, Registry, Shared};
 use crate::command::spec::Flags;
 use crate::command::table::{Command, CommandTable};
 use crate::config::{Apply, Config, OutputLimit, ShutdownFlags};
@@ -17,6 +19,8 @@ use crate::eviction::{ClientMemory, Pressure};
 use crate::info::rates::Rates;
 use crate::latency::LatencyMonitor;
 use crate::log;
+use crate::notifications;
+use crate::pubsub::PubSub;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 
@@ -55,6 +59,8 @@ pub struct Server {
     /// Commands by their number in statistics.
     pub commands_by_id: Vec<&'static Command>,
     pub clients: Registry,
+    pub acl: Arc<Acl>,
+    pub pubsub: PubSub,
     pub stats: Stats,
     pub slowlog: Mutex<SlowLog>,
     pub latency: LatencyMonitor,
@@ -100,10 +106,7 @@ pub struct Server {
 impl Server {
     pub fn new(config: Config) -> Result<Server, String> {
         let mut commands = CommandTable::new();
-        let mut commands_by_id: Vec<&'static Command> = commands
-            .iter()
-            .flat_map(|command| std::iter::once(command).chain(command.subcommands.values().copied()))
-            .collect();
+        let mut commands_by_id: Vec<&'static Command> = commands.iter_all().collect();
         commands_by_id.sort_by_key(|command| command.id);
         for (from, to) in &config.renames {
             commands.rename(from, to)?;
@@ -114,6 +117,8 @@ impl Server {
             commands,
             commands_by_id,
             clients: Registry::default(),
+            acl: Arc::new(Acl::new()),
+            pubsub: PubSub::default(),
             stats: Stats::new(workers),
             slowlog: Mutex::new(SlowLog::default()),
             latency: LatencyMonitor::default(),
@@ -145,7 +150,8 @@ impl Server {
             attack_noted_ms: AtomicI64::new(0),
             config,
         };
-        for step in [Apply::AccessPolicy, Apply::CrashReports, Apply::Logging] {
+        server.acl.load_at_start(&server.config)?;
+        for step in [Apply::AccessPolicy, Apply::CrashReports, Apply::Logging, Apply::Notifications] {
             server.apply(step)?;
         }
         if let Err(reason) = server.apply(Apply::OomScore) {
@@ -180,15 +186,9 @@ impl Server {
                 // It may be a share of this limit.
                 self.client_memory.limit_changed(self);
             }
+            Apply::Notifications => self.keyspace.observe(notifications::wanted(config.notify_keyspace_events())),
             Apply::OomScore => crate::process::set_oom_score(config.oom_score_adj(), config.oom_score_adj_values()[0])?,
-            Apply::Password => {
-                // With a password, who is connected stays in; without one, everybody may enter.
-                if config.requirepass().is_empty() {
-                    for client in self.clients.all() {
-                        client.authenticated.store(true, Relaxed);
-                    }
-                }
-            }
+            Apply::Password => self.acl.set_default_password(&config.requirepass()),
             Apply::SlowLog => self.slowlog.lock().set_max_len(config.slowlog_max_len() as usize),
             Apply::Tls => {
                 if config.tls_port() != 0 || config.tls_replication() || config.tls_cluster() {
@@ -199,9 +199,10 @@ impl Server {
         Ok(())
     }
 
-    /// The output limits for normal clients.
-    pub fn normal_output_limit(&self) -> OutputLimit {
-        self.config.output_limits()[0]
+    /// The output limits for a client.
+    pub fn output_limit(&self, client: &Shared) -> OutputLimit {
+        let [normal, _, pubsub] = self.config.output_limits();
+        if client.is_subscriber() { pubsub } else { normal }
     }
 
     /// Tells, at most once a minute, of a browser that was made to talk to this server.

@@ -14,6 +14,7 @@ use crate::client::{Client, Peer, Shared};
 use crate::command::dispatch::Executor;
 use crate::connection::{Connection, Stream};
 use crate::log;
+use crate::mail::Bell;
 use crate::process;
 use crate::server::{Pause, Server};
 
@@ -35,6 +36,8 @@ pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<I
     // Lives as long as the process, like the thread.
     let executor: &'static Executor = Box::leak(Box::new(Executor::new(server, server.stats.worker(index))));
     runtime.block_on(async move {
+        let bell = Arc::new(Bell::default());
+        spawn_local(Arc::clone(&bell).answer());
         spawn_local(upkeep(server, executor, index));
         if index == 0 {
             spawn_local(executor.evict_in_background());
@@ -42,7 +45,7 @@ pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<I
         while let Some(incoming) = inbox.recv().await {
             match adopt(incoming) {
                 Ok((stream, peer)) => {
-                    let client = Client::new(register(server, peer, index));
+                    let client = Client::new(register(server, peer, index, &bell), server.acl.newcomer());
                     executor.stats.connections.add(1);
                     spawn_local(Connection::new(stream, client, executor).serve());
                 }
@@ -62,9 +65,8 @@ fn adopt(incoming: Incoming) -> std::io::Result<(Stream, Peer)> {
     })
 }
 
-fn register(server: &Server, peer: Peer, worker: usize) -> Arc<Shared> {
-    let authenticated = server.config.requirepass().is_empty();
-    let shared = Arc::new(Shared::new(server.clients.next_id(), peer, worker, authenticated));
+fn register(server: &Server, peer: Peer, worker: usize, bell: &Arc<Bell>) -> Arc<Shared> {
+    let shared = Arc::new(Shared::new(server.clients.next_id(), peer, worker, Arc::clone(bell)));
     server.clients.add(Arc::clone(&shared));
     shared
 }
@@ -129,7 +131,6 @@ const TRIM_AFTER_MS: i64 = 2000;
 fn look_after_clients(server: &Server, index: usize, now: i64) {
     let timeout_ms = server.config.timeout() * 1000;
     let peak_ms = server.output_upkeep.peak_ms.load(Relaxed);
-    let soft_limit = server.normal_output_limit().soft;
     let shrinks = server.output_upkeep.shrinks.load(Relaxed);
     for client in server.clients.all() {
         if client.worker.load(Relaxed) as usize != index {
@@ -140,15 +141,18 @@ fn look_after_clients(server: &Server, index: usize, now: i64) {
             client.output_peak.store(client.output_buffered.load(Relaxed), Relaxed);
         }
         // A client that neither reads nor writes does not find out itself that its time is over.
+        let soft_limit = server.output_limit(&client).soft;
         if soft_limit > 0 && client.output_buffered.load(Relaxed) as u64 >= soft_limit {
             client.wake();
         }
         let idle_ms = now - client.last_active_ms.load(Relaxed);
-        let exempt = [&client.monitor, &client.blocked, &client.held_back].iter().any(|state| state.load(Relaxed));
+        let exempt = [&client.monitor, &client.blocked, &client.held_back].iter().any(|state| state.load(Relaxed))
+            || client.is_subscriber();
+        let output = client.output_memory.load(Relaxed) > 0;
         if timeout_ms > 0 && idle_ms > timeout_ms && !exempt {
             log::verbose!("Closing idle client");
             client.kill();
-        } else if shrinks && idle_ms > TRIM_AFTER_MS && client.query_free.load(Relaxed) > 0 {
+        } else if shrinks && idle_ms > TRIM_AFTER_MS && (client.query_free.load(Relaxed) > 0 || output) {
             client.trim.store(true, Relaxed);
             client.wake();
         }

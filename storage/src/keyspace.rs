@@ -1,14 +1,14 @@
 //! The shards, their locks and what belongs to all of them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use ahash::RandomState;
 use crossbeam::utils::CachePadded;
 use parking_lot::Mutex;
 
 use crate::access::AccessPolicy;
-use crate::effects::Effects;
+use crate::effects::{Class, Effects, Event, Observer};
 use crate::entry::Slot;
 use crate::locks::{Contention, Locked, Patience, Scope};
 use crate::reclaim::Reclaimer;
@@ -137,7 +137,9 @@ pub struct Keyspace {
     pub access: AccessPolicy,
     /// Frees big things in the background.
     pub reclaimer: Reclaimer,
-    observed: AtomicBool,
+    observer: OnceLock<Observer>,
+    /// The classes of events that it hears of, one bit each.
+    observed: AtomicU16,
     pub(crate) contention: Contention,
 }
 
@@ -158,7 +160,8 @@ impl Keyspace {
             hasher: RandomState::new(),
             access: AccessPolicy::new(),
             reclaimer: Reclaimer::start(),
-            observed: AtomicBool::new(false),
+            observer: OnceLock::new(),
+            observed: AtomicU16::new(0),
             contention: Contention::default(),
         }
     }
@@ -167,13 +170,35 @@ impl Keyspace {
         self.databases
     }
 
-    /// Whether commands record every event, for somebody who wants to hear of them.
-    pub fn observed(&self) -> bool {
-        self.observed.load(Relaxed)
+    /// Whether somebody wants to hear of events of a class.
+    #[inline]
+    pub(crate) fn observes(&self, class: Class) -> bool {
+        self.observed.load(Relaxed) & class as u16 != 0
     }
 
-    pub fn set_observed(&self, observed: bool) {
-        self.observed.store(observed, Relaxed);
+    /// Whether somebody wants to hear when a value is replaced by another.
+    #[inline]
+    pub(crate) fn observes_replacing(&self) -> bool {
+        self.observed.load(Relaxed) & (Class::Overwritten as u16 | Class::TypeChanged as u16) != 0
+    }
+
+    /// Lets the observer hear of an event.
+    #[cold]
+    pub(crate) fn tell(&self, db: usize, key: &[u8], event: Event) {
+        if let Some(observer) = self.observer.get() {
+            observer(db, key, event);
+        }
+    }
+
+    /// Sets, once and for all, who hears of events.
+    pub fn set_observer(&self, observer: Observer) {
+        // A second one would be a mistake, and is not heard of.
+        let _ = self.observer.set(observer);
+    }
+
+    /// Lets the observer hear of events of these classes, and no others.
+    pub fn observe(&self, classes: impl IntoIterator<Item = Class>) {
+        self.observed.store(classes.into_iter().fold(0, |all, class| all | class as u16), Relaxed);
     }
 
     #[inline]

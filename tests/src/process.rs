@@ -25,6 +25,7 @@ const PORT_ATTEMPTS: usize = 5;
 pub struct ServerBuilder {
     binary: PathBuf,
     args: Vec<OsString>,
+    config: Option<PathBuf>,
     cpu: Option<usize>,
     snapshots: bool,
 }
@@ -32,7 +33,7 @@ pub struct ServerBuilder {
 impl ServerBuilder {
     /// Prepares to start `binary` on a free port of 127.0.0.1 in a new directory, without snapshots.
     pub fn new(binary: impl Into<PathBuf>) -> Self {
-        Self { binary: binary.into(), args: Vec::new(), cpu: None, snapshots: false }
+        Self { binary: binary.into(), args: Vec::new(), config: None, cpu: None, snapshots: false }
     }
 
     /// Adds a command line argument.
@@ -44,6 +45,12 @@ impl ServerBuilder {
     /// Adds command line arguments.
     pub fn args<T: Into<OsString>>(mut self, args: impl IntoIterator<Item = T>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Has the server read a configuration file before its arguments.
+    pub fn config(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config = Some(path.into());
         self
     }
 
@@ -76,7 +83,7 @@ impl ServerBuilder {
         let port = free_port()?;
         let dir = tempfile::Builder::new().prefix("spinel-test-").tempdir()?;
         let mut command = Command::new(&self.binary);
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"]).arg(dir.path());
+        command.args(&self.config).args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"]).arg(dir.path());
         if !self.snapshots {
             command.args(["--save", ""]);
         }

@@ -272,6 +272,19 @@ fn an_evicted_key_is_a_change_to_who_watches_it_and_no_change_to_count() {
 }
 
 #[test]
+fn eviction_is_told() {
+    let server = start(&["--notify-keyspace-events", "Ee"]);
+    let mut connection = server.connect().unwrap();
+    let mut listener = server.connect().unwrap();
+    assert!(call(&mut listener, "SUBSCRIBE __keyevent@3__:evicted").ends_with(r":1\r\n"));
+    call(&mut connection, "SELECT 3");
+    call(&mut connection, "SET name 1");
+    call(&mut connection, "CONFIG SET maxmemory-policy allkeys-lfu maxmemory 1");
+    let message = listener.read().unwrap().elements();
+    assert_eq!((message[1].payload(), message[2].payload()), (&b"__keyevent@3__:evicted"[..], &b"name"[..]));
+}
+
+#[test]
 fn large_values_go_without_others_paying_for_their_being_freed_later() {
     let server = start(&[]);
     let mut connection = server.connect().unwrap();

@@ -276,6 +276,19 @@ impl Reply {
         self.out.room(bytes.len()).extend_from_slice(bytes);
     }
 
+    /// Bytes that are encoded already, which are not copied if they are many.
+    pub fn raw_shared(&mut self, bytes: Bytes) {
+        if bytes.len() < SPLICE_FROM {
+            return self.raw(&bytes);
+        }
+        self.out.splice(bytes);
+    }
+
+    /// Moves everything that waits in another output behind what waits here. The other one is empty then.
+    pub fn append(&mut self, other: &mut Reply) {
+        self.out.append(&mut other.out);
+    }
+
     #[inline]
     fn header(&mut self, prefix: u8, number: u64) {
         let out = self.out.room(MAX_HEADER);

@@ -3,7 +3,7 @@
 use protocol::{Args, Reply};
 use storage::{Key, View};
 
-use crate::client::Client;
+use crate::client::{Client, ReplyMode};
 use crate::command::dispatch::Executor;
 use crate::command::error::Error;
 use crate::command::table::Command;
@@ -90,6 +90,20 @@ impl<'a> Context<'a> {
         self.reply.simple("HELP");
         self.reply.simple("    This list.");
         Ok(())
+    }
+
+    /// Whether what others have sent to this client may be put among what is replied: not where replies are cut off
+    /// again, which would lose it, nor between the replies of a transaction.
+    pub fn takes_mail(&self) -> bool {
+        self.client.reply_mode == ReplyMode::On && !self.nested
+    }
+
+    /// Puts what others have sent to this client before what is replied from here on.
+    pub fn take_mail(&mut self) {
+        let mailbox = &self.client.shared.mailbox;
+        if mailbox.is_full() && self.takes_mail() {
+            mailbox.take(self.reply);
+        }
     }
 
     /// Locks keys that the command's declaration does not name.

@@ -8,14 +8,16 @@ use protocol::{Args, Reply, RequestReader};
 use smallvec::SmallVec;
 use storage::{Key, View};
 
+use crate::acl::{self, Denial, Place};
 use crate::client::{Client, ReplyMode};
 use crate::command::context::Context;
 use crate::command::error::{Error, shown};
 use crate::command::keys::{self, KeysAt};
-use crate::command::spec::{BeginSearch, FindKeys, Flags};
+use crate::command::spec::{BeginSearch, FindKeys, Flags, KeyFlags};
 use crate::command::table::{Command, CommandTable};
 use crate::eviction::{Eviction, Room};
 use crate::log;
+use crate::pubsub;
 use crate::server::{Pause, Server, unix_nanos};
 use crate::stats::WorkerStats;
 use crate::transaction;
@@ -31,6 +33,12 @@ pub struct Executor {
     /// Whether prefetching is worth its while.
     large: Cell<bool>,
     pub eviction: Eviction,
+}
+
+/// Why a request is refused before it runs.
+enum Objection {
+    Error(Error),
+    Denied(Denial),
 }
 
 /// A command that took this long makes the time that the next one sees be read again.
@@ -135,35 +143,75 @@ impl Executor {
     /// one that it may not.
     fn resolve(&self, client: &mut Client, args: Args<'_>) -> Result<&'static Command, Error> {
         let command = find(&self.server.commands, args).inspect_err(|_| client.break_transaction())?;
-        let Some(error) = self.objection(client, command, args) else { return Ok(command) };
+        client.shared.last_command.store(command.id + 1, Relaxed);
+        let Some(objection) = self.objection(client, command, args) else { return Ok(command) };
         self.stats.rejected(command.id);
         client.break_transaction();
+        let error = match objection {
+            Objection::Error(error) => error,
+            Objection::Denied(denial) => {
+                let (shared, user) = (&client.shared, client.session.user());
+                let place = if client.transaction.is_some() { Place::Multi } else { Place::Toplevel };
+                self.server.note_denial(shared, user, denial, place, command, args);
+                denial.error(user, command)
+            }
+        };
         Err(if command.spec.is("exec") { transaction::abort(client, &self.server.keyspace, &error) } else { error })
     }
 
     /// Why the client may not call the command like this.
-    fn objection(&self, client: &Client, command: &Command, args: Args<'_>) -> Option<Error> {
+    fn objection(&self, client: &mut Client, command: &Command, args: Args<'_>) -> Option<Objection> {
         if !command.spec.accepts(args.len()) {
-            return Some(Error::wrong_arity(&command.full_name));
+            return Some(Objection::Error(Error::wrong_arity(&command.full_name)));
         }
-        if !client.authenticated() && !command.spec.flags.contains(Flags::NO_AUTH) {
-            return Some(Error::NO_AUTH);
+        let free = self.server.acl.is_free(&client.session);
+        if !free && !self.is_logged_in(client) && !command.spec.flags.contains(Flags::NO_AUTH) {
+            return Some(Objection::Error(Error::NO_AUTH));
         }
         if client.transaction.is_some() && command.spec.flags.contains(Flags::NO_MULTI) {
-            return Some(Error::fixed("ERR Command not allowed inside a transaction"));
+            return Some(Objection::Error(Error::fixed("ERR Command not allowed inside a transaction")));
+        }
+        if !free && let Err(denial) = acl::check(client.session.user(), command, args) {
+            return Some(Objection::Denied(denial));
         }
         if self.may_lack_room() {
             // Whatever the command is, it is a moment at which nothing is locked.
             let needs_room = client.flags_of(command).contains(Flags::DENYOOM);
             if self.make_room(needs_room) == Room::None && needs_room {
-                return Some(Error::fixed("OOM command not allowed when used memory > 'maxmemory'."));
+                let text = "OOM command not allowed when used memory > 'maxmemory'.";
+                return Some(Objection::Error(Error::fixed(text)));
             }
+        }
+        if client.only_listens() && !pubsub::allowed_to_listeners(command) {
+            return Some(Objection::Error(Error::new(format!(
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \
+                 this context",
+                command.full_name
+            ))));
         }
         None
     }
 
+    /// Whether the client is somebody, after all that has changed about users.
+    #[cold]
+    pub fn is_logged_in(&self, client: &mut Client) -> bool {
+        if self.server.acl.refresh(&mut client.session).is_err() {
+            // Its user was deleted, so that it is about to be disconnected anyway.
+            client.shared.kill();
+            return false;
+        }
+        !client.session.needs_login()
+    }
+
+    /// Whether the client's user may still make a call that comes later than its request.
+    pub fn recheck(&self, client: &mut Client, command: &Command, args: Args<'_>) -> Result<(), Denial> {
+        // One who has just deleted his own user ends what he began.
+        let _ = self.server.acl.refresh(&mut client.session);
+        acl::check(client.session.user(), command, args)
+    }
+
     /// Whether CLIENT PAUSE holds this request back. One that is refused anyway is not.
-    pub fn is_paused(&self, client: &Client, args: Args<'_>) -> bool {
+    pub fn is_paused(&self, client: &mut Client, args: Args<'_>) -> bool {
         let pause = self.server.pause_state();
         if pause == Pause::None {
             return false;
@@ -182,7 +230,6 @@ impl Executor {
         started: u64,
     ) -> u64 {
         let server = self.server;
-        client.shared.last_command.store(command.id + 1, Relaxed);
         let mut db = lock(server, command, client, args, self.now_ms.get());
         db.set_touch(!client.shared.no_touch.load(Relaxed));
         if client.flags_of(command).contains(Flags::READONLY) && server.pause_state() != Pause::None {
@@ -340,6 +387,8 @@ fn lock(server: &'static Server, command: &Command, client: &Client, args: Args<
     }
     match spec.keys {
         [] => keyspace.view_none(db, now_ms),
+        // Shard channels are declared as keys are, but are none.
+        [one] if one.flags.contains(KeyFlags::NOT_KEY) => keyspace.view_none(db, now_ms),
         [one] => match (one.begin, one.find) {
             // The usual case: one key at a fixed place.
             (BeginSearch::Index(at), FindKeys::Range { last: 0, .. }) => {

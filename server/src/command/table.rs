@@ -1,6 +1,7 @@
 //! The command table: every declaration by name, made once at the start.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use ahash::RandomState;
@@ -20,6 +21,7 @@ pub struct Command {
 }
 
 /// Commands by lower-case name.
+#[derive(Clone)]
 pub struct CommandTable {
     by_name: HashMap<Vec<u8>, &'static Command, RandomState>,
 }
@@ -28,8 +30,18 @@ pub struct CommandTable {
 const MAX_NAME: usize = 64;
 
 impl CommandTable {
-    /// The table of all families, which lives as long as the process.
+    /// The table of all families under their declared names, which lives as long as the process.
+    pub fn declared() -> &'static CommandTable {
+        static DECLARED: LazyLock<CommandTable> = LazyLock::new(CommandTable::make);
+        &DECLARED
+    }
+
+    /// A table of all families, whose names may then be changed.
     pub fn new() -> CommandTable {
+        CommandTable::declared().clone()
+    }
+
+    fn make() -> CommandTable {
         let ids = AtomicUsize::new(0);
         let families = commands::FAMILIES.iter().copied().flatten();
         let by_name = families.map(|spec| (spec.name.into(), command(spec, None, &ids))).collect();
@@ -58,6 +70,19 @@ impl CommandTable {
     /// All commands, in no particular order, without subcommands.
     pub fn iter(&self) -> impl Iterator<Item = &'static Command> + '_ {
         self.by_name.values().copied()
+    }
+
+    /// All commands and subcommands, in no particular order.
+    pub fn iter_all(&self) -> impl Iterator<Item = &'static Command> + '_ {
+        self.iter().flat_map(|command| std::iter::once(command).chain(command.subcommands.values().copied()))
+    }
+
+    /// Finds a command or, behind a `|`, a subcommand by its full name in any case.
+    pub fn get_full(&self, name: &[u8]) -> Option<&'static Command> {
+        match name.iter().position(|&byte| byte == b'|') {
+            None => self.get(name),
+            Some(bar) => self.get(&name[..bar])?.subcommand(&name[bar + 1..]),
+        }
     }
 
     pub fn len(&self) -> usize {

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 pub use args::{Invocation, read_invocation};
 pub use change::{Caller, SetError};
 pub use load::{Failure, UserLine};
+pub(crate) use rewrite::replace_file;
 pub use table::{
     Apply, DisklessLoad, EndpointType, FsyncPolicy, LogLevel, MaxmemoryPolicy, Mutability, OomAdjust, Permission,
     PropagationError, PubSubDefault, Row, SanitizePayload, Supervised, SyslogFacility, TlsAuth,
@@ -92,6 +93,11 @@ impl Config {
         find(&self.entries(), name).map(|found| found.entry.row())
     }
 
+    /// Whether new users may use all channels.
+    pub fn opens_channels(&self) -> bool {
+        self.acl_pubsub_default() == PubSubDefault::AllChannels
+    }
+
     /// How many workers to start: as many as `io-threads` says where it is given, else one per core.
     pub fn workers(&self) -> usize {
         if self.network.io_threads.given() {
@@ -127,7 +133,7 @@ fn find<'a>(entries: &[&'a dyn Entry], name: &[u8]) -> Option<Found<'a>> {
 }
 
 /// Words of a line, quotes undone; `None` where the quotes do not match.
-fn split_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn split_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut line = line.to_vec();
     let mut spans = Vec::new();
     protocol::split_words(&mut line, |start, len| spans.push(start..start + len)).ok()?;

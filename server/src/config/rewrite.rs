@@ -23,7 +23,7 @@ impl Config {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             other => other,
         };
-        let outcome = old.and_then(|old| replace(path, &self.rewritten(&old, users)));
+        let outcome = old.and_then(|old| replace_file(path, &self.rewritten(&old, users)));
         outcome.map_err(|error| {
             let reason = os_error_text(&error);
             crate::log::warning!("CONFIG REWRITE failed: {reason}");
@@ -127,7 +127,7 @@ impl Draft {
 }
 
 /// Puts a new file in the place of the old in one step, safe on the disk.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);

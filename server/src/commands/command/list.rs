@@ -1,7 +1,7 @@
 //! COMMAND LIST: the names of commands.
 
 use super::subcommand;
-use crate::command::spec::CATEGORY_NAMES;
+use crate::acl;
 use crate::command::{Arg, ArgKind, Categories, Command, CommandResult, Context, Error, Group, Spec};
 use crate::glob;
 
@@ -54,8 +54,7 @@ impl<'a> Filter<'a> {
         if cx.arg_is(3, "module") {
             Ok(Filter::Module)
         } else if cx.arg_is(3, "aclcat") {
-            let named = CATEGORY_NAMES.iter().find(|(_, name)| value.eq_ignore_ascii_case(name.as_bytes()));
-            Ok(Filter::Category(named.map(|(category, _)| *category)))
+            Ok(Filter::Category(acl::category_named(value)))
         } else if cx.arg_is(3, "pattern") {
             Ok(Filter::Pattern(value))
         } else {

@@ -83,7 +83,14 @@ fn resetstat(cx: &mut Context<'_>) -> CommandResult {
 }
 
 fn rewrite(cx: &mut Context<'_>) -> CommandResult {
-    cx.server.config.rewrite(None).map_err(Error::new)?;
+    // Users are kept in the configuration unless they have a file of their own.
+    let users: Option<Vec<Vec<u8>>> = cx
+        .server
+        .config
+        .aclfile()
+        .is_empty()
+        .then(|| cx.server.acl.users().iter().map(|user| user.quoted_declaration()).collect());
+    cx.server.config.rewrite(users.as_deref()).map_err(Error::new)?;
     cx.reply.ok();
     Ok(())
 }

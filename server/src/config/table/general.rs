@@ -112,7 +112,8 @@ directives! {
         percentiles: Percentiles = Directive::new("latency-tracking-info-percentiles", Percentiles::standard())
             .multiple();
         /// Which keyspace events are published.
-        notify_keyspace_events: FlagSet<NotifyFlags> = Directive::new("notify-keyspace-events", FlagSet::empty());
+        notify_keyspace_events: FlagSet<NotifyFlags> = Directive::new("notify-keyspace-events", FlagSet::empty())
+            .apply(Apply::Notifications);
         /// How SIGINT shuts down.
         shutdown_on_sigint: FlagSet<ShutdownFlags> =
             Directive::new("shutdown-on-sigint", FlagSet::empty()).multiple();

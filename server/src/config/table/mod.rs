@@ -38,6 +38,7 @@ pub enum Apply {
     Logging,
     MaxClients,
     Memory,
+    Notifications,
     OomScore,
     Password,
     SlowLog,
