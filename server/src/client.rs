@@ -71,6 +71,8 @@ pub struct Shared {
     /// Keys that are watched.
     pub watched: AtomicUsize,
     pub worker: AtomicU32,
+    /// What is counted of its memory against `maxmemory-clients`.
+    pub counted_memory: AtomicUsize,
     /// Asked to give back the memory of its buffers.
     pub trim: AtomicBool,
     /// Asked to close: at once, without writing what is pending.
@@ -106,6 +108,19 @@ impl Shared {
             bell,
             ..Shared::default()
         }
+    }
+
+    /// Bytes that the client takes: its buffers, and what is known about it.
+    pub fn memory(&self) -> usize {
+        // A name in the client's list and one in the keyspace's, or in that of channels.
+        const WATCHED_KEY: usize = 128;
+        const SUBSCRIPTION: usize = 128;
+        let input = [&self.query_buffered, &self.query_free, &self.argv_memory];
+        let buffers = [&self.output_memory, &self.transaction_memory];
+        let buffers: usize = input.into_iter().chain(buffers).map(|bytes| bytes.load(Relaxed)).sum();
+        let subscriptions: usize = self.subscriptions.iter().map(|count| count.load(Relaxed)).sum();
+        let names = self.watched.load(Relaxed) * WATCHED_KEY + subscriptions * SUBSCRIPTION;
+        size_of::<Shared>() + self.name.lock().capacity() + self.mailbox.memory() + buffers + names
     }
 
     /// Closes the client's connection, from any thread.
@@ -290,9 +305,11 @@ impl Registry {
         self.clients.lock().insert(client.id, client);
     }
 
+    /// Takes a client off the list, if it is still there.
     pub fn remove(&self, client: &Shared) {
-        self.remove_monitor(client);
-        self.clients.lock().remove(&client.id);
+        if self.clients.lock().remove(&client.id).is_some() {
+            self.remove_monitor(client);
+        }
     }
 
     pub fn get(&self, id: u64) -> Option<Arc<Shared>> {

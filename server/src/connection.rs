@@ -18,6 +18,7 @@ use tokio::time::{Sleep, sleep};
 use crate::client::{Client, ReplyMode, Unblock, Wait};
 use crate::command::Error;
 use crate::command::dispatch::Executor;
+use crate::eviction;
 use crate::log;
 use crate::server::{Pause, unix_ms};
 
@@ -118,6 +119,7 @@ impl Connection {
         server.pubsub.leave_all(&mut self.client);
         self.client.unwatch(&server.keyspace);
         server.clients.remove(&self.client.shared);
+        server.client_memory.forget(&self.client.shared);
         server.connected.fetch_sub(1, Relaxed);
     }
 
@@ -150,6 +152,7 @@ impl Connection {
             if self.client.closing && self.reply.is_empty() {
                 return Poll::Ready(Err(Closed));
             }
+            self.weigh()?;
             if self.has_more_to_do() {
                 continue;
             }
@@ -224,7 +227,7 @@ impl Connection {
         stats.net_in.add(count as u64);
         let shared = &self.client.shared;
         shared.net_in.fetch_add(count as u64, Relaxed);
-        shared.query_buffered.store(self.reader.buffered(), Relaxed);
+        shared.query_buffered.store(self.unread(), Relaxed);
         shared.query_free.store(self.reader.free(), Relaxed);
         shared.last_active_ms.store(self.executor.refresh_clock(), Relaxed);
         let limit = self.executor.server.config.query_buffer_limit();
@@ -234,7 +237,20 @@ impl Connection {
             stats.query_limit_disconnections.add(1);
             return Poll::Ready(Err(Closed));
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(self.weigh())
+    }
+
+    /// Counts this connection's memory among all clients', if that is limited. It may be the one that has to go.
+    fn weigh(&self) -> Result<(), Closed> {
+        let server = self.executor.server;
+        if eviction::client_limit(&server.config).is_some() {
+            self.publish();
+            server.client_memory.note(server, &self.client.shared);
+            if self.client.shared.is_killed() {
+                return Err(Closed);
+            }
+        }
+        Ok(())
     }
 
     /// Carries out what has arrived, until it is done or the client has to wait.
@@ -406,10 +422,16 @@ impl Connection {
         Err(Closed)
     }
 
+    /// Bytes of requests that are still to be carried out: all of a batch that has begun, but not the arguments that were
+    /// collected for a request that is not whole yet.
+    fn unread(&self) -> usize {
+        if self.reader.is_empty() { self.reader.unparsed() } else { self.reader.buffered() }
+    }
+
     /// Lets others see how much this connection holds.
     fn publish(&self) {
         let shared = &self.client.shared;
-        shared.query_buffered.store(self.reader.buffered(), Relaxed);
+        shared.query_buffered.store(self.unread(), Relaxed);
         shared.query_free.store(self.reader.free(), Relaxed);
         shared.argv_memory.store(self.reader.multibulk_bytes(), Relaxed);
         shared.output_buffered.store(self.reply.len(), Relaxed);

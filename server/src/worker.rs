@@ -39,6 +39,9 @@ pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<I
         let bell = Arc::new(Bell::default());
         spawn_local(Arc::clone(&bell).answer());
         spawn_local(upkeep(server, executor, index));
+        if index == 0 {
+            spawn_local(executor.evict_in_background());
+        }
         while let Some(incoming) = inbox.recv().await {
             match adopt(incoming) {
                 Ok((stream, peer)) => {

@@ -71,6 +71,11 @@ impl Shard {
         self.dbs.get(db)
     }
 
+    /// The databases with something in this shard, and their numbers.
+    pub(crate) fn filled(&self) -> impl Iterator<Item = (usize, &Db)> {
+        self.dbs.iter().enumerate().filter(|(_, db)| !db.table.is_empty())
+    }
+
     #[inline]
     pub(crate) fn db_mut(&mut self, db: usize) -> &mut Db {
         if db >= self.dbs.len() {

@@ -15,6 +15,7 @@ use crate::command::error::{Error, shown};
 use crate::command::keys::{self, KeysAt};
 use crate::command::spec::{BeginSearch, FindKeys, Flags, KeyFlags};
 use crate::command::table::{Command, CommandTable};
+use crate::eviction::{Eviction, Room};
 use crate::log;
 use crate::pubsub;
 use crate::scripts::Lua;
@@ -32,6 +33,7 @@ pub struct Executor {
     synced: Cell<(u64, i64)>,
     /// Whether prefetching is worth its while.
     large: Cell<bool>,
+    pub eviction: Eviction,
     /// The engines of scripts and functions, from the first one on.
     pub lua: RefCell<Option<Box<Lua>>>,
 }
@@ -64,6 +66,7 @@ impl Executor {
             synced: Cell::default(),
             large: Cell::new(false),
             lua: RefCell::default(),
+            eviction: Eviction::default(),
         };
         executor.sync_clock();
         executor
@@ -187,8 +190,12 @@ impl Executor {
         if !free && let Err(denial) = acl::check(client.session.user(), command, args) {
             return Some(Objection::Denied(denial));
         }
-        if client.flags_of(command).contains(Flags::DENYOOM) && self.server.out_of_memory() {
-            return Some(Objection::Error(Error::OUT_OF_MEMORY));
+        if self.may_lack_room() {
+            // Whatever the command is, it is a moment at which nothing is locked.
+            let needs_room = client.flags_of(command).contains(Flags::DENYOOM);
+            if self.make_room(needs_room) == Room::None && needs_room {
+                return Some(Objection::Error(Error::OUT_OF_MEMORY));
+            }
         }
         if self.server.scripts.busy() && !command.may_run_beside_a_slow_script(args) {
             return Some(Objection::Error(self.server.scripts.busy_error()));

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use storage::View;
 
 use super::{Human, Lines, ratio};
-use crate::client::Shared;
 use crate::config::Choice;
 use crate::server::Server;
 
@@ -53,7 +52,7 @@ impl Figures {
             startup: server.startup_memory.load(Relaxed) as u64,
             resident: storage::memory::rss() as u64,
             heap: storage::memory::anonymous_rss() as u64,
-            clients: server.clients.all().iter().map(|client| client_memory(client)).sum(),
+            clients: server.clients.all().iter().map(|client| client.memory() as u64).sum(),
             keys: dbs.iter().map(|db| db.keys as u64).sum(),
             dbs,
         }
@@ -84,13 +83,6 @@ impl Figures {
     pub fn bytes_per_key(&self) -> u64 {
         self.used.saturating_sub(self.startup).checked_div(self.keys).unwrap_or(0)
     }
-}
-
-/// What a client's buffers and state take.
-fn client_memory(client: &Shared) -> u64 {
-    let parts = [&client.query_buffered, &client.query_free, &client.argv_memory, &client.output_memory];
-    let buffers: usize = parts.iter().map(|part| part.load(Relaxed)).sum();
-    (buffers + client.mailbox.memory() + size_of::<Shared>() + client.name.lock().capacity()) as u64
 }
 
 /// How much more `outer` is than `inner`: as a ratio and in bytes.

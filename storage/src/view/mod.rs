@@ -3,6 +3,7 @@
 
 mod change;
 mod entry;
+mod evict;
 mod expire;
 mod serve;
 mod walk;
@@ -25,6 +26,7 @@ use crate::value::{Type, WrongType};
 
 pub use change::Log;
 pub use entry::Entry;
+pub use evict::{Candidate, Evictable, Sampled};
 use expire::hint_of;
 pub use whole::SizeCounts;
 
