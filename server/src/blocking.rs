@@ -8,13 +8,15 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use protocol::{Reply, Resp};
+use protocol::{OwnedArgs, Reply, Resp};
 use smallvec::SmallVec;
 use storage::{Effects, Key, Keyspace, Served, View, Waiter};
 
+use crate::acl::{Acl, Denial, Place, Session};
 use crate::client::{Shared, Wait};
-use crate::command::{CommandResult, Context, Error};
+use crate::command::{Command, CommandResult, Context, Error};
 use crate::longdouble::LongDouble;
+use crate::server::Server;
 
 /// A command that can wait for data.
 pub trait Blocking: Send + Sync + 'static {
@@ -48,6 +50,8 @@ pub trait Blocking: Send + Sync + 'static {
 enum State {
     Waiting,
     Served(Result<Vec<u8>, Error>),
+    /// There was data, but its user may not make the call any more.
+    Denied(Denial),
     /// Its client waits no more.
     Over,
 }
@@ -59,7 +63,16 @@ pub struct Parked {
     resp: Resp,
     extra_shards: SmallVec<[usize; 1]>,
     command: Box<dyn Blocking>,
+    call: Call,
     state: Mutex<State>,
+}
+
+/// The request behind a command that waits, and for whom it was allowed.
+struct Call {
+    acl: Arc<Acl>,
+    session: Session,
+    command: &'static Command,
+    args: OwnedArgs,
 }
 
 impl Waiter for Parked {
@@ -67,6 +80,13 @@ impl Waiter for Parked {
         // Its client takes this lock without holding any shard, so that nobody waits for each other.
         let mut state = self.state.lock();
         if !matches!(*state, State::Waiting) {
+            return Served::Done;
+        }
+        let Call { acl, session, command, args } = &self.call;
+        if let Err(denial) = acl.recheck(session, command, args.as_args()) {
+            *state = State::Denied(denial);
+            drop(state);
+            self.client.wake();
             return Served::Done;
         }
         view.select(self.db);
@@ -93,7 +113,7 @@ impl Waiter for Parked {
 impl Parked {
     /// Whether the reply is there.
     pub fn is_served(&self) -> bool {
-        matches!(*self.state.lock(), State::Served(_))
+        matches!(*self.state.lock(), State::Served(_) | State::Denied(_))
     }
 
     /// Tries to serve the command because its time has come, and tells when to try again.
@@ -111,14 +131,19 @@ impl Parked {
     }
 
     /// Ends the wait: from now on nobody serves the command. Its reply, if it was served before.
-    pub fn end(self: Arc<Self>, keyspace: &Keyspace) -> Option<Result<Vec<u8>, Error>> {
+    pub fn end(self: Arc<Self>, server: &Server) -> Option<Result<Vec<u8>, Error>> {
         let state = std::mem::replace(&mut *self.state.lock(), State::Over);
         let waiter: Arc<dyn Waiter> = self.clone();
         for key in self.command.keys() {
-            keyspace.leave(self.db, key, &waiter);
+            server.keyspace.leave(self.db, key, &waiter);
         }
         match state {
             State::Served(reply) => Some(reply),
+            State::Denied(denial) => {
+                let Call { session, command, args, .. } = &self.call;
+                server.note_denial(&self.client, session.user(), denial, Place::Toplevel, command, args.as_args());
+                Some(Err(denial.error(session.user(), command)))
+            }
             State::Waiting | State::Over => None,
         }
     }
@@ -129,7 +154,7 @@ pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl 
     if command.serve(&mut cx.db, cx.reply, false)? {
         return Ok(());
     }
-    if cx.nested {
+    if cx.is_nested() {
         // As if the time were over at once.
         command.timed_out(cx.reply);
         return Ok(());
@@ -145,6 +170,12 @@ pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl 
         resp,
         extra_shards: command.destination().map(|key| keyspace.key(key).shard()).into_iter().collect(),
         command: Box::new(command),
+        call: Call {
+            acl: Arc::clone(&cx.server.acl),
+            session: cx.client.session.clone(),
+            command: cx.command,
+            args: cx.args.iter().collect(),
+        },
         state: Mutex::new(State::Waiting),
     });
     for key in parked.command.keys() {

@@ -6,10 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, A
 use std::task::Waker;
 
 use parking_lot::Mutex;
+use protocol::Reply;
 
+use crate::acl::{DEFAULT_USER, Session};
 use crate::blocking::Parked;
 use crate::command::table::Command;
 use crate::config::Permission;
+use crate::mail::{Bell, Mailbox};
+use crate::pubsub::{Kind, Subscriptions};
 use crate::server::unix_ms;
 use crate::transaction::{Transaction, Watching};
 
@@ -40,7 +44,6 @@ pub struct Shared {
     pub lib_name: Mutex<Vec<u8>>,
     pub lib_ver: Mutex<Vec<u8>>,
     pub user: Mutex<Vec<u8>>,
-    pub authenticated: AtomicBool,
     pub monitor: AtomicBool,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
@@ -74,8 +77,11 @@ pub struct Shared {
     killed: AtomicBool,
     /// A blocked client was asked to go on.
     unblocked: AtomicU8,
-    outbox: Mutex<Vec<u8>>,
-    has_mail: AtomicBool,
+    /// What others send it.
+    pub mailbox: Mailbox,
+    /// How many channels, patterns and shard channels it is subscribed to, by [`Kind`].
+    pub subscriptions: [AtomicUsize; Kind::ALL.len()],
+    bell: Arc<Bell>,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -87,7 +93,7 @@ pub enum Unblock {
 }
 
 impl Shared {
-    pub fn new(id: u64, peer: Peer, worker: usize, authenticated: bool) -> Shared {
+    pub fn new(id: u64, peer: Peer, worker: usize, bell: Arc<Bell>) -> Shared {
         let now = unix_ms();
         Shared {
             id,
@@ -95,9 +101,9 @@ impl Shared {
             created_ms: now,
             last_active_ms: now.into(),
             resp: 2.into(),
-            user: Mutex::new(b"default".to_vec()),
-            authenticated: authenticated.into(),
+            user: Mutex::new(DEFAULT_USER.to_vec()),
             worker: (worker as u32).into(),
+            bell,
             ..Shared::default()
         }
     }
@@ -135,25 +141,16 @@ impl Shared {
         }
     }
 
-    /// Puts bytes behind what the client is being sent.
-    pub fn deliver(&self, bytes: &[u8]) {
-        self.outbox.lock().extend_from_slice(bytes);
-        if !self.has_mail.swap(true, Relaxed) {
+    /// Puts something behind what the client is being sent, from any thread.
+    pub fn push(&self, write: impl FnOnce(&mut Reply)) {
+        if self.mailbox.put(write) {
             self.wake();
         }
     }
 
-    pub(crate) fn has_mail(&self) -> bool {
-        self.has_mail.load(Relaxed)
-    }
-
-    pub(crate) fn take_mail(&self) -> Vec<u8> {
-        self.has_mail.store(false, Relaxed);
-        std::mem::take(&mut *self.outbox.lock())
-    }
-
-    pub(crate) fn mail_len(&self) -> usize {
-        if self.has_mail() { self.outbox.lock().len() } else { 0 }
+    /// Whether it is subscribed to anything.
+    pub fn is_subscriber(&self) -> bool {
+        self.subscriptions.iter().any(|count| count.load(Relaxed) > 0)
     }
 
     pub(crate) fn set_waker(&self, waker: &Waker) {
@@ -163,7 +160,7 @@ impl Shared {
     /// Makes the client's connection look at what changed.
     pub fn wake(&self) {
         if let Some(waker) = &*self.waker.lock() {
-            waker.wake_by_ref();
+            self.bell.ring(waker.clone());
         }
     }
 
@@ -212,19 +209,30 @@ impl Wait {
 /// A client as its own connection sees it.
 pub struct Client {
     pub shared: Arc<Shared>,
+    pub session: Session,
     pub reply_mode: ReplyMode,
     /// Close after the replies so far are written.
     pub closing: bool,
     /// Set by a command that makes the client wait; its reply comes later.
     pub wait: Option<Wait>,
+    pub subscriptions: Subscriptions,
     /// What has been queued since MULTI.
     pub transaction: Option<Box<Transaction>>,
     pub watching: Option<Box<Watching>>,
 }
 
 impl Client {
-    pub fn new(shared: Arc<Shared>) -> Client {
-        Client { shared, reply_mode: ReplyMode::On, closing: false, wait: None, transaction: None, watching: None }
+    pub fn new(shared: Arc<Shared>, session: Session) -> Client {
+        Client {
+            shared,
+            session,
+            reply_mode: ReplyMode::On,
+            closing: false,
+            wait: None,
+            subscriptions: Subscriptions::default(),
+            transaction: None,
+            watching: None,
+        }
     }
 
     pub fn id(&self) -> u64 {
@@ -249,9 +257,16 @@ impl Client {
         }
     }
 
+    /// Acts for a user from now on.
+    pub fn act_for(&mut self, session: Session) {
+        *self.shared.user.lock() = session.user().name().to_vec();
+        self.session = session;
+    }
+
+    /// Whether it may only change its subscriptions: a client that cannot tell messages from replies.
     #[inline]
-    pub fn authenticated(&self) -> bool {
-        self.shared.authenticated.load(Relaxed)
+    pub fn only_listens(&self) -> bool {
+        !self.subscriptions.is_empty() && self.shared.resp.load(Relaxed) == 2
     }
 }
 
@@ -281,7 +296,7 @@ impl Registry {
     }
 
     pub fn get(&self, id: u64) -> Option<Arc<Shared>> {
-        self.clients.lock().get(&id).cloned()
+        self.clients.lock().get(&id).filter(|client| !client.is_killed()).cloned()
     }
 
     pub fn len(&self) -> usize {
@@ -292,9 +307,9 @@ impl Registry {
         self.len() == 0
     }
 
-    /// Every client, oldest first.
+    /// Every client, oldest first. One that was killed counts as gone, although its connection may not know it yet.
     pub fn all(&self) -> Vec<Arc<Shared>> {
-        self.clients.lock().values().cloned().collect()
+        self.clients.lock().values().filter(|client| !client.is_killed()).cloned().collect()
     }
 
     /// Has a client see all commands.
@@ -320,6 +335,7 @@ impl Registry {
 
     /// Sends a line to every client that watches, but for one.
     pub fn feed_monitors(&self, line: &[u8], but: u64) {
-        self.monitors.lock().iter().filter(|client| client.id != but).for_each(|client| client.deliver(line));
+        let monitors = self.monitors.lock();
+        monitors.iter().filter(|client| client.id != but).for_each(|client| client.push(|out| out.raw(line)));
     }
 }

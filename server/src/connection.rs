@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Sleep, sleep};
 
-use crate::client::{Client, Unblock, Wait};
+use crate::client::{Client, ReplyMode, Unblock, Wait};
 use crate::command::Error;
 use crate::command::dispatch::Executor;
 use crate::log;
@@ -113,8 +113,9 @@ impl Connection {
         if self.timer.is_some()
             && let Some(parked) = self.end_wait().parked
         {
-            parked.end(&server.keyspace);
+            parked.end(server);
         }
+        server.pubsub.leave_all(&mut self.client);
         self.client.unwatch(&server.keyspace);
         server.clients.remove(&self.client.shared);
         server.connected.fetch_sub(1, Relaxed);
@@ -128,25 +129,27 @@ impl Connection {
         if self.client.shared.trim.swap(false, Relaxed) && self.reader.is_empty() {
             self.reader.shrink();
             self.reply.shrink();
+            self.client.shared.mailbox.shrink();
         }
         loop {
+            self.take_mail();
             self.carry_out();
             if self.client.shared.is_killed() {
                 return Poll::Ready(Err(Closed));
-            }
-            if self.client.shared.has_mail() {
-                let mail = self.client.shared.take_mail();
-                self.reply.raw(&mail);
             }
             let waiting = self.reply.len();
             if waiting > self.client.shared.output_peak.load(Relaxed) {
                 self.client.shared.output_peak.store(waiting, Relaxed);
             }
+            // Before anything is written: of what is too much, nothing is sent.
+            self.check_output_limits()?;
             self.poll_flush(cx)?;
+            if self.reply.is_empty() {
+                self.soft_limit_since = None;
+            }
             if self.client.closing && self.reply.is_empty() {
                 return Poll::Ready(Err(Closed));
             }
-            self.check_output_limits()?;
             if self.has_more_to_do() {
                 continue;
             }
@@ -160,6 +163,14 @@ impl Connection {
                 return self.poll_waiting_peer(cx);
             }
             ready!(self.poll_read(cx))?;
+        }
+    }
+
+    /// Puts what others have sent behind the replies so far. A client that is about to be closed gets no more.
+    #[inline]
+    fn take_mail(&mut self) {
+        if self.client.shared.mailbox.is_full() && !self.client.closing {
+            self.client.shared.mailbox.take(&mut self.reply);
         }
     }
 
@@ -234,14 +245,16 @@ impl Connection {
                     self.reader.finish_batch();
                     self.next = 0;
                 }
-                let authenticated = self.client.authenticated();
+                let authenticated = !self.client.session.needs_login() || self.executor.is_logged_in(&mut self.client);
                 let max_bulk = self.executor.server.config.proto_max_bulk_len() as u64;
                 // AUTH changes how the next request is read.
                 self.reader.parse(&Limits { max_bulk, authenticated }, if authenticated { BATCH } else { 1 });
                 if self.reader.is_empty() {
                     if let Some(error) = self.reader.error() {
                         self.executor.stats.error("ERR");
-                        self.reply.protocol_error(error);
+                        if self.client.reply_mode == ReplyMode::On {
+                            self.reply.protocol_error(error);
+                        }
                         self.client.closing = true;
                     }
                     return;
@@ -260,7 +273,7 @@ impl Connection {
         let first = self.next;
         while self.next < self.reader.len() {
             let args = self.reader.request(self.next);
-            if self.executor.is_paused(&self.client, args) {
+            if self.executor.is_paused(&mut self.client, args) {
                 let until = self.executor.server.pause_until_ms();
                 self.timer = Some(sleep_until(Some(until)));
                 self.client.shared.held_back.store(true, Relaxed);
@@ -269,6 +282,8 @@ impl Connection {
             }
             clock = self.executor.execute(&mut self.client, args, &mut self.reply, clock);
             self.next += 1;
+            // What a command has sent to its own client comes right behind its reply.
+            self.take_mail();
             if self.client.closing {
                 break;
             }
@@ -310,7 +325,7 @@ impl Connection {
         }
         self.timer = None;
         let wait = self.end_wait();
-        let outcome = wait.parked.and_then(|parked| parked.end(&self.executor.server.keyspace));
+        let outcome = wait.parked.and_then(|parked| parked.end(self.executor.server));
         let outcome = outcome.unwrap_or(match unblocked {
             Some(Unblock::Error) => Err(Error::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK")),
             _ => Ok(wait.reply),
@@ -368,16 +383,16 @@ impl Connection {
     }
 
     fn check_output_limits(&mut self) -> Result<(), Closed> {
-        let waiting = (self.reply.len() + self.client.shared.mail_len()) as u64;
+        let waiting = (self.reply.len() + self.client.shared.mailbox.len()) as u64;
         if waiting == 0 {
             self.soft_limit_since = None;
             return Ok(());
         }
-        let limit = self.executor.server.normal_output_limit();
-        let now = unix_ms() / 1000;
+        let limit = self.executor.server.output_limit(&self.client.shared);
         let hard = limit.hard > 0 && waiting >= limit.hard;
         let mut soft = false;
         if limit.soft > 0 && waiting >= limit.soft {
+            let now = unix_ms() / 1000;
             let since = *self.soft_limit_since.get_or_insert(now);
             soft = now - since > limit.soft_seconds as i64;
         } else {

@@ -8,12 +8,13 @@ use storage::{SHARDS, SweepAt};
 use tokio::runtime::{Builder, Handle, LocalOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_local;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, sleep_until};
 
 use crate::client::{Client, Peer, Shared};
 use crate::command::dispatch::Executor;
 use crate::connection::{Connection, Stream};
 use crate::log;
+use crate::mail::Bell;
 use crate::process;
 use crate::server::{Pause, Server};
 
@@ -35,11 +36,13 @@ pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<I
     // Lives as long as the process, like the thread.
     let executor: &'static Executor = Box::leak(Box::new(Executor::new(server, server.stats.worker(index))));
     runtime.block_on(async move {
+        let bell = Arc::new(Bell::default());
+        spawn_local(Arc::clone(&bell).answer());
         spawn_local(upkeep(server, executor, index));
         while let Some(incoming) = inbox.recv().await {
             match adopt(incoming) {
                 Ok((stream, peer)) => {
-                    let client = Client::new(register(server, peer, index));
+                    let client = Client::new(register(server, peer, index, &bell), server.acl.newcomer());
                     executor.stats.connections.add(1);
                     spawn_local(Connection::new(stream, client, executor).serve());
                 }
@@ -59,21 +62,27 @@ fn adopt(incoming: Incoming) -> std::io::Result<(Stream, Peer)> {
     })
 }
 
-fn register(server: &Server, peer: Peer, worker: usize) -> Arc<Shared> {
-    let authenticated = server.config.requirepass().is_empty();
-    let shared = Arc::new(Shared::new(server.clients.next_id(), peer, worker, authenticated));
+fn register(server: &Server, peer: Peer, worker: usize, bell: &Arc<Bell>) -> Arc<Shared> {
+    let shared = Arc::new(Shared::new(server.clients.next_id(), peer, worker, Arc::clone(bell)));
     server.clients.add(Arc::clone(&shared));
     shared
 }
 
-/// What happens a few times a second: expired keys go, idle clients are closed.
+/// What is done less often than every tick, in milliseconds; a little less than what is meant, so that ticks which come
+/// a little early are not lost.
+const SAMPLE_MS: i64 = 95;
+const LOOK_AFTER_MS: i64 = 950;
+
+/// What happens `hz` times a second: expired keys go, idle clients are closed.
 async fn upkeep(server: &'static Server, executor: &'static Executor, index: usize) {
-    let mut ticks = interval(Duration::from_millis(100));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut next_tick = Instant::now();
     let event_loop = Handle::current().metrics();
     let (mut loops, mut busy_nanos) = (0, 0);
-    for tick in 0u64.. {
-        ticks.tick().await;
+    let (mut sampled_ms, mut looked_after_ms) = (0, 0);
+    loop {
+        sleep_until(next_tick).await;
+        // After a tick that took too long the ones that were missed are left out.
+        next_tick = (next_tick + Duration::from_secs(1) / server.hz()).max(Instant::now());
         let totals = (event_loop.worker_park_count(0), event_loop.worker_total_busy_duration(0).as_nanos() as u64);
         executor.stats.loops.add(totals.0.saturating_sub(loops));
         executor.stats.busy_nanos.add(totals.1.saturating_sub(busy_nanos));
@@ -82,31 +91,39 @@ async fn upkeep(server: &'static Server, executor: &'static Executor, index: usi
         if server.cron_paused.load(Relaxed) {
             continue;
         }
-        executor.note_size();
-        if index == 0 {
-            server.rates.sample(&server.stats);
-            *server.first_worker_cpu.lock() = process::thread_cpu_times();
+        if (now - sampled_ms).abs() >= SAMPLE_MS {
+            sampled_ms = now;
+            executor.note_size();
+            if index == 0 {
+                server.rates.sample(&server.stats);
+                *server.first_worker_cpu.lock() = process::thread_cpu_times();
+            }
         }
         if server.active_expire.load(Relaxed) && server.pause_state() == Pause::None {
             expire(server, executor, index, now).await;
         }
-        if tick % 10 == 0 {
+        if (now - looked_after_ms).abs() >= LOOK_AFTER_MS {
+            looked_after_ms = now;
             look_after_clients(server, index, now);
         }
         server.stats.note_memory(storage::memory::used_memory() as u64, now);
     }
 }
 
-/// Entries that are looked at before others get a turn.
-const EXPIRE_BUDGET: usize = 400;
+/// Entries that are looked at before others get a turn: more with a higher `active-expire-effort`.
+fn expire_budget(effort: i64) -> usize {
+    const LEAST: usize = 400;
+    LEAST + LEAST / 4 * usize::try_from(effort - 1).unwrap_or_default()
+}
 
 /// Goes once over this worker's shards. Between two steps the event loop serves its clients.
 async fn expire(server: &Server, executor: &Executor, index: usize, now: i64) {
+    let budget = expire_budget(server.config.active_expire_effort());
     for shard in (index..SHARDS).step_by(server.workers) {
         let mut at = Some(SweepAt::default());
         while let Some(from) = at {
             let started = server.clock.raw();
-            let sweep = server.keyspace.expire_shard(shard, from, now, EXPIRE_BUDGET);
+            let sweep = server.keyspace.expire_shard(shard, from, now, budget);
             let nanos = server.clock.delta_as_nanos(started, server.clock.raw());
             executor.stats.expire_nanos.add(nanos);
             server.observe_latency("expire-cycle", nanos);
@@ -126,7 +143,6 @@ const TRIM_AFTER_MS: i64 = 2000;
 fn look_after_clients(server: &Server, index: usize, now: i64) {
     let timeout_ms = server.config.timeout() * 1000;
     let peak_ms = server.output_upkeep.peak_ms.load(Relaxed);
-    let soft_limit = server.normal_output_limit().soft;
     let shrinks = server.output_upkeep.shrinks.load(Relaxed);
     for client in server.clients.all() {
         if client.worker.load(Relaxed) as usize != index {
@@ -137,17 +153,30 @@ fn look_after_clients(server: &Server, index: usize, now: i64) {
             client.output_peak.store(client.output_buffered.load(Relaxed), Relaxed);
         }
         // A client that neither reads nor writes does not find out itself that its time is over.
+        let soft_limit = server.output_limit(&client).soft;
         if soft_limit > 0 && client.output_buffered.load(Relaxed) as u64 >= soft_limit {
             client.wake();
         }
         let idle_ms = now - client.last_active_ms.load(Relaxed);
-        let exempt = [&client.monitor, &client.blocked, &client.held_back].iter().any(|state| state.load(Relaxed));
+        let exempt = [&client.monitor, &client.blocked, &client.held_back].iter().any(|state| state.load(Relaxed))
+            || client.is_subscriber();
+        let output = client.output_memory.load(Relaxed) > 0;
         if timeout_ms > 0 && idle_ms > timeout_ms && !exempt {
             log::verbose!("Closing idle client");
             client.kill();
-        } else if shrinks && idle_ms > TRIM_AFTER_MS && client.query_free.load(Relaxed) > 0 {
+        } else if shrinks && idle_ms > TRIM_AFTER_MS && (client.query_free.load(Relaxed) > 0 || output) {
             client.trim.store(true, Relaxed);
             client.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::expire_budget;
+
+    #[test]
+    fn more_effort_looks_at_more_at_once() {
+        assert_eq!([1, 2, 10].map(expire_budget), [400, 500, 1300]);
     }
 }

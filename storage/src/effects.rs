@@ -13,6 +13,10 @@ pub enum Class {
     Stream = 1 << 6,
     Expired = 1 << 7,
     New = 1 << 8,
+    /// A key was looked for and not found.
+    Miss = 1 << 9,
+    Overwritten = 1 << 10,
+    TypeChanged = 1 << 11,
 }
 
 /// One thing that can happen to a key.
@@ -46,7 +50,6 @@ events! {
     SETBIT = String "setbit",
     PFADD = String "pfadd",
     INCRBY = String "incrby",
-    DECRBY = String "decrby",
     INCRBYFLOAT = String "incrbyfloat",
     DEL = Generic "del",
     EXPIRE = Generic "expire",
@@ -103,17 +106,16 @@ events! {
     XGROUP_DELCONSUMER = Stream "xgroup-delconsumer",
     EXPIRED = Expired "expired",
     NEW = New "new",
+    KEY_MISS = Miss "keymiss",
+    OVERWRITTEN = Overwritten "overwritten",
+    TYPE_CHANGED = TypeChanged "type_changed",
 }
 
-/// One recorded event.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Effect {
-    pub db: usize,
-    pub key: Box<[u8]>,
-    pub event: Event,
-}
+/// Hears of events as they happen, in their order, while the key's shard is locked: of the database, the key and the
+/// event. Must not touch the keyspace.
+pub type Observer = Box<dyn Fn(usize, &[u8], Event) + Send + Sync>;
 
-/// What one command did, in order.
+/// What one command did.
 #[derive(Default)]
 pub struct Effects {
     /// Changes, as `rdb_changes_since_last_save` counts them: what expires is none.
@@ -123,8 +125,6 @@ pub struct Effects {
     pub expired: u64,
     /// Fields of hashes that have expired.
     pub expired_fields: u64,
-    /// Filled only while somebody observes the keyspace.
-    pub events: Vec<Effect>,
 }
 
 impl Effects {
@@ -135,6 +135,5 @@ impl Effects {
         self.misses += other.misses;
         self.expired += other.expired;
         self.expired_fields += other.expired_fields;
-        self.events.extend(other.events);
     }
 }

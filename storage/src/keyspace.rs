@@ -1,16 +1,16 @@
 //! The shards, their locks and what belongs to all of them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use ahash::RandomState;
 use crossbeam::utils::CachePadded;
-use parking_lot::{Mutex, MutexGuard};
-use smallvec::SmallVec;
+use parking_lot::Mutex;
 
 use crate::access::AccessPolicy;
-use crate::effects::Effects;
+use crate::effects::{Class, Effects, Event, Observer};
 use crate::entry::Slot;
+use crate::locks::{Contention, Locked, Patience, Scope};
 use crate::reclaim::Reclaimer;
 use crate::table::{HashTable, prefetch};
 use crate::view::View;
@@ -125,81 +125,17 @@ impl Drop for Db {
 
 /// All data of a server.
 pub struct Keyspace {
-    shards: Box<[CachePadded<Mutex<Shard>>]>,
+    pub(crate) shards: Box<[CachePadded<Mutex<Shard>>]>,
     databases: usize,
     hasher: RandomState,
     /// How accesses are recorded on keys.
     pub access: AccessPolicy,
     /// Frees big things in the background.
     pub reclaimer: Reclaimer,
-    observed: AtomicBool,
-}
-
-/// The locks that one command holds.
-pub(crate) enum Locked<'k> {
-    None,
-    One(usize, MutexGuard<'k, Shard>),
-    /// Sorted by shard number.
-    Some(SmallVec<[(usize, MutexGuard<'k, Shard>); 8]>),
-    All(Vec<MutexGuard<'k, Shard>>),
-}
-
-impl<'k> Locked<'k> {
-    /// The shard that a key lives in.
-    ///
-    /// # Panics
-    /// If it was not locked: a command touches only keys that its declaration names.
-    #[inline]
-    pub(crate) fn shard(&mut self, index: usize) -> &mut Shard {
-        match self {
-            Locked::One(held, shard) => {
-                assert_eq!(*held, index, "a key outside of the locked shard");
-                shard
-            }
-            Locked::Some(shards) => {
-                let at = shards.binary_search_by_key(&index, |(held, _)| *held);
-                &mut shards[at.expect("a key outside of the locked shards")].1
-            }
-            Locked::All(shards) => &mut shards[index],
-            Locked::None => panic!("a key in a command that declares none"),
-        }
-    }
-
-    /// As [`Locked::shard`], to look at.
-    pub(crate) fn shard_ref(&self, index: usize) -> &Shard {
-        match self {
-            Locked::One(held, shard) => {
-                assert_eq!(*held, index, "a key outside of the locked shard");
-                shard
-            }
-            Locked::Some(shards) => {
-                let at = shards.binary_search_by_key(&index, |(held, _)| *held);
-                &shards[at.expect("a key outside of the locked shards")].1
-            }
-            Locked::All(shards) => &shards[index],
-            Locked::None => panic!("a key in a command that declares none"),
-        }
-    }
-
-    pub(crate) fn holds(&self, index: usize) -> bool {
-        match self {
-            Locked::None => false,
-            Locked::One(held, _) => *held == index,
-            Locked::Some(shards) => shards.binary_search_by_key(&index, |(held, _)| *held).is_ok(),
-            Locked::All(_) => true,
-        }
-    }
-
-    /// Every shard, for commands about the whole keyspace.
-    ///
-    /// # Panics
-    /// If not all were locked.
-    pub(crate) fn all(&mut self) -> &mut [MutexGuard<'k, Shard>] {
-        match self {
-            Locked::All(shards) => shards,
-            _ => panic!("a command about the whole keyspace that did not lock it"),
-        }
-    }
+    observer: OnceLock<Observer>,
+    /// The classes of events that it hears of, one bit each.
+    observed: AtomicU16,
+    pub(crate) contention: Contention,
 }
 
 /// Counts of one database.
@@ -219,7 +155,9 @@ impl Keyspace {
             hasher: RandomState::new(),
             access: AccessPolicy::new(),
             reclaimer: Reclaimer::start(),
-            observed: AtomicBool::new(false),
+            observer: OnceLock::new(),
+            observed: AtomicU16::new(0),
+            contention: Contention::default(),
         }
     }
 
@@ -227,13 +165,35 @@ impl Keyspace {
         self.databases
     }
 
-    /// Whether commands record every event, for somebody who wants to hear of them.
-    pub fn observed(&self) -> bool {
-        self.observed.load(Relaxed)
+    /// Whether somebody wants to hear of events of a class.
+    #[inline]
+    pub(crate) fn observes(&self, class: Class) -> bool {
+        self.observed.load(Relaxed) & class as u16 != 0
     }
 
-    pub fn set_observed(&self, observed: bool) {
-        self.observed.store(observed, Relaxed);
+    /// Whether somebody wants to hear when a value is replaced by another.
+    #[inline]
+    pub(crate) fn observes_replacing(&self) -> bool {
+        self.observed.load(Relaxed) & (Class::Overwritten as u16 | Class::TypeChanged as u16) != 0
+    }
+
+    /// Lets the observer hear of an event.
+    #[cold]
+    pub(crate) fn tell(&self, db: usize, key: &[u8], event: Event) {
+        if let Some(observer) = self.observer.get() {
+            observer(db, key, event);
+        }
+    }
+
+    /// Sets, once and for all, who hears of events.
+    pub fn set_observer(&self, observer: Observer) {
+        // A second one would be a mistake, and is not heard of.
+        let _ = self.observer.set(observer);
+    }
+
+    /// Lets the observer hear of events of these classes, and no others.
+    pub fn observe(&self, classes: impl IntoIterator<Item = Class>) {
+        self.observed.store(classes.into_iter().fold(0, |all, class| all | class as u16), Relaxed);
     }
 
     #[inline]
@@ -258,56 +218,26 @@ impl Keyspace {
         self.view_shard(db, key.shard(), now_ms)
     }
 
-    /// A view of several keys: their shards are locked in the order of their numbers, all before the first effect,
-    /// which is why two commands can never wait for each other.
+    /// A view of several keys.
     pub fn view_keys(&self, db: usize, keys: &[Key<'_>], now_ms: i64) -> View<'_> {
-        let mut indices: SmallVec<[usize; 16]> = keys.iter().map(Key::shard).collect();
-        indices.sort_unstable();
-        indices.dedup();
-        let locked = match indices[..] {
-            [] => Locked::None,
-            [index] => self.lock_one(index),
-            _ => self.lock_some(indices),
-        };
-        View::new(self, locked, db, now_ms)
-    }
-
-    #[inline]
-    fn lock_one(&self, index: usize) -> Locked<'_> {
-        let shard = self.shards[index].lock();
-        if shard.waiting.is_some() {
-            drop(shard);
-            return self.lock_some(SmallVec::from_slice(&[index]));
-        }
-        Locked::One(index, shard)
-    }
-
-    /// Locks shards, and those that serving their waiters needs. The numbers are sorted and each is there once.
-    fn lock_some(&self, mut indices: SmallVec<[usize; 16]>) -> Locked<'_> {
-        loop {
-            let shards: SmallVec<[_; 8]> = indices.iter().map(|index| (*index, self.shards[*index].lock())).collect();
-            let lists = shards.iter().filter_map(|(_, shard)| shard.waiting());
-            let mut more: SmallVec<[usize; 16]> = lists.flat_map(WaitList::needed).collect();
-            more.extend_from_slice(&indices);
-            more.sort_unstable();
-            more.dedup();
-            if more.len() == indices.len() {
-                return Locked::Some(shards);
-            }
-            // Locks are taken in order, so what is missing cannot be added: once more, from the start.
-            indices = more;
-        }
+        View::new(self, self.lock_patiently(Scope::Keys(keys)), db, now_ms)
     }
 
     /// A view of everything.
     pub fn view_all(&self, db: usize, now_ms: i64) -> View<'_> {
-        View::new(self, Locked::All(self.shards.iter().map(|shard| shard.lock()).collect()), db, now_ms)
+        View::new(self, self.lock_patiently(Scope::Everything), db, now_ms)
     }
 
     /// A view of one whole shard, for walking over the keyspace bit by bit.
     #[inline]
     pub fn view_shard(&self, db: usize, shard: usize, now_ms: i64) -> View<'_> {
-        View::new(self, self.lock_one(shard), db, now_ms)
+        View::new(self, self.lock_patiently(Scope::Shard(shard)), db, now_ms)
+    }
+
+    /// A view, unless somebody holds for long what it needs (see [`Keyspace::set_stalled`]).
+    #[inline]
+    pub fn view_unless_stalled(&self, db: usize, scope: Scope<'_>, now_ms: i64) -> Option<View<'_>> {
+        Some(View::new(self, self.lock(scope, Patience::UntilStalled)?, db, now_ms))
     }
 
     /// Takes a waiter off the list of a key. One that was served is off that key's list already, not the others'.

@@ -14,6 +14,7 @@ mod keyspace;
 mod layout;
 pub mod list;
 pub mod listpack;
+mod locks;
 pub mod memory;
 mod random;
 mod reclaim;
@@ -27,10 +28,14 @@ mod watching;
 pub mod zset;
 
 pub use access::AccessPolicy;
-pub use effects::{Class, Effect, Effects, Event};
+pub use effects::{Class, Effects, Event, Observer};
 pub use entry::{MAX_INLINE, MAX_PACKED, NewValue, StrRef};
 pub use keyspace::{DbCounts, ExpirySweep, Key, Keyspace, SHARDS, SweepAt};
+pub use locks::Scope;
 pub use value::{Boxed, Collection, PackLimits, Stored, Type, Value, WrongType};
-pub use view::{Entry, Free, Log, Ttl, View};
+pub use view::{Entry, Free, Log, SizeCounts, Ttl, View};
 pub use waiting::{Served, Waiter};
 pub use watching::Watch;
+
+/// Bytes that a key's place in the table of its shard takes.
+pub const SLOT_BYTES: usize = size_of::<entry::Slot>();

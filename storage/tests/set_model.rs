@@ -69,12 +69,11 @@ fn compare_with_model(most: u64, limits: SetLimits, steps: usize) -> HashSet<&'s
                 };
             }
             98 => set.make_ints(limits),
-            _ if random.random_ratio(1, 100) => {
-                numbers_only = random.random();
+            _ if random.random_ratio(1, 10) => {
                 model.clear();
-                set = Set::for_members(&name, random.random_range(0..200), limits);
+                set = Set::for_members(&name, random.random_range(0..100), limits);
             }
-            _ => {}
+            _ => numbers_only = random.random(),
         }
         forms.insert(set.as_ref().encoding());
         if step % 500 == 0 {

@@ -84,6 +84,13 @@ impl Reply {
         self.line(b'+', status);
     }
 
+    /// A status from bytes that need not be text; otherwise as [`simple`](Self::simple).
+    pub fn simple_bytes(&mut self, status: &[u8]) {
+        self.raw(b"+");
+        OneLine::new(&mut self.out).push(status);
+        self.raw(b"\r\n");
+    }
+
     /// An error, its code included: `ERR no such key`. Line breaks at the ends are dropped, others become spaces.
     pub fn error(&mut self, error: impl fmt::Display) {
         self.line(b'-', error);
@@ -274,6 +281,19 @@ impl Reply {
     #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
         self.out.room(bytes.len()).extend_from_slice(bytes);
+    }
+
+    /// Bytes that are encoded already, which are not copied if they are many.
+    pub fn raw_shared(&mut self, bytes: Bytes) {
+        if bytes.len() < SPLICE_FROM {
+            return self.raw(&bytes);
+        }
+        self.out.splice(bytes);
+    }
+
+    /// Moves everything that waits in another output behind what waits here. The other one is empty then.
+    pub fn append(&mut self, other: &mut Reply) {
+        self.out.append(&mut other.out);
     }
 
     #[inline]

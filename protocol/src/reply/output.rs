@@ -94,6 +94,31 @@ impl Output {
         self.splices.push_back(Splice { at: self.end(), bytes });
     }
 
+    /// Moves everything from another output behind what is here.
+    pub(super) fn append(&mut self, other: &mut Output) {
+        if self.len() == 0 {
+            return std::mem::swap(self, other);
+        }
+        let mut from = other.head;
+        let mut splices = std::mem::take(&mut other.splices).into_iter().peekable();
+        let blocks = other.blocks.iter().map(|block| (block.start, &block.bytes));
+        for (start, bytes) in blocks.chain([(other.tail_start, &other.tail)]) {
+            let end = start + bytes.len() as u64;
+            while let Some(splice) = splices.next_if(|splice| splice.at <= end) {
+                self.extend(&bytes[(from - start) as usize..(splice.at - start) as usize]);
+                self.splice(splice.bytes);
+                from = splice.at;
+            }
+            self.extend(&bytes[(from - start) as usize..]);
+            from = end;
+        }
+        other.clear();
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
+        self.room(bytes.len()).extend_from_slice(bytes);
+    }
+
     /// Inserts bytes at an earlier place.
     pub(super) fn insert(&mut self, at: Position, bytes: &[u8]) {
         let count = bytes.len();

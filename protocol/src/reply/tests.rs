@@ -111,3 +111,33 @@ fn memory_goes_back() {
     reply.consume(1 << 20);
     assert!(reply.memory() < 16 * 1024);
 }
+
+#[test]
+fn append_moves_everything_in_order() {
+    let mut random = 7u64;
+    let mut pick = |below: u64| {
+        random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (random >> 33) % below
+    };
+    for _ in 0..200 {
+        let (mut target, mut expected) = (Reply::new(Resp::V3), Vec::new());
+        for _ in 0..4 {
+            let mut source = Reply::new(Resp::V2);
+            for _ in 0..pick(6) {
+                match pick(3) {
+                    0 => source.bulk(&vec![b'a' + pick(26) as u8; pick(50) as usize]),
+                    1 => source.bulk(&vec![b'A' + pick(26) as u8; pick(40_000) as usize]),
+                    _ => source.raw_shared(Bytes::from(vec![b'0' + pick(10) as u8; pick(40_000) as usize])),
+                }
+            }
+            source.consume(pick(source.len() as u64 + 1) as usize);
+            expected.extend(source.to_vec());
+            target.append(&mut source);
+            assert!(source.is_empty() && source.resp() == Resp::V2);
+            assert!(target.len() == expected.len() && target.to_vec() == expected);
+        }
+        let sent = pick(expected.len() as u64 + 1) as usize;
+        target.consume(sent);
+        assert!(target.to_vec() == expected[sent..] && target.resp() == Resp::V3);
+    }
+}

@@ -3,9 +3,9 @@
 use protocol::{Args, Reply};
 use storage::{Key, View};
 
-use crate::client::Client;
+use crate::client::{Client, ReplyMode};
 use crate::command::dispatch::Executor;
-use crate::command::error::Error;
+use crate::command::error::{Error, shown};
 use crate::command::table::Command;
 use crate::server::Server;
 
@@ -24,12 +24,24 @@ pub struct Context<'a> {
     pub reply: &'a mut Reply,
     /// The keys that the command's declaration names, locked; nothing else may be touched.
     pub db: View<'static>,
-    /// Whether this is one of several commands that happen at one instant. Then what it touches is locked already, and
-    /// it may not wait.
-    pub nested: bool,
+    pub within: Within,
+}
+
+/// What a command is a part of. Those of a transaction or a script happen at one instant, so what they touch is locked
+/// already, and they may not wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Within {
+    Nothing,
+    Transaction,
+    Script,
 }
 
 impl<'a> Context<'a> {
+    /// Whether this is one of several commands that happen at one instant.
+    pub fn is_nested(&self) -> bool {
+        self.within != Within::Nothing
+    }
+
     /// The argument at `index`; the declared arity guarantees the first ones.
     #[inline]
     pub fn arg(&self, index: usize) -> &'a [u8] {
@@ -79,11 +91,12 @@ impl<'a> Context<'a> {
         Ok((timeout > 0).then_some(until_ms))
     }
 
-    /// Replies what HELP says: how the container is called and then these lines.
+    /// Replies what HELP says: how the container is called, by the name that the client used, and then these lines.
     pub fn help(&mut self, lines: &[&str]) -> CommandResult {
-        let container = self.command.full_name.split('|').next().unwrap_or_default().to_ascii_uppercase();
+        let container = shown(self.arg(0), usize::MAX).to_ascii_uppercase();
         self.reply.array(lines.len() + 3);
-        self.reply.simple(&format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+        self.reply
+            .simple_bytes(&[&container, &b" <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"[..]].concat());
         for line in lines {
             self.reply.simple(line);
         }
@@ -92,16 +105,30 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
+    /// Whether what others have sent to this client may be put among what is replied: not where replies are cut off
+    /// again, which would lose it, nor between the replies of a transaction.
+    pub fn takes_mail(&self) -> bool {
+        self.client.reply_mode == ReplyMode::On && !self.is_nested()
+    }
+
+    /// Puts what others have sent to this client before what is replied from here on.
+    pub fn take_mail(&mut self) {
+        let mailbox = &self.client.shared.mailbox;
+        if mailbox.is_full() && self.takes_mail() {
+            mailbox.take(self.reply);
+        }
+    }
+
     /// Locks keys that the command's declaration does not name.
     pub fn lock(&mut self, keys: &[Key<'_>]) {
-        if !self.nested {
+        if !self.is_nested() {
             self.replace_view(self.server.keyspace.view_keys(self.client.db(), keys, self.now_ms()));
         }
     }
 
     /// Locks all shards.
     pub fn lock_all(&mut self) {
-        if !self.nested {
+        if !self.is_nested() {
             self.replace_view(self.server.keyspace.view_all(self.client.db(), self.now_ms()));
         }
     }

@@ -1,20 +1,23 @@
 //! The one way of every request: look the command up, check whether it may run, lock its keys, run it, account for it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 
 use protocol::{Args, Reply, RequestReader};
 use smallvec::SmallVec;
-use storage::{Key, View};
+use storage::{Key, Scope, View};
 
+use crate::acl::{self, Denial, Place};
 use crate::client::{Client, ReplyMode};
-use crate::command::context::Context;
+use crate::command::context::{Context, Within};
 use crate::command::error::{Error, shown};
 use crate::command::keys::{self, KeysAt};
-use crate::command::spec::{BeginSearch, FindKeys, Flags};
+use crate::command::spec::{BeginSearch, FindKeys, Flags, KeyFlags};
 use crate::command::table::{Command, CommandTable};
 use crate::log;
+use crate::pubsub;
+use crate::scripts::Lua;
 use crate::server::{Pause, Server, unix_nanos};
 use crate::stats::WorkerStats;
 use crate::transaction;
@@ -29,6 +32,22 @@ pub struct Executor {
     synced: Cell<(u64, i64)>,
     /// Whether prefetching is worth its while.
     large: Cell<bool>,
+    /// The engines of scripts and functions, from the first one on.
+    pub lua: RefCell<Option<Box<Lua>>>,
+}
+
+/// When a call began, and what it was.
+#[derive(Clone, Copy)]
+struct Timing {
+    started: u64,
+    failed: bool,
+    within: Within,
+}
+
+/// Why a request is refused before it runs.
+enum Objection {
+    Error(Error),
+    Denied(Denial),
 }
 
 /// A command that took this long makes the time that the next one sees be read again.
@@ -38,8 +57,14 @@ const PREFETCH_FROM: usize = 100_000;
 
 impl Executor {
     pub fn new(server: &'static Server, stats: &'static WorkerStats) -> Executor {
-        let executor =
-            Executor { server, stats, now_ms: Cell::default(), synced: Cell::default(), large: Cell::new(false) };
+        let executor = Executor {
+            server,
+            stats,
+            now_ms: Cell::default(),
+            synced: Cell::default(),
+            large: Cell::new(false),
+            lua: RefCell::default(),
+        };
         executor.sync_clock();
         executor
     }
@@ -106,8 +131,7 @@ impl Executor {
                 started
             }
             Err(error) => {
-                self.stats.error(error.code());
-                reply.error_bytes(error.text());
+                self.refuse(&error, reply);
                 started
             }
         };
@@ -123,42 +147,93 @@ impl Executor {
         ended
     }
 
+    fn refuse(&self, error: &Error, reply: &mut Reply) {
+        self.stats.error(error.code());
+        reply.error_bytes(error.text());
+    }
+
     /// The command of a request, if the client may call it like this. A transaction that is being queued is broken by
     /// one that it may not.
     fn resolve(&self, client: &mut Client, args: Args<'_>) -> Result<&'static Command, Error> {
         let command = find(&self.server.commands, args).inspect_err(|_| client.break_transaction())?;
-        let Some(error) = self.objection(client, command, args) else { return Ok(command) };
+        client.shared.last_command.store(command.id + 1, Relaxed);
+        let Some(objection) = self.objection(client, command, args) else { return Ok(command) };
         self.stats.rejected(command.id);
         client.break_transaction();
+        let error = match objection {
+            Objection::Error(error) => error,
+            Objection::Denied(denial) => {
+                let (shared, user) = (&client.shared, client.session.user());
+                let place = if client.transaction.is_some() { Place::Multi } else { Place::Toplevel };
+                self.server.note_denial(shared, user, denial, place, command, args);
+                denial.error(user, command)
+            }
+        };
         Err(if command.spec.is("exec") { transaction::abort(client, &self.server.keyspace, &error) } else { error })
     }
 
     /// Why the client may not call the command like this.
-    fn objection(&self, client: &Client, command: &Command, args: Args<'_>) -> Option<Error> {
+    fn objection(&self, client: &mut Client, command: &Command, args: Args<'_>) -> Option<Objection> {
         if !command.spec.accepts(args.len()) {
-            return Some(Error::wrong_arity(&command.full_name));
+            return Some(Objection::Error(Error::wrong_arity(&command.full_name)));
         }
-        if !client.authenticated() && !command.spec.flags.contains(Flags::NO_AUTH) {
-            return Some(Error::NO_AUTH);
+        let free = self.server.acl.is_free(&client.session);
+        if !free && !self.is_logged_in(client) && !command.spec.flags.contains(Flags::NO_AUTH) {
+            return Some(Objection::Error(Error::NO_AUTH));
         }
         if client.transaction.is_some() && command.spec.flags.contains(Flags::NO_MULTI) {
-            return Some(Error::fixed("ERR Command not allowed inside a transaction"));
+            return Some(Objection::Error(Error::fixed("ERR Command not allowed inside a transaction")));
+        }
+        if !free && let Err(denial) = acl::check(client.session.user(), command, args) {
+            return Some(Objection::Denied(denial));
         }
         if client.flags_of(command).contains(Flags::DENYOOM) && self.server.out_of_memory() {
-            return Some(Error::fixed("OOM command not allowed when used memory > 'maxmemory'."));
+            return Some(Objection::Error(Error::OUT_OF_MEMORY));
+        }
+        if self.server.scripts.busy() && !command.may_run_beside_a_slow_script(args) {
+            return Some(Objection::Error(self.server.scripts.busy_error()));
+        }
+        if client.only_listens() && !pubsub::allowed_to_listeners(command) {
+            return Some(Objection::Error(Error::new(format!(
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \
+                 this context",
+                command.full_name
+            ))));
         }
         None
     }
 
+    /// Whether the client is somebody, after all that has changed about users.
+    #[cold]
+    pub fn is_logged_in(&self, client: &mut Client) -> bool {
+        if self.server.acl.refresh(&mut client.session).is_err() {
+            // Its user was deleted, so that it is about to be disconnected anyway.
+            client.shared.kill();
+            return false;
+        }
+        !client.session.needs_login()
+    }
+
+    /// Whether the client's user may still make a call that comes later than its request.
+    pub fn recheck(&self, client: &mut Client, command: &Command, args: Args<'_>) -> Result<(), Denial> {
+        // One who has just deleted his own user ends what he began.
+        let _ = self.server.acl.refresh(&mut client.session);
+        acl::check(client.session.user(), command, args)
+    }
+
     /// Whether CLIENT PAUSE holds this request back. One that is refused anyway is not.
-    pub fn is_paused(&self, client: &Client, args: Args<'_>) -> bool {
+    pub fn is_paused(&self, client: &mut Client, args: Args<'_>) -> bool {
         let pause = self.server.pause_state();
         if pause == Pause::None {
             return false;
         }
         let Ok(command) = find(&self.server.commands, args) else { return false };
         let held = pause == Pause::All || client.flags_of(command).intersects(Flags::WRITE | Flags::MAY_REPLICATE);
-        held && self.objection(client, command, args).is_none()
+        let held = held && self.objection(client, command, args).is_none();
+        if held {
+            client.shared.last_command.store(command.id + 1, Relaxed);
+        }
+        held
     }
 
     fn run(
@@ -170,40 +245,51 @@ impl Executor {
         started: u64,
     ) -> u64 {
         let server = self.server;
-        client.shared.last_command.store(command.id + 1, Relaxed);
-        let mut db = lock(server, command, client, args, self.now_ms.get());
+        let Some(mut db) = lock(server, command, client, args, self.now_ms.get()) else {
+            self.stats.rejected(command.id);
+            self.refuse(&server.scripts.busy_error(), reply);
+            return server.clock.raw();
+        };
         db.set_touch(!client.shared.no_touch.load(Relaxed));
         if client.flags_of(command).contains(Flags::READONLY) && server.pause_state() != Pause::None {
             // A pause is for copying the data to another server, which is to see all of it the same.
             db.keep_expired();
         }
-        let mut cx = Context { server, executor: self, client, command, args, reply, db, nested: false };
+        let mut cx = Context { server, executor: self, client, command, args, reply, db, within: Within::Nothing };
         let failed = invoke(&mut cx);
         let Context { db, client, reply, .. } = cx;
         self.stats.took_effect(&db.effects);
         drop(db);
-        self.account(client, command, args, reply, started, failed)
+        self.account(client, command, args, reply, Timing { started, failed, within: Within::Nothing })
     }
 
-    /// Carries out one of several commands that happen at one instant: of a transaction, whose context is `outer`. What
-    /// it needs is locked there. Tells whether it failed.
-    pub fn call_nested(&self, outer: &mut Context<'_>, command: &'static Command, args: Args<'_>) -> bool {
+    /// Carries out one of several commands that happen at one instant. What it needs is locked in `db`. Tells whether it
+    /// failed.
+    pub fn call_nested(
+        &self,
+        client: &mut Client,
+        db: &mut View<'static>,
+        command: &'static Command,
+        args: Args<'_>,
+        reply: &mut Reply,
+        within: Within,
+    ) -> bool {
         let started = self.server.clock.raw();
-        outer.db.select(outer.client.db());
-        let away = self.server.keyspace.view_none(0, outer.now_ms());
+        db.select(client.db());
+        let away = self.server.keyspace.view_none(0, db.now_ms());
         let mut cx = Context {
             server: self.server,
             executor: self,
-            client: &mut *outer.client,
+            client: &mut *client,
             command,
             args,
-            reply: &mut *outer.reply,
-            db: std::mem::replace(&mut outer.db, away),
-            nested: true,
+            reply: &mut *reply,
+            db: std::mem::replace(db, away),
+            within,
         };
         let failed = invoke(&mut cx);
-        outer.db = cx.db;
-        self.account(outer.client, command, args, outer.reply, started, failed);
+        *db = cx.db;
+        self.account(client, command, args, reply, Timing { started, failed, within });
         failed
     }
 
@@ -214,14 +300,13 @@ impl Executor {
         command: &'static Command,
         args: Args<'_>,
         reply: &mut Reply,
-        started: u64,
-        failed: bool,
+        Timing { started, failed, within }: Timing,
     ) -> u64 {
         let server = self.server;
         let ended = server.clock.raw();
         let nanos = server.clock.delta_as_nanos(started, ended);
         if server.clients.monitored() && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-            crate::monitor::feed(server, client, command, args, reply);
+            crate::monitor::feed(server, client, command, args, reply, within);
         }
         match &mut client.wait {
             // Counted when it is over.
@@ -269,13 +354,17 @@ fn invoke(cx: &mut Context<'_>) -> bool {
     // while unwinding, and the keyspace's structures are whole between any two of their operations.
     let result = catch_unwind(AssertUnwindSafe(|| {
         let result = (cx.command.spec.run)(cx);
-        if !cx.nested {
+        if !cx.is_nested() {
             cx.db.serve_waiters();
         }
         result
     }));
     let result = result.unwrap_or_else(|_| {
-        log::warning!("A command panicked, which is a bug: {}", crate::monitor::quoted(cx.command, cx.args));
+        let request = match cx.server.config.hide_user_data_from_log() {
+            true => format!("{} with {} arguments", cx.command.full_name, cx.args.len() - 1),
+            false => crate::monitor::quoted(cx.command, cx.args),
+        };
+        log::warning!("A command panicked, which is a bug: {request}");
         Err(Error::fixed("ERR internal error while executing the command, see the server's log"))
     });
     let Err(error) = result else { return false };
@@ -292,10 +381,7 @@ pub fn find(commands: &CommandTable, args: Args<'_>) -> Result<&'static Command,
     if command.subcommands.is_empty() || args.len() < 2 {
         return Ok(command);
     }
-    command.subcommand(&args[1]).ok_or_else(|| {
-        let help = format!("'. Try {} HELP.", command.spec.name.to_ascii_uppercase());
-        Error::quoting("ERR unknown subcommand '", shown(&args[1], 128), &help)
-    })
+    command.subcommand(&args[1]).ok_or_else(|| Error::see_help("ERR unknown subcommand '", args))
 }
 
 /// Whether a request is a line of HTTP that a browser may have been made to send: the body could hold commands.
@@ -318,20 +404,30 @@ fn unknown_command(name: &[u8], args: Args<'_>) -> Error {
     Error::new(text)
 }
 
-/// Locks the keys of a request.
+/// Locks the keys of a request, unless a slow script holds them.
 #[inline]
-fn lock(server: &'static Server, command: &Command, client: &Client, args: Args<'_>, now_ms: i64) -> View<'static> {
+fn lock(
+    server: &'static Server,
+    command: &Command,
+    client: &Client,
+    args: Args<'_>,
+    now_ms: i64,
+) -> Option<View<'static>> {
     let (keyspace, db) = (&server.keyspace, client.db());
     let spec = &command.spec;
     if spec.all_shards.is_some_and(|wanted| wanted(args)) {
-        return keyspace.view_all(db, now_ms);
+        return keyspace.view_unless_stalled(db, Scope::Everything, now_ms);
     }
     match spec.keys {
-        [] => keyspace.view_none(db, now_ms),
+        _ if spec.locks_itself => Some(keyspace.view_none(db, now_ms)),
+        [] => Some(keyspace.view_none(db, now_ms)),
+        // Shard channels are declared as keys are, but are none.
+        [one] if one.flags.contains(KeyFlags::NOT_KEY) => Some(keyspace.view_none(db, now_ms)),
         [one] => match (one.begin, one.find) {
             // The usual case: one key at a fixed place.
             (BeginSearch::Index(at), FindKeys::Range { last: 0, .. }) => {
-                keyspace.view_one(db, &keyspace.key(args.get(at as usize).unwrap_or_default()), now_ms)
+                let key = keyspace.key(args.get(at as usize).unwrap_or_default());
+                keyspace.view_unless_stalled(db, Scope::Shard(key.shard()), now_ms)
             }
             _ => lock_found(server, keys::find(spec, args), args, db, now_ms),
         },
@@ -339,8 +435,14 @@ fn lock(server: &'static Server, command: &Command, client: &Client, args: Args<
     }
 }
 
-fn lock_found(server: &'static Server, at: Option<KeysAt>, args: Args<'_>, db: usize, now_ms: i64) -> View<'static> {
+fn lock_found(
+    server: &'static Server,
+    at: Option<KeysAt>,
+    args: Args<'_>,
+    db: usize,
+    now_ms: i64,
+) -> Option<View<'static>> {
     let at = at.unwrap_or_default();
     let keys: SmallVec<[Key<'_>; 8]> = at.iter().map(|key| server.keyspace.key(&args[key.index])).collect();
-    server.keyspace.view_keys(db, &keys, now_ms)
+    server.keyspace.view_unless_stalled(db, Scope::Keys(&keys), now_ms)
 }

@@ -35,7 +35,7 @@ pub fn find_of_each(spec: &Spec, args: Args<'_>) -> Option<KeysAt> {
 /// `accept` is asked about how many keys each part of the specification finds, where there is something to look for.
 fn find_if(spec: &Spec, args: Args<'_>, accept: impl Fn(Option<usize>) -> bool) -> Option<KeysAt> {
     let mut keys = KeysAt::new();
-    for key_spec in spec.keys {
+    for key_spec in spec.keys.iter().filter(|key| !key.flags.contains(KeyFlags::NOT_KEY)) {
         if !accept(find_one(key_spec, args, &mut keys)?) {
             return None;
         }

@@ -258,6 +258,7 @@ pub enum Group {
     Hyperloglog,
     List,
     Pubsub,
+    Scripting,
     Server,
     Set,
     SortedSet,
@@ -277,6 +278,7 @@ impl Group {
             Group::Hyperloglog => "hyperloglog",
             Group::List => "list",
             Group::Pubsub => "pubsub",
+            Group::Scripting => "scripting",
             Group::Server => "server",
             Group::Set => "set",
             Group::SortedSet => "sorted-set",
@@ -414,6 +416,10 @@ pub struct Spec {
     pub key_flags: Option<fn(Args<'_>) -> KeyFlags>,
     /// Finds the keys that are arguments, where the specifications do not tell them all.
     pub find_keys: Option<fn(Args<'_>) -> KeysAt>,
+    /// Whether an argument is a secret, which MONITOR and the logs do not show.
+    pub is_secret: Option<fn(Args<'_>, usize) -> bool>,
+    /// Whether it locks the keys itself that it declares.
+    pub locks_itself: bool,
     /// Whether it is carried out at once while the client is queuing a transaction.
     pub immediate: bool,
     /// Whether a request takes every shard: it is about the whole keyspace, or about keys that are no arguments.
@@ -444,6 +450,8 @@ impl Spec {
             keys: &[],
             key_flags: None,
             find_keys: None,
+            is_secret: None,
+            locks_itself: false,
             immediate: false,
             all_shards: None,
             tips: &[],
@@ -488,6 +496,15 @@ impl Spec {
 
     pub const fn key_flags(self, flags: fn(Args<'_>) -> KeyFlags) -> Spec {
         Spec { key_flags: Some(flags), ..self }
+    }
+
+    /// Arguments of which `is_secret` says so are not shown to others.
+    pub const fn secrets(self, is_secret: fn(Args<'_>, usize) -> bool) -> Spec {
+        Spec { is_secret: Some(is_secret), ..self }
+    }
+
+    pub const fn locks_itself(self) -> Spec {
+        Spec { locks_itself: true, ..self }
     }
 
     pub const fn immediate(self) -> Spec {

@@ -1,11 +1,14 @@
 //! The command table: every declaration by name, made once at the start.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use ahash::RandomState;
 
-use crate::command::spec::Spec;
+use protocol::Args;
+
+use crate::command::spec::{Flags, Group, Spec};
 use crate::commands;
 
 /// A declared command in the table.
@@ -20,16 +23,27 @@ pub struct Command {
 }
 
 /// Commands by lower-case name.
+#[derive(Clone)]
 pub struct CommandTable {
     by_name: HashMap<Vec<u8>, &'static Command, RandomState>,
 }
 
-/// No command's name is longer.
-const MAX_NAME: usize = 64;
+/// Names up to this length are looked for without allocating. Only a command that was renamed has a longer one.
+const USUAL_NAME: usize = 64;
 
 impl CommandTable {
-    /// The table of all families, which lives as long as the process.
+    /// The table of all families under their declared names, which lives as long as the process.
+    pub fn declared() -> &'static CommandTable {
+        static DECLARED: LazyLock<CommandTable> = LazyLock::new(CommandTable::make);
+        &DECLARED
+    }
+
+    /// A table of all families, whose names may then be changed.
     pub fn new() -> CommandTable {
+        CommandTable::declared().clone()
+    }
+
+    fn make() -> CommandTable {
         let ids = AtomicUsize::new(0);
         let families = commands::FAMILIES.iter().copied().flatten();
         let by_name = families.map(|spec| (spec.name.into(), command(spec, None, &ids))).collect();
@@ -37,13 +51,13 @@ impl CommandTable {
     }
 
     /// Gives a command another name, or takes it away when the name is empty.
-    pub fn rename(&mut self, from: &str, to: &str) -> Result<(), String> {
-        let found = self.by_name.remove(from.to_ascii_lowercase().as_bytes());
+    pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), String> {
+        let found = self.by_name.remove(&from.to_ascii_lowercase());
         let command = found.ok_or("No such command in rename-command")?;
         if to.is_empty() {
             return Ok(());
         }
-        match self.by_name.insert(to.to_ascii_lowercase().into(), command) {
+        match self.by_name.insert(to.to_ascii_lowercase(), command) {
             None => Ok(()),
             Some(_) => Err("Target command name already exists".into()),
         }
@@ -58,6 +72,19 @@ impl CommandTable {
     /// All commands, in no particular order, without subcommands.
     pub fn iter(&self) -> impl Iterator<Item = &'static Command> + '_ {
         self.by_name.values().copied()
+    }
+
+    /// All commands and subcommands, in no particular order.
+    pub fn iter_all(&self) -> impl Iterator<Item = &'static Command> + '_ {
+        self.iter().flat_map(|command| std::iter::once(command).chain(command.subcommands.values().copied()))
+    }
+
+    /// Finds a command or, behind a `|`, a subcommand by its full name in any case.
+    pub fn get_full(&self, name: &[u8]) -> Option<&'static Command> {
+        match name.iter().position(|&byte| byte == b'|') {
+            None => self.get(name),
+            Some(bar) => self.get(&name[..bar])?.subcommand(&name[bar + 1..]),
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -77,6 +104,27 @@ impl Default for CommandTable {
 
 impl Command {
     /// Finds a subcommand by its name in any case.
+    /// Whether a call may touch more than the keys that it names.
+    pub fn needs_everything(&self, args: Args<'_>) -> bool {
+        let spec = &self.spec;
+        match spec.all_shards {
+            Some(wanted) => wanted(args),
+            None if spec.locks_itself => true,
+            None => {
+                let elsewhere = matches!(spec.group, Group::Connection | Group::Pubsub | Group::Transactions);
+                spec.keys.is_empty() && !elsewhere
+            }
+        }
+    }
+
+    /// Whether a call is carried out while a script takes too long: what may end that, or has nothing to do with data.
+    pub fn may_run_beside_a_slow_script(&self, args: Args<'_>) -> bool {
+        if self.spec.is("shutdown") {
+            return args.iter().any(|arg| arg.eq_ignore_ascii_case(b"nosave"));
+        }
+        self.spec.flags.contains(Flags::ALLOW_BUSY)
+    }
+
     pub fn subcommand(&self, name: &[u8]) -> Option<&'static Command> {
         find(&self.subcommands, name)
     }
@@ -97,8 +145,10 @@ fn command(spec: &Spec, parent: Option<&str>, ids: &AtomicUsize) -> &'static Com
 
 #[inline]
 fn find(table: &HashMap<Vec<u8>, &'static Command, RandomState>, name: &[u8]) -> Option<&'static Command> {
-    let mut buffer = [0; MAX_NAME];
-    let lower = buffer.get_mut(..name.len())?;
+    let mut buffer = [0; USUAL_NAME];
+    let Some(lower) = buffer.get_mut(..name.len()) else {
+        return table.get(&name.to_ascii_lowercase()).copied();
+    };
     lower.copy_from_slice(name);
     lower.make_ascii_lowercase();
     table.get(&*lower).copied()

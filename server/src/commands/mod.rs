@@ -9,12 +9,16 @@ mod geo;
 mod hashes;
 mod hyperloglog;
 mod lists;
+mod pubsub;
+mod scripting;
 mod server;
 mod sets;
 mod streams;
 mod strings;
 mod transactions;
 mod zsets;
+
+pub(crate) use connection::write_client_line;
 
 use crate::command::spec::Spec;
 
@@ -28,6 +32,8 @@ pub const FAMILIES: &[&[Spec]] = &[
     hashes::COMMANDS,
     hyperloglog::COMMANDS,
     lists::COMMANDS,
+    pubsub::COMMANDS,
+    scripting::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,
     streams::COMMANDS,

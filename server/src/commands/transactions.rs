@@ -1,5 +1,7 @@
 //! MULTI, EXEC and WATCH.
 
+use crate::acl::Place;
+use crate::command::context::Within;
 use crate::command::{Arg, Categories, CommandResult, Context, Error, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::{set, transaction};
 
@@ -69,7 +71,19 @@ fn exec(cx: &mut Context<'_>) -> CommandResult {
     }
     cx.reply.array(transaction.commands.len());
     for queued in &transaction.commands {
-        cx.executor.call_nested(cx, queued.command, queued.args.as_args());
+        let (command, args) = (queued.command, queued.args.as_args());
+        match cx.executor.recheck(cx.client, command, args) {
+            Ok(()) => {
+                cx.executor.call_nested(cx.client, &mut cx.db, command, args, cx.reply, Within::Transaction);
+            }
+            Err(denial) => {
+                let (shared, user) = (&cx.client.shared, cx.client.session.user());
+                cx.server.note_denial(shared, user, denial, Place::Multi, command, args);
+                let error = denial.exec_error();
+                cx.executor.stats.error(error.code());
+                cx.reply.error_bytes(error.text());
+            }
+        }
     }
     Ok(())
 }

@@ -13,8 +13,10 @@ use std::sync::LazyLock;
 use parking_lot::Mutex;
 
 pub use args::{Invocation, read_invocation};
-pub use change::{Caller, SetError};
+pub use change::Caller;
 pub use load::{Failure, UserLine};
+pub use rewrite::Extent;
+pub(crate) use rewrite::replace_file;
 pub use table::{
     Apply, DisklessLoad, EndpointType, FsyncPolicy, LogLevel, MaxmemoryPolicy, Mutability, OomAdjust, Permission,
     PropagationError, PubSubDefault, Row, SanitizePayload, Supervised, SyslogFacility, TlsAuth,
@@ -37,11 +39,11 @@ pub struct Config {
     /// The file that the server was started with.
     pub file: Option<PathBuf>,
     /// Other names for commands, an empty one takes a command away.
-    pub renames: Vec<(String, String)>,
+    pub renames: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Paths of the modules that files ask for.
+    pub modules: Vec<String>,
     /// Users that files declare, in their order.
     pub users: Vec<UserLine>,
-    /// What files ask for and this server does not do, for the log.
-    pub notices: Vec<String>,
 }
 
 /// A directive that was looked up.
@@ -65,8 +67,8 @@ impl Config {
             changing: Mutex::new(()),
             file: None,
             renames: Vec::new(),
+            modules: Vec::new(),
             users: Vec::new(),
-            notices: Vec::new(),
         }
     }
 
@@ -90,6 +92,20 @@ impl Config {
     /// The row of a directive, by its name or alias in any case.
     pub fn row(&self, name: &[u8]) -> Option<&Row> {
         find(&self.entries(), name).map(|found| found.entry.row())
+    }
+
+    /// Stores what the server found out for itself about a directive.
+    pub fn correct(&self, name: &str, value: &str) {
+        let entries = self.entries();
+        let Some(found) = find(&entries, name.as_bytes()) else { return };
+        if let Err(reason) = found.entry.setting().set(&[value.as_bytes()], value::Intent::Load) {
+            crate::log::warning!("Cannot set {name} to {value}: {reason}");
+        }
+    }
+
+    /// Whether new users may use all channels.
+    pub fn opens_channels(&self) -> bool {
+        self.acl_pubsub_default() == PubSubDefault::AllChannels
     }
 
     /// How many workers to start: as many as `io-threads` says where it is given, else one per core.
@@ -127,7 +143,7 @@ fn find<'a>(entries: &[&'a dyn Entry], name: &[u8]) -> Option<Found<'a>> {
 }
 
 /// Words of a line, quotes undone; `None` where the quotes do not match.
-fn split_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn split_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut line = line.to_vec();
     let mut spans = Vec::new();
     protocol::split_words(&mut line, |start, len| spans.push(start..start + len)).ok()?;

@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use storage::View;
 
 use super::Lines;
+use crate::acl::Reason;
 use crate::config::Percentiles;
+use crate::pubsub::Kind;
 use crate::server::Server;
 use crate::stats::Counter;
 
@@ -13,7 +15,6 @@ pub(super) fn stats(server: &Server, _: &View<'_>, lines: &mut Lines) {
     let stats = &server.stats;
     let total = |figure: fn(&crate::stats::WorkerStats) -> &Counter| stats.total(figure);
     let now = server.rates.per_second();
-    let denied = stats.errors().get("WRONGPASS").copied().unwrap_or(0);
     lines.field("total_connections_received", total(|worker| &worker.connections));
     lines.field("total_commands_processed", total(|worker| &worker.commands));
     lines.field("instantaneous_ops_per_sec", now.commands as u64);
@@ -36,7 +37,9 @@ pub(super) fn stats(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.zeros(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
     lines.field("keyspace_hits", total(|worker| &worker.hits));
     lines.field("keyspace_misses", total(|worker| &worker.misses));
-    lines.zeros(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"]);
+    lines.field("pubsub_channels", server.pubsub.count(Kind::Channel));
+    lines.field("pubsub_patterns", server.pubsub.count(Kind::Pattern));
+    lines.field("pubsubshard_channels", server.pubsub.count(Kind::ShardChannel));
     lines.zeros(&["latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"]);
     lines.zeros(&["active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses"]);
     lines.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
@@ -61,8 +64,14 @@ pub(super) fn stats(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.field("instantaneous_eventloop_cycles_per_sec", now.loops as u64);
     let busy_micros = super::ratio(now.busy_nanos / 1000.0, now.loops);
     lines.field("instantaneous_eventloop_duration_usec", busy_micros as u64);
-    lines.field("acl_access_denied_auth", denied);
-    lines.zeros(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
+    for (field, reason) in [
+        ("acl_access_denied_auth", Reason::Auth),
+        ("acl_access_denied_cmd", Reason::Command),
+        ("acl_access_denied_key", Reason::Key),
+        ("acl_access_denied_channel", Reason::Channel),
+    ] {
+        lines.field(field, server.acl.denied(reason));
+    }
 }
 
 pub(super) fn commands(server: &Server, _: &View<'_>, lines: &mut Lines) {

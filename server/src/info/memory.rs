@@ -90,7 +90,7 @@ impl Figures {
 fn client_memory(client: &Shared) -> u64 {
     let parts = [&client.query_buffered, &client.query_free, &client.argv_memory, &client.output_memory];
     let buffers: usize = parts.iter().map(|part| part.load(Relaxed)).sum();
-    (buffers + size_of::<Shared>() + client.name.lock().capacity()) as u64
+    (buffers + client.mailbox.memory() + size_of::<Shared>() + client.name.lock().capacity()) as u64
 }
 
 /// How much more `outer` is than `inner`: as a ratio and in bytes.

@@ -68,6 +68,7 @@ impl View<'_> {
         }
         // What came and went at once is still told.
         if collection.is_empty() && C::REMOVED_WHEN_EMPTY {
+            self.tell(key, Event::NEW);
             self.record_log(key, log);
             self.record(key, Event::DEL);
         } else {
@@ -128,7 +129,7 @@ impl View<'_> {
     /// Stores a collection, which is not empty, under a key, whatever was there; its expiry goes.
     pub fn store<C: Stored>(&mut self, key: &Key<'_>, collection: C, event: Event, dirty: usize) {
         let found = self.find(key);
-        NewValue::with_collection(collection, |value| self.put(key, found, value, Ttl::Clear));
+        NewValue::with_collection(collection, |value| self.replace(key, found, value, Ttl::Clear));
         self.effects.dirty += dirty as u64;
         self.record(key, event);
     }

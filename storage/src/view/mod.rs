@@ -14,17 +14,19 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::effects::{Effect, Effects, Event};
+use crate::effects::{Effects, Event};
 use crate::entry::{NewValue, Slot};
-use crate::keyspace::{Db, Key, Keyspace, Locked};
+use crate::keyspace::{Db, Key, Keyspace, SHARDS};
+use crate::locks::Locked;
 use crate::random::quick_random;
 use crate::reclaim::free_table;
 use crate::table::Position;
-use crate::value::WrongType;
+use crate::value::{Type, WrongType};
 
 pub use change::Log;
 pub use entry::Entry;
 use expire::{FIELDS_AT_ONCE, hint_of};
+pub use whole::SizeCounts;
 
 /// What becomes of a key's expiry when its value is set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,10 +98,12 @@ impl<'k> View<'k> {
     /// Reads a key: counts as a hit or a miss, and as an access.
     #[inline]
     pub fn read(&mut self, key: &Key<'_>) -> Option<Entry<'_>> {
+        let fields = self.effects.expired_fields;
         let found = self.find(key);
         match found {
-            Some(_) => self.effects.hits += 1,
-            None => self.effects.misses += 1,
+            // It was there until the last of its fields was found to have expired.
+            None if self.effects.expired_fields == fields => self.missed(key),
+            _ => self.effects.hits += 1,
         }
         let handle = found?;
         let (touch, keyspace, now_ms) = (self.touch, self.keyspace, self.now_ms);
@@ -135,6 +139,15 @@ impl<'k> View<'k> {
 
     /// Looks at a key without an access to it; counts as a hit or a miss.
     pub fn inspect(&mut self, key: &Key<'_>) -> Option<Entry<'_>> {
+        if !self.exists(key) {
+            self.missed(key);
+            return None;
+        }
+        self.inspect_silently(key)
+    }
+
+    /// As [`View::inspect`], but nobody hears of a miss.
+    pub fn inspect_silently(&mut self, key: &Key<'_>) -> Option<Entry<'_>> {
         let found = self.find(key);
         match found {
             Some(_) => self.effects.hits += 1,
@@ -157,8 +170,11 @@ impl<'k> View<'k> {
     #[inline]
     pub fn set(&mut self, key: &Key<'_>, value: NewValue<'_>, ttl: Ttl, event: Event) -> bool {
         let found = self.find(key);
-        self.put(key, found, value, ttl);
+        self.replace(key, found, value, ttl);
         self.changed(key, event);
+        if let Ttl::At(_) = ttl {
+            self.tell(key, Event::EXPIRE);
+        }
         found.is_some()
     }
 
@@ -211,6 +227,21 @@ impl<'k> View<'k> {
         Ok(())
     }
 
+    /// Locks keys of a script that were not known when it began, while the others are held. Tells whether that could be
+    /// done.
+    pub fn reach(&mut self, keys: &[Key<'_>]) -> bool {
+        self.locked.reach(self.keyspace, keys.iter().map(Key::shard))
+    }
+
+    /// As [`View::reach`], for everything.
+    pub fn reach_all(&mut self) -> bool {
+        let reached = self.locked.reach(self.keyspace, 0..SHARDS);
+        if reached {
+            self.locked.all_are_held();
+        }
+        reached
+    }
+
     /// Does as another view does.
     pub fn take_settings(&mut self, other: &View<'_>) {
         (self.touch, self.keep_expired) = (other.touch, other.keep_expired);
@@ -238,16 +269,15 @@ impl<'k> View<'k> {
     pub fn rename(&mut self, from: &Key<'_>, to: &Key<'_>) -> bool {
         let Some(handle) = self.find(from) else { return false };
         let mut slot = self.take(from, handle);
-        if let Some(old) = self.find(to) {
-            let old = self.take(to, old);
-            self.release(old, Free::Now);
-        }
+        let old = self.vacate(to);
         let expiry = slot.expiry();
         slot.rename(to.bytes, expiry);
         let handle = self.adopt(to, slot);
         self.touch(to, handle);
+        self.tell(to, Event::NEW);
         self.changed(from, Event::RENAME_FROM);
         self.record(to, Event::RENAME_TO);
+        self.tell_replaced(to, handle, old);
         true
     }
 
@@ -258,12 +288,11 @@ impl<'k> View<'k> {
         let slot = *self.table_db(from).table.at(handle);
         let copy = slot.duplicate(to.bytes, slot.expiry(), access);
         let home = std::mem::replace(&mut self.db, db);
-        if let Some(old) = self.find(to) {
-            let old = self.take(to, old);
-            self.release(old, Free::Now);
-        }
-        self.adopt(to, copy);
+        let old = self.vacate(to);
+        let handle = self.adopt(to, copy);
+        self.tell(to, Event::NEW);
         self.changed(to, Event::COPY_TO);
+        self.tell_replaced(to, handle, old);
         self.db = home;
         true
     }
@@ -279,9 +308,12 @@ impl<'k> View<'k> {
             return false;
         }
         let slot = self.take(key, handle);
-        self.record(key, Event::MOVE_FROM);
         self.db = db;
         self.adopt(key, slot);
+        self.tell(key, Event::NEW);
+        self.db = home;
+        self.record(key, Event::MOVE_FROM);
+        self.db = db;
         self.changed(key, Event::MOVE_TO);
         self.db = home;
         true
@@ -395,6 +427,35 @@ impl<'k> View<'k> {
         }
     }
 
+    /// As [`View::put`], for what replaces a whole value, which is told.
+    #[inline]
+    fn replace(&mut self, key: &Key<'_>, found: Option<Position>, value: NewValue<'_>, ttl: Ttl) {
+        let Some(handle) = found.filter(|_| self.keyspace.observes_replacing()) else {
+            return self.put(key, found, value, ttl);
+        };
+        let old = Entry(self.table_db(key).table.at(handle)).kind();
+        self.put(key, found, value, ttl);
+        self.tell_replaced(key, handle, Some(old));
+    }
+
+    /// Makes room for another entry under a key. Returns the type of what was there.
+    fn vacate(&mut self, key: &Key<'_>) -> Option<Type> {
+        let found = self.find(key)?;
+        let old = self.take(key, found);
+        let kind = Entry(&old).kind();
+        self.release(old, Free::Later);
+        Some(kind)
+    }
+
+    /// Tells that a key has another value in place of its old one, if there was one.
+    fn tell_replaced(&mut self, key: &Key<'_>, handle: Position, old: Option<Type>) {
+        let Some(old) = old else { return };
+        self.tell(key, Event::OVERWRITTEN);
+        if Entry(self.table_db(key).table.at(handle)).kind() != old {
+            self.tell(key, Event::TYPE_CHANGED);
+        }
+    }
+
     fn put_expiry(&mut self, key: &Key<'_>, handle: Position, expiry: Option<i64>) {
         let db = self.table_db(key);
         let slot = db.table.at_mut(handle);
@@ -445,6 +506,12 @@ impl<'k> View<'k> {
         }
     }
 
+    /// Counts and tells that somebody has looked for a key in vain.
+    fn missed(&mut self, key: &Key<'_>) {
+        self.effects.misses += 1;
+        self.tell(key, Event::KEY_MISS);
+    }
+
     #[inline]
     fn changed(&mut self, key: &Key<'_>, event: Event) {
         self.effects.dirty += 1;
@@ -453,9 +520,7 @@ impl<'k> View<'k> {
 
     #[inline]
     fn record(&mut self, key: &Key<'_>, event: Event) {
-        if self.keyspace.observed() {
-            self.effects.events.push(Effect { db: self.db, key: key.bytes.into(), event });
-        }
+        self.tell(key, event);
         if event.modifies() {
             self.touch_watches(key);
         }
@@ -478,6 +543,14 @@ impl<'k> View<'k> {
             && waiting.contains(db, key.bytes)
         {
             self.ready.push_back((db, key.bytes.into()));
+        }
+    }
+
+    /// Lets whoever observes events of this class hear of it.
+    #[inline]
+    fn tell(&self, key: &Key<'_>, event: Event) {
+        if self.keyspace.observes(event.class) {
+            self.keyspace.tell(self.db, key.bytes, event);
         }
     }
 }

@@ -5,7 +5,7 @@ use protocol::Args;
 use super::info::write_names;
 use super::subcommand;
 use crate::command::keys::{self, KeysAt};
-use crate::command::{Arg, ArgKind, CommandResult, Context, Error, Flags, Group, Spec, dispatch};
+use crate::command::{Arg, ArgKind, CommandResult, Context, Error, Flags, Group, KeyFlags, Spec, dispatch};
 
 const ANY_COMMAND: &[Arg] =
     &[Arg::new("command", ArgKind::String), Arg::new("arg", ArgKind::String).optional().multiple()];
@@ -54,7 +54,7 @@ fn find(cx: &Context<'_>, request: Args<'_>) -> Result<KeysAt, Error> {
     let command =
         dispatch::find(&cx.server.commands, request).map_err(|_| Error::fixed("ERR Invalid command specified"))?;
     let spec = &command.spec;
-    if spec.keys.is_empty() {
+    if spec.keys.iter().all(|key| key.flags.contains(KeyFlags::NOT_KEY)) {
         return Err(Error::fixed("ERR The command has no key arguments"));
     }
     if !spec.accepts(request.len()) {

@@ -4,14 +4,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use protocol::Resp;
 
+use crate::acl::{DEFAULT_USER, Place};
 use crate::client::ReplyMode;
 use crate::command::{Arg, ArgKind, Categories, CommandResult, Context, Error, Flags, Group, Spec};
 use crate::commands::connection::client::check_name;
-use crate::server::Server;
-use crate::{set, version};
-
-/// The only user there is until ACLs come.
-pub(super) const DEFAULT_USER: &[u8] = b"default";
+use crate::{redact, set, version};
 
 pub(super) const AUTH: Spec = Spec::new("auth", -2, auth)
     .doc(
@@ -22,12 +19,13 @@ pub(super) const AUTH: Spec = Spec::new("auth", -2, auth)
     )
     .flags(set!(Flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY))
     .acl(Categories::CONNECTION)
+    .secrets(|_, index| index > 0)
     .history(&[("6.0.0", "A user name may stand before the password.")])
     .args(&[Arg::new("username", ArgKind::String).optional().since("6.0.0"), Arg::new("password", ArgKind::String)]);
 
 fn auth(cx: &mut Context<'_>) -> CommandResult {
     let (user, password) = match cx.args.len() {
-        2 if cx.server.config.requirepass().is_empty() => {
+        2 if cx.server.acl.takes_any_password() => {
             return Err(Error::fixed(
                 "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
                  configuration is correct?",
@@ -43,29 +41,20 @@ fn auth(cx: &mut Context<'_>) -> CommandResult {
 }
 
 fn log_in(cx: &mut Context<'_>, user: &[u8], password: &[u8]) -> CommandResult {
-    if user != DEFAULT_USER || !is_password(cx.server, password) {
+    let Some(session) = cx.server.acl.log_in(user, password) else {
+        let place = if cx.is_nested() { Place::Multi } else { Place::Toplevel };
+        cx.server.note_failed_login(&cx.client.shared, place, user, cx.args);
         return Err(Error::fixed("WRONGPASS invalid username-password pair or user is disabled."));
-    }
-    cx.client.shared.authenticated.store(true, Relaxed);
-    *cx.client.shared.user.lock() = user.to_vec();
+    };
+    cx.client.act_for(session);
     Ok(())
-}
-
-/// Whether this is the server's password; any is, where none is set. Takes the same time wherever the two differ.
-fn is_password(server: &Server, given: &[u8]) -> bool {
-    let expected = server.config.requirepass();
-    if expected.is_empty() {
-        return true;
-    }
-    let differences =
-        given.iter().enumerate().fold(0, |sum, (index, byte)| sum | (byte ^ expected[index % expected.len()]));
-    std::hint::black_box(differences) == 0 && given.len() == expected.len()
 }
 
 pub(super) const HELLO: Spec = Spec::new("hello", -1, hello)
     .doc(Group::Connection, "6.0.0", "O(1)", "Agrees on a version of the protocol and introduces the server.")
     .flags(set!(Flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY))
     .acl(Categories::CONNECTION)
+    .secrets(|args, index| [1, 2].iter().any(|places| redact::follows(args, index, *places, "auth")))
     .history(&[("6.2.0", "Without a version, it only introduces the server.")])
     .args(&[Arg::block(
         "arguments",
@@ -100,15 +89,14 @@ fn hello(cx: &mut Context<'_>) -> CommandResult {
             name = Some(wanted);
             index += 2;
         } else {
-            let option = String::from_utf8_lossy(cx.arg(index));
-            return Err(Error::new(format!("ERR Syntax error in HELLO option '{option}'")));
+            return Err(Error::quoting("ERR Syntax error in HELLO option '", cx.arg(index), "'"));
         }
     }
 
     if let Some((user, password)) = login {
         log_in(cx, user, password)?;
     }
-    if !cx.client.authenticated() {
+    if !cx.client.session.authenticated() {
         return Err(Error::fixed(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
              <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the \
@@ -127,6 +115,8 @@ fn hello(cx: &mut Context<'_>) -> CommandResult {
 
 /// Goes over to another version of the protocol, from this reply on.
 fn speak(cx: &mut Context<'_>, resp: Resp) {
+    let into = if cx.takes_mail() { Some(&mut *cx.reply) } else { None };
+    cx.client.shared.mailbox.switch(resp, into);
     cx.reply.set_resp(resp);
     cx.client.shared.resp.store(resp_number(resp), Relaxed);
 }
@@ -166,6 +156,7 @@ pub(super) const RESET: Spec = Spec::new("reset", 1, reset)
     .immediate();
 
 fn reset(cx: &mut Context<'_>) -> CommandResult {
+    cx.server.pubsub.leave_all(cx.client);
     cx.client.take_transaction();
     cx.client.unwatch(&cx.server.keyspace);
     let shared = &cx.client.shared;
@@ -173,9 +164,11 @@ fn reset(cx: &mut Context<'_>) -> CommandResult {
     shared.name.lock().clear();
     shared.no_evict.store(false, Relaxed);
     shared.no_touch.store(false, Relaxed);
-    *shared.user.lock() = DEFAULT_USER.to_vec();
-    shared.authenticated.store(cx.server.config.requirepass().is_empty(), Relaxed);
-    cx.client.reply_mode = ReplyMode::On;
+    cx.client.act_for(cx.server.acl.newcomer());
+    if cx.client.reply_mode != ReplyMode::Skip {
+        // A reply that was to be left out is this one's.
+        cx.client.reply_mode = ReplyMode::On;
+    }
     cx.client.select(0);
     speak(cx, Resp::V2);
     cx.reply.simple("RESET");

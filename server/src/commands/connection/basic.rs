@@ -12,6 +12,11 @@ pub(super) const PING: Spec = Spec::new("ping", -1, ping)
 
 fn ping(cx: &mut Context<'_>) -> CommandResult {
     match cx.args.len() {
+        1 | 2 if cx.client.only_listens() => {
+            cx.reply.array(2);
+            cx.reply.bulk(b"pong");
+            cx.reply.bulk(cx.arg(1));
+        }
         1 => cx.reply.simple("PONG"),
         2 => cx.reply.bulk(cx.arg(1)),
         _ => return Err(Error::wrong_arity("ping")),

@@ -4,6 +4,8 @@ mod auth;
 mod basic;
 mod client;
 
+pub(crate) use client::write_line as write_client_line;
+
 use crate::command::spec::Spec;
 
 /// The family's declarations.

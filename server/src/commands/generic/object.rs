@@ -28,7 +28,7 @@ const ENCODING: Spec = inspector(Spec::new("encoding", 3, encoding)).doc(
 
 fn encoding(cx: &mut Context<'_>) -> CommandResult {
     let key = cx.key(2);
-    match cx.db.inspect(&key) {
+    match cx.db.inspect_silently(&key) {
         Some(entry) => cx.reply.bulk(entry.encoding().as_bytes()),
         None => cx.reply.null(),
     }
@@ -45,7 +45,7 @@ const FREQ: Spec = inspector(Spec::new("freq", 3, freq)).doc(
 fn freq(cx: &mut Context<'_>) -> CommandResult {
     let key = cx.key(2);
     let (access, now_ms) = (&cx.server.keyspace.access, cx.db.now_ms());
-    let Some(entry) = cx.db.inspect(&key) else {
+    let Some(entry) = cx.db.inspect_silently(&key) else {
         cx.reply.null();
         return Ok(());
     };
@@ -69,7 +69,7 @@ const IDLETIME: Spec = inspector(Spec::new("idletime", 3, idletime)).doc(
 fn idletime(cx: &mut Context<'_>) -> CommandResult {
     let key = cx.key(2);
     let (access, now_ms) = (&cx.server.keyspace.access, cx.db.now_ms());
-    let Some(entry) = cx.db.inspect(&key) else {
+    let Some(entry) = cx.db.inspect_silently(&key) else {
         cx.reply.null();
         return Ok(());
     };
@@ -96,7 +96,7 @@ fn refcount(cx: &mut Context<'_>) -> CommandResult {
     // Redis keeps one object for each of these numbers, with a count that never changes, and shows it. Where keys are
     // evicted by their use it does not, since what is shared tells nothing of a single key's use.
     let shared = config.maxmemory() == 0 || !config.maxmemory_policy().is_by_access();
-    match cx.db.inspect(&key) {
+    match cx.db.inspect_silently(&key) {
         Some(entry) if shared && matches!(entry.string(), Ok(StrRef::Int(0..=9999))) => {
             cx.reply.integer(i32::MAX.into());
         }

@@ -1,7 +1,7 @@
 //! The commands about HyperLogLogs.
 
 use storage::hyperloglog::{self as hll, Code, Corrupt, Registers};
-use storage::{Event, Key, NewValue, StrRef, Ttl, View};
+use storage::{Event, Key, NewValue, StrRef, View};
 
 use crate::command::{Arg, ArgKind, Categories, CommandResult, Context, Error, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::set;
@@ -74,9 +74,10 @@ fn longest(cx: &Context<'_>) -> usize {
 }
 
 /// Stores changed bytes, which counts as so many changes.
-fn store(cx: &mut Context<'_>, key: &Key<'_>, bytes: Vec<u8>, changes: usize) {
-    cx.db.set(key, NewValue::Grown(bytes), Ttl::Keep, Event::PFADD);
+fn store(cx: &mut Context<'_>, key: &Key<'_>, bytes: Vec<u8>, changes: usize) -> CommandResult {
+    cx.db.update(key, Event::PFADD, |_| Ok::<_, Error>(NewValue::Grown(bytes)))?;
     cx.db.effects.dirty += changes as u64 - 1;
+    Ok(())
 }
 
 fn pfadd(cx: &mut Context<'_>) -> CommandResult {
@@ -101,7 +102,7 @@ fn pfadd(cx: &mut Context<'_>) -> CommandResult {
         }
         if changes > 0 {
             hll::forget_cached(&mut bytes);
-            store(cx, &key, bytes, changes);
+            store(cx, &key, bytes, changes)?;
         }
     }
     cx.reply.integer((changes > 0).into());
@@ -146,6 +147,7 @@ fn pfmerge(cx: &mut Context<'_>) -> CommandResult {
     let mut dense = false;
     for index in 1..cx.args.len() {
         let key = cx.key(index);
+        cx.db.read(&key);
         if let Some(bytes) = look(&mut cx.db, &key)? {
             dense |= hll::is_dense(bytes);
             registers.merge(bytes)?;
@@ -158,7 +160,7 @@ fn pfmerge(cx: &mut Context<'_>) -> CommandResult {
     }
     hll::raise_all(&mut bytes, &registers, longest)?;
     hll::forget_cached(&mut bytes);
-    store(cx, &key, bytes, 1);
+    store(cx, &key, bytes, 1)?;
     cx.reply.ok();
     Ok(())
 }
@@ -197,7 +199,7 @@ fn pfdebug(cx: &mut Context<'_>) -> CommandResult {
 fn make_dense(cx: &mut Context<'_>, key: &Key<'_>, bytes: &mut Vec<u8>) -> Result<bool, Error> {
     let converted = hll::make_dense(bytes)?;
     if converted {
-        store(cx, key, std::mem::take(bytes), 1);
+        store(cx, key, std::mem::take(bytes), 1)?;
     }
     Ok(converted)
 }

@@ -1,5 +1,6 @@
 //! Commands about the server as a whole.
 
+mod acl;
 mod config;
 mod debug;
 mod info;
@@ -14,6 +15,7 @@ mod slowlog;
 use crate::command::Spec;
 
 pub const COMMANDS: &[Spec] = &[
+    acl::ACL,
     config::CONFIG,
     debug::DEBUG,
     info::INFO,

@@ -24,7 +24,7 @@ pub(super) fn spop(cx: &mut Context<'_>) -> CommandResult {
     }
     let count = protocol::parse_i64(cx.arg(2)).and_then(|count| usize::try_from(count).ok());
     let count = count.ok_or(Error::fixed("ERR value is out of range, must be positive"))?;
-    let len = match cx.db.read(&key) {
+    let len = match cx.db.peek(&key) {
         Some(entry) => entry.get::<Set>()?.len(),
         None => 0,
     };

@@ -7,26 +7,27 @@ use crate::command::{CommandResult, Context, Error};
 use crate::longdouble::LongDouble;
 
 pub(super) fn incr(cx: &mut Context<'_>) -> CommandResult {
-    add(cx, 1, Event::INCRBY)
+    add(cx, 1)
 }
 
 pub(super) fn decr(cx: &mut Context<'_>) -> CommandResult {
-    add(cx, -1, Event::DECRBY)
+    add(cx, -1)
 }
 
 pub(super) fn incrby(cx: &mut Context<'_>) -> CommandResult {
-    add(cx, cx.integer(2)?, Event::INCRBY)
+    add(cx, cx.integer(2)?)
 }
 
 pub(super) fn decrby(cx: &mut Context<'_>) -> CommandResult {
     let amount = cx.integer(2)?.checked_neg().ok_or(Error::fixed("ERR decrement would overflow"))?;
-    add(cx, amount, Event::DECRBY)
+    add(cx, amount)
 }
 
-fn add(cx: &mut Context<'_>, amount: i64, event: Event) -> CommandResult {
+/// What is taken away is told as an increment, too.
+fn add(cx: &mut Context<'_>, amount: i64) -> CommandResult {
     let key = cx.key(1);
     let mut sum = 0;
-    cx.db.update(&key, event, |old| {
+    cx.db.update(&key, Event::INCRBY, |old| {
         let before = match &old {
             None => 0,
             Some(entry) => match string_of(entry)? {

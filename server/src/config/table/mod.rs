@@ -32,13 +32,16 @@ use super::value::{Choice, Number, OneOf, Setting, Switch, Text, Unit, Validator
 pub enum Apply {
     AccessPolicy,
     AppendOnly,
+    Bind,
     CrashReports,
-    Listeners,
     Logging,
     MaxClients,
+    Notifications,
     OomScore,
     Password,
+    Port,
     SlowLog,
+    Title,
     Tls,
 }
 

@@ -35,6 +35,8 @@ bitflags! {
         const MODULE = 1 << 11;
         const KEY_MISS = 1 << 12;
         const NEW = 1 << 13;
+        const OVERWRITTEN = 1 << 14;
+        const TYPE_CHANGED = 1 << 15;
     }
 }
 
@@ -95,7 +97,8 @@ impl Flags for ShutdownFlags {
     }
 }
 
-/// Letters in the order that they are printed: those that `A` stands for, `n`, and the rest.
+/// Letters in the order that they are printed: those that `A` stands for, those that are not printed beside it although
+/// it does not stand for them, and the rest.
 const IN_ALL: &[(char, NotifyFlags)] = &[
     ('g', NotifyFlags::GENERIC),
     ('$', NotifyFlags::STRING),
@@ -108,8 +111,8 @@ const IN_ALL: &[(char, NotifyFlags)] = &[
     ('t', NotifyFlags::STREAM),
     ('d', NotifyFlags::MODULE),
 ];
-/// Not part of `A`, and not printed beside it either.
-const NEW: (char, NotifyFlags) = ('n', NotifyFlags::NEW);
+const HIDDEN_BY_ALL: &[(char, NotifyFlags)] =
+    &[('n', NotifyFlags::NEW), ('o', NotifyFlags::OVERWRITTEN), ('c', NotifyFlags::TYPE_CHANGED)];
 const BESIDE_ALL: &[(char, NotifyFlags)] =
     &[('K', NotifyFlags::KEYSPACE), ('E', NotifyFlags::KEYEVENT), ('m', NotifyFlags::KEY_MISS)];
 
@@ -133,11 +136,11 @@ impl Flags for NotifyFlags {
         let mut all = Self::empty();
         for &byte in until_nul(single(words)?) {
             let letter = char::from(byte);
-            let known = IN_ALL.iter().chain([&NEW]).chain(BESIDE_ALL).find(|(other, _)| *other == letter);
+            let known = IN_ALL.iter().chain(HIDDEN_BY_ALL).chain(BESIDE_ALL).find(|(other, _)| *other == letter);
             all |= match known {
                 Some((_, flag)) => *flag,
                 None if letter == 'A' => Self::every_class(),
-                None => return Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into()),
+                None => return Err("Invalid event class character. Use 'Ag$lshzxeKEtmdnoc'.".into()),
             };
         }
         Ok(all)
@@ -145,7 +148,7 @@ impl Flags for NotifyFlags {
 
     fn print(self) -> String {
         let all = self.contains(Self::every_class());
-        let classes = IN_ALL.iter().chain([&NEW]).filter(|_| !all).chain(BESIDE_ALL);
+        let classes = IN_ALL.iter().chain(HIDDEN_BY_ALL).filter(|_| !all).chain(BESIDE_ALL);
         let letters = classes.filter(|(_, flag)| self.contains(*flag)).map(|(letter, _)| *letter);
         all.then_some('A').into_iter().chain(letters).collect()
     }
@@ -213,12 +216,14 @@ mod tests {
             ("AKEmn", "AKEm"),
             ("n", "n"),
             ("ndK", "dnK"),
+            ("AKEoc", "AKE"),
+            ("cKog", "gocK"),
         ];
         for (word, printed) in pairs {
             assert_eq!(events(word), Ok(printed.into()), "{word}");
         }
-        for word in ["Q", "KEAo", "c", " "] {
-            assert_eq!(events(word), Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into()));
+        for word in ["Q", "KEAS", "r", " "] {
+            assert_eq!(events(word), Err("Invalid event class character. Use 'Ag$lshzxeKEtmdnoc'.".into()));
         }
         let set = FlagSet::<NotifyFlags>::empty();
         assert_eq!(set.file_lines(), [(b"\"\"".to_vec(), false)]);

@@ -70,7 +70,7 @@ impl<'a> Filter<'a> {
             match cx.arg(index).to_ascii_lowercase().as_slice() {
                 b"id" => filter.id = Some(client_id(value)?),
                 b"type" => filter.kind = Some(Kind::parse(value)?),
-                b"user" if value == super::super::auth::DEFAULT_USER => filter.user = Some(value),
+                b"user" if cx.server.acl.user(value).is_some() => filter.user = Some(value),
                 b"user" => {
                     return Err(Error::quoting("ERR No such user '", value, "'"));
                 }
@@ -88,7 +88,7 @@ impl<'a> Filter<'a> {
     fn accepts(&self, client: &Shared, me: u64, now_ms: i64) -> bool {
         self.id.is_none_or(|id| client.id == id)
             && self.kind.is_none_or(|kind| Kind::of(client) == kind)
-            && self.user.is_none_or(|user| client.authenticated.load(Relaxed) && *client.user.lock() == user)
+            && self.user.is_none_or(|user| *client.user.lock() == user)
             && self.addr.is_none_or(|addr| client.peer.addr.as_bytes() == addr)
             && self.laddr.is_none_or(|laddr| client.peer.laddr.as_bytes() == laddr)
             && (self.max_age == 0 || now_ms / 1000 - client.created_ms / 1000 >= self.max_age)

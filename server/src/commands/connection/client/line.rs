@@ -4,13 +4,21 @@ use std::io::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::client::Shared;
+use crate::pubsub::Kind;
 use crate::server::Server;
 
+/// The size of a block of output in Redis.
+const OUTPUT_BLOCK: usize = 16 * 1024;
+
 /// Appends everything known about a client, the fields in the order of Redis. What has no counterpart here yet
-/// (subscriptions, tracking) stands as it does for a client that uses none of it.
-pub(super) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, now_ms: i64) {
+/// (tracking) stands as it does for a client that uses none of it.
+pub(crate) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, now_ms: i64) {
     let seconds_since = |then_ms: i64| (now_ms / 1000 - then_ms / 1000).max(0);
-    let pending = client.output_buffered.load(Relaxed);
+    let pending = client.output_buffered.load(Relaxed) + client.mailbox.len();
+    // Redis counts what a fixed buffer holds and what lies in a list of blocks behind it.
+    let buffered = pending.min(OUTPUT_BLOCK);
+    let listed = pending - buffered;
+    let subscriptions = |kind: Kind| client.subscriptions[kind as usize].load(Relaxed);
     // Writing to memory cannot fail.
     let _ = write!(
         out,
@@ -20,12 +28,15 @@ pub(super) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, no
     out.extend_from_slice(&client.name.lock());
     let _ = write!(
         out,
-        " age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} watch={} qbuf={} qbuf-free={} argv-mem={} \
-         multi-mem={} rbs={} rbp={} obl={} oll=0 omem=0 tot-mem={} events={} cmd={} user=",
+        " age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} qbuf={} qbuf-free={} argv-mem={} \
+         multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user=",
         seconds_since(client.created_ms),
         seconds_since(client.last_active_ms.load(Relaxed)),
         flags(client),
         client.db.load(Relaxed),
+        subscriptions(Kind::Channel),
+        subscriptions(Kind::Pattern),
+        subscriptions(Kind::ShardChannel),
         client.queued.load(Relaxed) as i64 - 1,
         client.watched.load(Relaxed),
         client.query_buffered.load(Relaxed),
@@ -34,7 +45,9 @@ pub(super) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, no
         client.transaction_memory.load(Relaxed),
         client.output_memory.load(Relaxed),
         client.output_peak.load(Relaxed),
-        pending,
+        buffered,
+        listed.div_ceil(OUTPUT_BLOCK),
+        listed,
         memory(client),
         if pending > 0 { "rw" } else { "r" },
         client.last_command_name(&server.commands_by_id),
@@ -50,16 +63,16 @@ pub(super) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, no
 /// Bytes that a client takes: its buffers and what is known about it.
 fn memory(client: &Shared) -> usize {
     let buffers = [&client.query_buffered, &client.query_free, &client.output_memory];
-    size_of::<Shared>() + buffers.into_iter().map(|bytes| bytes.load(Relaxed)).sum::<usize>()
+    size_of::<Shared>() + client.mailbox.memory() + buffers.into_iter().map(|bytes| bytes.load(Relaxed)).sum::<usize>()
 }
 
 /// A letter for each state that a client is in, or `N` for none.
 fn flags(client: &Shared) -> String {
     let states = [
         ('O', client.monitor.load(Relaxed)),
+        ('P', client.is_subscriber()),
         ('x', client.queued.load(Relaxed) > 0),
         ('b', client.blocked.load(Relaxed) || client.held_back.load(Relaxed)),
-        ('A', client.is_killed()),
         ('U', client.peer.unix),
         ('e', client.no_evict.load(Relaxed)),
         ('T', client.no_touch.load(Relaxed)),

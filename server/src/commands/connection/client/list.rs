@@ -1,6 +1,5 @@
 //! CLIENT LIST, INFO and ID.
 
-use super::line::write_line;
 use super::*;
 
 pub(super) const ID: Spec =

@@ -13,6 +13,7 @@ use crate::client::Shared;
 use crate::command::{Arg, ArgKind, Categories, CommandResult, Context, Error, Flags, Group, Spec};
 use crate::set;
 
+pub(crate) use line::write_line;
 pub(super) use settings::check_name;
 
 pub(super) const CLIENT: Spec = Spec::container(
@@ -50,7 +51,7 @@ const fn admin(spec: Spec) -> Spec {
     spec.flags(set!(Flags: ADMIN | NOSCRIPT | LOADING | STALE)).acl(Categories::CONNECTION)
 }
 
-/// The kinds of clients that TYPE filters by. All are normal ones until there are subscribers and replicas.
+/// The kinds of clients that TYPE filters by. There are no replicas yet.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Normal,
@@ -60,8 +61,8 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(_: &Shared) -> Kind {
-        Kind::Normal
+    fn of(client: &Shared) -> Kind {
+        if client.is_subscriber() { Kind::PubSub } else { Kind::Normal }
     }
 
     fn parse(name: &[u8]) -> Result<Kind, Error> {

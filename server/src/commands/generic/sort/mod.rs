@@ -9,6 +9,7 @@ use protocol::{Args, OwnedArgs};
 use storage::list::{End, List};
 use storage::{Collection, Event, Free, Value, View};
 
+use crate::acl::{self, Access};
 use crate::collation::Collation;
 use crate::command::keys::{KeyAt, KeysAt};
 use crate::command::{Arg, ArgKind, Categories, CommandResult, Context, Error, Flags, Group, KeyFlags, KeySpec, Spec};
@@ -74,6 +75,18 @@ fn sort_ro(cx: &mut Context<'_>) -> CommandResult {
     run(cx, false)
 }
 
+/// What a request may do.
+#[derive(Clone, Copy)]
+struct Rights {
+    store: bool,
+    /// Read keys that are not among its arguments.
+    any_key: bool,
+}
+
+impl Rights {
+    const ALL: Rights = Rights { store: true, any_key: true };
+}
+
 /// The options of a request.
 #[derive(Default)]
 struct Options<'a> {
@@ -90,7 +103,7 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    fn parse(args: Args<'a>, may_store: bool) -> Result<Options<'a>, Error> {
+    fn parse(args: Args<'a>, rights: Rights) -> Result<Options<'a>, Error> {
         let mut options = Options::default();
         let mut index = 2;
         while index < args.len() {
@@ -113,7 +126,7 @@ impl<'a> Options<'a> {
                     options.limit = Some((number(offset)?, number(&args[index + 2])?));
                     2
                 }
-                (b"store", Some(_)) if may_store => {
+                (b"store", Some(_)) if rights.store => {
                     options.store = Some(index + 1);
                     1
                 }
@@ -121,8 +134,14 @@ impl<'a> Options<'a> {
                     // A constant that looks like an element is one, too.
                     let by = Pattern::parse(text);
                     options.unsorted |= !by.reads_keys();
+                    if by.reads_keys() && !rights.any_key {
+                        return Err(Error::fixed("ERR BY option of SORT denied due to insufficient ACL permissions."));
+                    }
                     options.by = Some(by);
                     1
+                }
+                (b"get", Some(_)) if !rights.any_key => {
+                    return Err(Error::fixed("ERR GET option of SORT denied due to insufficient ACL permissions."));
                 }
                 (b"get", Some(text)) => {
                     options.get.push(Pattern::parse(text));
@@ -148,18 +167,20 @@ impl<'a> Options<'a> {
 fn find_keys(args: Args<'_>) -> KeysAt {
     let mut keys = KeysAt::new();
     keys.push(KeyAt { index: 1, flags: set!(KeyFlags: RO | ACCESS) });
-    let store = Options::parse(args, true).ok().and_then(|options| options.store);
+    let store = Options::parse(args, Rights::ALL).ok().and_then(|options| options.store);
     keys.extend(store.map(|index| KeyAt { index, flags: set!(KeyFlags: OW | UPDATE) }));
     keys
 }
 
 /// Whether patterns may lead to any key at all: which ones is only known when the elements are.
 fn reads_by_patterns(args: Args<'_>) -> bool {
-    Options::parse(args, true).is_ok_and(|options| options.by.into_iter().chain(options.get).any(Pattern::reads_keys))
+    Options::parse(args, Rights::ALL)
+        .is_ok_and(|options| options.by.into_iter().chain(options.get).any(Pattern::reads_keys))
 }
 
 fn run(cx: &mut Context<'_>, may_store: bool) -> CommandResult {
-    let mut options = Options::parse(cx.args, may_store)?;
+    let any_key = acl::may_use_any_key(cx.client.session.user(), cx.command, cx.args, Access::READ);
+    let mut options = Options::parse(cx.args, Rights { store: may_store, any_key })?;
     let key = cx.key(1);
     let value = cx.db.read(&key).map(|entry| entry.value());
     if options.unsorted && options.store.is_some() && matches!(value, Some(Value::Set(_))) {

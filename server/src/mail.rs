@@ -1,0 +1,132 @@
+//! How a client is sent something that it did not ask for at that moment: by anybody, from any thread.
+//!
+//! What is pushed to a client waits in its mailbox until the client's own connection takes it. A connection is woken
+//! once for all that waits, and the worker that it belongs to once for all of its connections that were woken since it
+//! last looked: waking another thread costs a system call.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Poll, Waker};
+
+use parking_lot::Mutex;
+use protocol::{Reply, Resp};
+
+/// What others have for one client, in the version of the protocol that it speaks.
+#[derive(Debug, Default)]
+pub struct Mailbox {
+    queue: Mutex<Reply>,
+    /// Looked at without the lock.
+    full: AtomicBool,
+}
+
+impl Mailbox {
+    /// Puts something behind what waits. Tells whether nothing did.
+    pub fn put(&self, write: impl FnOnce(&mut Reply)) -> bool {
+        let mut queue = self.queue.lock();
+        write(&mut queue);
+        !self.full.swap(true, Relaxed)
+    }
+
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.full.load(Relaxed)
+    }
+
+    /// Moves what waits behind what the client is being sent.
+    pub fn take(&self, into: &mut Reply) {
+        let mut queue = self.queue.lock();
+        self.full.store(false, Relaxed);
+        into.append(&mut queue);
+    }
+
+    /// Goes over to another version of the protocol: what waits, which is in the old one, is moved to `into`, and all
+    /// that comes from now on is written in the new one.
+    pub fn switch(&self, resp: Resp, into: Option<&mut Reply>) {
+        let mut queue = self.queue.lock();
+        if let Some(into) = into {
+            self.full.store(false, Relaxed);
+            into.append(&mut queue);
+        }
+        queue.set_resp(resp);
+    }
+
+    /// Bytes that wait.
+    pub fn len(&self) -> usize {
+        if self.is_full() { self.queue.lock().len() } else { 0 }
+    }
+
+    /// Bytes of memory that the mailbox holds.
+    pub fn memory(&self) -> usize {
+        self.queue.lock().memory()
+    }
+
+    /// Gives back memory that nothing waits in.
+    pub fn shrink(&self) {
+        self.queue.lock().shrink();
+    }
+}
+
+/// Wakes connections of one worker, from any thread.
+#[derive(Debug, Default)]
+pub struct Bell(Mutex<Rung>);
+
+#[derive(Debug, Default)]
+struct Rung {
+    connections: Vec<Waker>,
+    worker: Option<Waker>,
+}
+
+impl Bell {
+    /// Has the worker poll a connection.
+    pub fn ring(&self, connection: Waker) {
+        let mut rung = self.0.lock();
+        rung.connections.push(connection);
+        // The worker has been told of the others already.
+        if rung.connections.len() == 1
+            && let Some(worker) = &rung.worker
+        {
+            worker.wake_by_ref();
+        }
+    }
+
+    /// The worker's part: passes on what others have rung for.
+    pub async fn answer(self: Arc<Self>) {
+        let mut connections = Vec::new();
+        poll_fn(|cx| {
+            let mut rung = self.0.lock();
+            if !rung.worker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                rung.worker = Some(cx.waker().clone());
+            }
+            std::mem::swap(&mut rung.connections, &mut connections);
+            drop(rung);
+            connections.drain(..).for_each(Waker::wake);
+            Poll::<()>::Pending
+        })
+        .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_wake_for_all_that_waits() {
+        let mailbox = Mailbox::default();
+        mailbox.switch(Resp::V3, None);
+        assert!(!mailbox.is_full() && mailbox.len() == 0);
+        assert!(mailbox.put(|out| out.push(1)));
+        assert!(!mailbox.put(|out| out.null()));
+        let mut reply = Reply::new(Resp::V2);
+        reply.null();
+        mailbox.take(&mut reply);
+        assert_eq!(reply.to_vec(), b"$-1\r\n>1\r\n_\r\n");
+        assert!(!mailbox.is_full() && mailbox.put(|out| out.null()));
+        mailbox.switch(Resp::V2, Some(&mut reply));
+        assert_eq!(reply.to_vec(), b"$-1\r\n>1\r\n_\r\n_\r\n");
+        assert!(mailbox.put(|out| out.push(1)));
+        mailbox.take(&mut reply);
+        assert!(reply.to_vec().ends_with(b"_\r\n*1\r\n"));
+    }
+}
