@@ -75,6 +75,8 @@ pub struct Shared {
     pub counted_memory: AtomicUsize,
     /// Asked to give back the memory of its buffers.
     pub trim: AtomicBool,
+    /// Logged in as somebody who may do everything, as of its last rest.
+    pub unrestricted: AtomicBool,
     /// Asked to close: at once, without writing what is pending.
     killed: AtomicBool,
     /// A blocked client was asked to go on.

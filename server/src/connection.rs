@@ -433,6 +433,7 @@ impl Connection {
         let shared = &self.client.shared;
         shared.query_buffered.store(self.unread(), Relaxed);
         shared.query_free.store(self.reader.free(), Relaxed);
+        shared.unrestricted.store(self.executor.server.acl.is_free(&self.client.session), Relaxed);
         shared.argv_memory.store(self.reader.multibulk_bytes(), Relaxed);
         shared.output_buffered.store(self.reply.len(), Relaxed);
         let (before, memory) = (shared.output_memory.load(Relaxed), self.reply.memory());

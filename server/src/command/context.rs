@@ -133,10 +133,17 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Lets go of all locks.
+    pub fn unlock(&mut self) {
+        self.db.serve_waiters();
+        self.replace_view(self.server.keyspace.view_none(self.client.db(), self.now_ms()));
+    }
+
     /// Takes another view of the keyspace. The one before must hold no locks.
-    pub fn replace_view(&mut self, view: View<'static>) {
+    fn replace_view(&mut self, view: View<'static>) {
         let before = std::mem::replace(&mut self.db, view);
         self.db.take_settings(&before);
+        self.db.effects.absorb(before.effects);
     }
 
     pub fn now_ms(&self) -> i64 {

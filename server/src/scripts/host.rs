@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use storage::{Key, View};
 
 use super::Run;
+use super::attend::attend;
 use crate::acl::Place;
 use crate::client::Client;
 use crate::command::Error;
@@ -51,7 +52,11 @@ pub struct ScriptHost<'h> {
     /// It has needed more than it declared.
     pub strayed: bool,
     is_slow: bool,
+    attended_ms: i64,
 }
+
+/// How often the other clients of the worker are looked at while a script takes long.
+const ATTEND_EVERY_MS: i64 = 5;
 
 impl<'h> ScriptHost<'h> {
     pub fn new(
@@ -64,7 +69,18 @@ impl<'h> ScriptHost<'h> {
         declared: &[Key<'_>],
     ) -> ScriptHost<'h> {
         let declared = declared.iter().map(Key::shard).collect();
-        ScriptHost { executor, client, db, limits, run, all_locked, declared, strayed: false, is_slow: false }
+        ScriptHost {
+            executor,
+            client,
+            db,
+            limits,
+            run,
+            all_locked,
+            declared,
+            strayed: false,
+            is_slow: false,
+            attended_ms: 0,
+        }
     }
 
     /// The command that a script asks for, if it may have it.
@@ -176,6 +192,10 @@ impl Host for ScriptHost<'_> {
             );
             server.scripts.add_slow(self.run.clone());
             server.keyspace.set_stalled(true);
+        }
+        if self.is_slow && now_ms - self.attended_ms >= ATTEND_EVERY_MS {
+            self.attended_ms = now_ms;
+            attend(self.executor, self.client);
         }
         Flow::Continue
     }

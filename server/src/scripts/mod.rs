@@ -3,6 +3,7 @@
 //! A script may touch keys that it did not declare, and all that it does happens at one instant. Both come at the price
 //! of all shards, unless the script is known to keep to the keys that it declares: see [`Conduct`].
 
+mod attend;
 mod host;
 mod library;
 mod worker;
@@ -101,6 +102,8 @@ pub struct Run {
     /// The whole request.
     pub request: Vec<Vec<u8>>,
     pub started_ms: i64,
+    /// The worker that it keeps from its clients.
+    pub worker: usize,
     /// It has changed something, and cannot be ended any more.
     pub wrote: AtomicBool,
     pub killed: AtomicBool,
@@ -199,6 +202,27 @@ impl Scripts {
     /// The slow run that began first.
     pub fn slow_run(&self) -> Option<Arc<Run>> {
         self.slow.lock().first().cloned()
+    }
+
+    /// Whether a slow run keeps a worker from its clients.
+    pub fn keeps_busy(&self, worker: usize) -> bool {
+        self.busy() && self.slow.lock().iter().any(|run| run.worker == worker)
+    }
+
+    /// Ends the slow run, a function or a script, unless it has changed something.
+    pub fn kill(&self, function: bool) -> Result<(), Error> {
+        let run = self.slow_run().ok_or(Error::fixed("NOTBUSY No scripts in execution right now."))?;
+        if run.wrote.load(Relaxed) {
+            return Err(Error::fixed(
+                "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait \
+                 the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+            ));
+        }
+        if run.is_function != function {
+            return Err(self.busy_error());
+        }
+        run.killed.store(true, Relaxed);
+        Ok(())
     }
 
     fn add_slow(&self, run: Arc<Run>) {

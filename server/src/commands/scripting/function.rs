@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::run::lua;
-use super::script::kill_run;
 use crate::command::{CommandResult, Context, Error};
 use crate::glob;
 use crate::scripts::LibraryCode;
@@ -131,7 +130,9 @@ pub(super) fn stats(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn kill(cx: &mut Context<'_>) -> CommandResult {
-    kill_run(cx, true)
+    cx.server.scripts.kill(true)?;
+    cx.reply.ok();
+    Ok(())
 }
 
 pub(super) fn help(cx: &mut Context<'_>) -> CommandResult {

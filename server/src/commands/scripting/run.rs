@@ -151,6 +151,7 @@ fn run(
             is_function: call.is_function,
             request: args.iter().map(<[u8]>::to_vec).collect(),
             started_ms: unix_ms(),
+            worker: cx.client.shared.worker.load(Relaxed) as usize,
             wrote: false.into(),
             killed: false.into(),
         });
@@ -166,6 +167,7 @@ fn run(
             End::Replied => break,
             End::Abandoned if !all_locked && !run.wrote.load(Relaxed) => {
                 cx.reply.truncate_to(mark);
+                cx.unlock();
                 all_locked = true;
             }
             End::Abandoned => return Err(Error::fixed("ERR Error running script: it was given up")),
