@@ -250,11 +250,6 @@ impl Keyspace {
         self.shards[self.key(key).shard()].lock().leave(db, key, waiter);
     }
 
-    /// Lets `look` look at a shard, which is locked for that.
-    pub(crate) fn with_shard(&self, index: usize, look: impl FnOnce(&Shard)) {
-        look(&self.shards[index].lock());
-    }
-
     /// Ends the watch over a key.
     pub fn unwatch(&self, db: usize, key: &[u8], watch: &Arc<Watch>) {
         self.shards[self.key(key).shard()].lock().unwatch(db, key, watch);

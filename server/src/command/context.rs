@@ -133,6 +133,14 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// More output than this ends the connection: what may become endless stops there.
+    pub fn most_output(&self) -> usize {
+        match self.server.output_limit(&self.client.shared).hard {
+            0 => usize::MAX,
+            hard => usize::try_from(hard).unwrap_or(usize::MAX),
+        }
+    }
+
     /// Lets go of all locks.
     pub fn unlock(&mut self) {
         self.db.serve_waiters();

@@ -263,8 +263,14 @@ impl Executor {
             db.keep_expired();
         }
         let mut cx = Context { server, executor: self, client, command, args, reply, db, within: Within::Nothing };
-        let failed = invoke(&mut cx);
+        let mark = cx.reply.mark();
+        let mut failed = invoke(&mut cx);
         let Context { db, client, reply, .. } = cx;
+        if db.gave_up() {
+            reply.truncate_to(mark);
+            self.refuse(&server.scripts.busy_error(), reply);
+            failed = true;
+        }
         self.stats.took_effect(&db.effects);
         drop(db);
         self.account(client, command, args, reply, Timing { started, failed, within: Within::Nothing })

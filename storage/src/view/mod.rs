@@ -10,6 +10,7 @@ mod walk;
 mod watch;
 mod whole;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -58,6 +59,8 @@ pub struct View<'k> {
     keep_expired: bool,
     /// Keys that changed while somebody waits for them, in order.
     ready: VecDeque<(usize, Box<[u8]>)>,
+    /// Something was left out that somebody holds for long.
+    gave_up: Cell<bool>,
     /// What was done so far.
     pub effects: Effects,
 }
@@ -66,7 +69,17 @@ impl<'k> View<'k> {
     #[inline]
     pub(crate) fn new(keyspace: &'k Keyspace, locked: Locked<'k>, db: usize, now_ms: i64) -> View<'k> {
         let (ready, effects) = (VecDeque::new(), Effects::default());
-        View { keyspace, locked, db, now_ms, touch: true, keep_expired: false, ready, effects }
+        View {
+            keyspace,
+            locked,
+            db,
+            now_ms,
+            touch: true,
+            keep_expired: false,
+            ready,
+            effects,
+            gave_up: Cell::new(false),
+        }
     }
 
     pub fn keyspace(&self) -> &'k Keyspace {
