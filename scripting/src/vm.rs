@@ -143,11 +143,14 @@ impl Vm {
                 Ok(()) => write_reply(&state, reply, &mut on_error),
                 Err(raise) => Err(raise),
             };
-            if let Err(raise) = outcome {
+            if let Err(raise) = outcome
+                && state.shared().ending() != Some(Ending::Abandoned)
+            {
                 reply.truncate_to(start);
                 write_error(&state, name, reply, &mut on_error, raise);
             }
             state.set_top(0);
+            state.make_room();
         });
         if ending == Some(Ending::Abandoned) {
             reply.truncate_to(start);

@@ -154,7 +154,7 @@ pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl 
     if command.serve(&mut cx.db, cx.reply, false)? {
         return Ok(());
     }
-    if cx.nested {
+    if cx.is_nested() {
         // As if the time were over at once.
         command.timed_out(cx.reply);
         return Ok(());

@@ -26,6 +26,7 @@ mod notifications;
 pub mod process;
 mod pubsub;
 pub mod redact;
+pub mod scripts;
 pub mod server;
 pub mod slowlog;
 pub mod stats;

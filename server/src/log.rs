@@ -108,7 +108,8 @@ macro_rules! at_level {
         }
     };
 }
+macro_rules! debug { ($($text:tt)*) => { $crate::log::at_level!(Debug, $($text)*) }; }
 macro_rules! verbose { ($($text:tt)*) => { $crate::log::at_level!(Verbose, $($text)*) }; }
 macro_rules! notice { ($($text:tt)*) => { $crate::log::at_level!(Notice, $($text)*) }; }
 macro_rules! warning { ($($text:tt)*) => { $crate::log::at_level!(Warning, $($text)*) }; }
-pub(crate) use {at_level, notice, verbose, warning};
+pub(crate) use {at_level, debug, notice, verbose, warning};

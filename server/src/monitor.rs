@@ -7,17 +7,20 @@ use protocol::{Args, Reply};
 
 use crate::client::Client;
 use crate::command::Command;
+use crate::command::context::Within;
 use crate::redact;
 use crate::server::Server;
 
 /// Sends a command that was carried out to everybody who watches; a client that watches itself finds it among its
 /// replies.
 #[cold]
-pub fn feed(server: &Server, client: &Client, command: &Command, args: Args<'_>, reply: &mut Reply) {
+pub fn feed(server: &Server, client: &Client, command: &Command, args: Args<'_>, reply: &mut Reply, within: Within) {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let mut line = format!("+{}.{:06} [{} ", now.as_secs(), now.subsec_micros(), client.db());
     let peer = &client.shared.peer;
-    if peer.unix {
+    if within == Within::Script {
+        line.push_str("lua");
+    } else if peer.unix {
         line.push_str("unix:");
         line.push_str(peer.addr.trim_end_matches(":0"));
     } else {
@@ -26,10 +29,12 @@ pub fn feed(server: &Server, client: &Client, command: &Command, args: Args<'_>,
     line.push_str("] ");
     line.push_str(&quoted(command, args));
     line.push_str("\r\n");
-    server.clients.feed_monitors(line.as_bytes(), client.id());
-    if client.shared.monitor.load(Relaxed) {
+    // The replies to what a script does are not the client's.
+    let among_replies = within != Within::Script && client.shared.monitor.load(Relaxed);
+    if among_replies {
         reply.raw(line.as_bytes());
     }
+    server.clients.feed_monitors(line.as_bytes(), if among_replies { client.id() } else { 0 });
 }
 
 /// All arguments of a request, each in quotes, secrets left out.

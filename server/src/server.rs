@@ -21,6 +21,7 @@ use crate::latency::LatencyMonitor;
 use crate::log;
 use crate::notifications;
 use crate::pubsub::PubSub;
+use crate::scripts::Scripts;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 
@@ -59,6 +60,7 @@ pub struct Server {
     /// Commands by their number in statistics.
     pub commands_by_id: Vec<&'static Command>,
     pub clients: Registry,
+    pub scripts: Scripts,
     pub acl: Arc<Acl>,
     pub pubsub: PubSub,
     pub stats: Stats,
@@ -117,6 +119,7 @@ impl Server {
             commands,
             commands_by_id,
             clients: Registry::default(),
+            scripts: Scripts::default(),
             acl: Arc::new(Acl::new()),
             pubsub: PubSub::default(),
             stats: Stats::new(workers),

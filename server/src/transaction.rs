@@ -8,7 +8,7 @@ use storage::{Key, Keyspace, View, Watch};
 
 use crate::client::Client;
 use crate::command::keys;
-use crate::command::spec::{Flags, Group};
+use crate::command::spec::Flags;
 use crate::command::table::Command;
 use crate::command::{Context, Error};
 
@@ -139,7 +139,7 @@ pub fn abort(client: &mut Client, keyspace: &Keyspace, reason: &Error) -> Error 
 pub fn enter(cx: &mut Context<'_>, transaction: &Transaction) -> bool {
     let watching = cx.client.take_watching();
     let keyspace = &cx.server.keyspace;
-    if transaction.commands.iter().any(needs_all) {
+    if transaction.commands.iter().any(|queued| queued.command.needs_everything(queued.args.as_args())) {
         cx.lock_all();
     } else {
         let mut keys: Vec<Key<'_>> = Vec::new();
@@ -152,13 +152,4 @@ pub fn enter(cx: &mut Context<'_>, transaction: &Transaction) -> bool {
         cx.lock(&keys);
     }
     watching.is_some_and(|watching| watching.end(&mut cx.db))
-}
-
-/// Whether a command may touch more than the keys that it names.
-fn needs_all(queued: &Queued) -> bool {
-    let spec = &queued.command.spec;
-    match spec.all_shards {
-        Some(wanted) => wanted(queued.args.as_args()),
-        None => spec.keys.is_empty() && !matches!(spec.group, Group::Connection | Group::Pubsub | Group::Transactions),
-    }
 }

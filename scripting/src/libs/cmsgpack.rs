@@ -341,8 +341,7 @@ fn put(state: &State, open: &mut [Open]) -> Result<(), Raise> {
             _ => None,
         };
         if let Some(problem) = problem {
-            state.push_bytes(problem.as_bytes());
-            return Err(Raise::top());
+            return Err(state.raise(problem.as_bytes()));
         }
         state.raw_set(structure.table);
         structure.left -= 1;

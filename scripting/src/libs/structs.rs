@@ -162,7 +162,7 @@ fn pack(state: State) -> Outcome {
                 if item.option == b's' {
                     out.push(0);
                 }
-                state.check_progress(out.len())?;
+                state.check_room(out.len())?;
             }
             option => format.control(option)?,
         }

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use mlua::ffi::{self, lua_State};
 
 use super::State;
+use super::state::OUT_OF_MEMORY;
 
 /// An error on its way to Lua: the error value lies on top of the stack.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ fn run<F: Fn(State) -> Outcome + Copy + 'static>(state: State) -> c_int {
     let results = match outcome {
         Ok(Ok(results)) if shared.used.get() <= shared.limit.get() => results,
         Ok(Ok(_)) => {
-            state.push_bytes(b"not enough memory");
+            let Raise(()) = state.raise(OUT_OF_MEMORY);
             -1
         }
         Ok(Err(Raise(()))) => -1,

@@ -281,12 +281,18 @@ unsafe extern "C-unwind" fn xpcall(l: *mut lua_State) -> c_int {
         ffi::lua_settop(l, 2);
         ffi::lua_pushcclosure(l, handle, 1);
         ffi::lua_insert(l, 1);
-        let failed = ffi::lua_pcall(l, 0, ffi::LUA_MULTRET, 1) != ffi::LUA_OK;
+        // The answer is there first, because the results may leave no room for it.
+        ffi::lua_pushboolean(l, 1);
+        ffi::lua_insert(l, 1);
+        let failed = ffi::lua_pcall(l, 0, ffi::LUA_MULTRET, 2) != ffi::LUA_OK;
         if must_end(l) {
             ffi::lua_error(l);
         }
-        ffi::lua_pushboolean(l, (!failed).into());
-        ffi::lua_replace(l, 1);
+        ffi::lua_remove(l, 2);
+        if failed {
+            ffi::lua_pushboolean(l, 0);
+            ffi::lua_replace(l, 1);
+        }
         ffi::lua_gettop(l)
     }
 }
@@ -347,7 +353,11 @@ unsafe extern "C-unwind" fn load(l: *mut lua_State) -> c_int {
         ffi::lua_pushboolean(l, 0);
         ffi::lua_pushcclosure(l, read_piece, 2);
         ffi::lua_replace(l, 1);
-        original(l, |originals| originals.load)(l)
+        let results = original(l, |originals| originals.load)(l);
+        if must_end(l) {
+            ffi::lua_error(l);
+        }
+        results
     }
 }
 

@@ -31,6 +31,7 @@ unsafe extern "C-unwind" fn on_count(l: *mut lua_State, _: *mut lua_Debug) {
 
 fn ask(state: State) {
     let shared = state.shared();
+    state.make_room();
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| shared.poll())) {
         shared.keep_panic(panic);
     }

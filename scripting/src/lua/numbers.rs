@@ -31,6 +31,6 @@ pub(crate) fn processor_seconds() -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the clock exists, and the result is written to a value of the right type.
     unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
-    let micros = time.tv_sec as i64 * 1_000_000 + time.tv_nsec as i64 / 1000;
+    let micros = time.tv_sec * 1_000_000 + time.tv_nsec / 1000;
     micros as f64 / 1e6
 }

@@ -105,6 +105,5 @@ fn refuse(state: State) -> Outcome {
 
 /// The error of a function that would have changed a view; it names no position, as Redis's does not.
 pub(super) fn refusal(state: &State) -> Raise {
-    state.push_bytes(READONLY.as_bytes());
-    Raise::top()
+    state.raise(READONLY.as_bytes())
 }

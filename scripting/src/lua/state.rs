@@ -12,6 +12,9 @@ use super::{Ending, Shared};
 /// The byte that precompiled code begins with.
 pub(super) const PRECOMPILED: u8 = 0x1b;
 
+/// What Lua says when it is refused memory.
+pub(super) const OUT_OF_MEMORY: &[u8] = b"not enough memory";
+
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -465,6 +468,13 @@ impl State {
         Err(Raise::top())
     }
 
+    /// Collects all garbage if there is little room left: Lua does not do so when it is refused memory.
+    pub(crate) fn make_room(&self) {
+        if self.shared().room() < self.shared().used() {
+            self.collect_garbage();
+        }
+    }
+
     /// Collects all garbage.
     pub(crate) fn collect_garbage(&self) {
         // SAFETY: no finalizer can run, since scripts cannot make userdata.
@@ -482,9 +492,7 @@ impl State {
     pub(crate) fn error_bytes(&self, message: &[u8]) -> Raise {
         let mut text = self.position(1);
         text.extend_from_slice(message);
-        self.set_room_for_error();
-        self.push_bytes(&text);
-        Raise::top()
+        self.raise(&text)
     }
 
     /// An error needs a place; deep in a structure there may be none left.
@@ -553,23 +561,29 @@ impl State {
         }
     }
 
-    /// Raises if a script must end, or has allocated too much: for callbacks that loop.
+    /// Raises a text as it is, without a position.
+    pub(crate) fn raise(&self, text: &[u8]) -> Raise {
+        self.set_room_for_error();
+        self.push_bytes(text);
+        Raise::top()
+    }
+
+    /// Raises if so many bytes, which a callback has built, leave no room.
+    pub(crate) fn check_room(&self, built: usize) -> Result<(), Raise> {
+        if built > self.shared().room() {
+            self.collect_garbage();
+        }
+        if built > self.shared().room() { Err(self.raise(OUT_OF_MEMORY)) } else { Ok(()) }
+    }
+
+    /// As [`check_room`](Self::check_room), and raises if the script must end: now and then, in callbacks that loop.
     pub(crate) fn check_progress(&self, built: usize) -> Result<(), Raise> {
-        let shared = self.shared();
-        if built > shared.room() {
-            self.set_room_for_error();
-            self.push_bytes(b"not enough memory");
-            return Err(Raise::top());
-        }
-        if !shared.poll() {
-            return Err(self.ended());
-        }
-        Ok(())
+        self.check_room(built)?;
+        if self.shared().poll() { Ok(()) } else { Err(self.ended()) }
     }
 
     /// The error of a script that must end.
     pub(crate) fn ended(&self) -> Raise {
-        self.set_room_for_error();
         let text: &[u8] = match (self.shared().ending(), self.shared().loading.borrow().is_some()) {
             (Some(Ending::Killed), true) => b"ERR FUNCTION LOAD timeout",
             _ => b"ERR Script killed by user with SCRIPT KILL...",
@@ -580,6 +594,7 @@ impl State {
 
     /// Pushes `{err = text}`.
     pub(crate) fn push_error_table(&self, text: &[u8]) {
+        self.set_room_for_error();
         self.push_table(0, 4);
         let table = self.top();
         self.push_bytes(text);

@@ -24,12 +24,24 @@ pub struct Context<'a> {
     pub reply: &'a mut Reply,
     /// The keys that the command's declaration names, locked; nothing else may be touched.
     pub db: View<'static>,
-    /// Whether this is one of several commands that happen at one instant. Then what it touches is locked already, and
-    /// it may not wait.
-    pub nested: bool,
+    pub within: Within,
+}
+
+/// What a command is a part of. Those of a transaction or a script happen at one instant, so what they touch is locked
+/// already, and they may not wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Within {
+    Nothing,
+    Transaction,
+    Script,
 }
 
 impl<'a> Context<'a> {
+    /// Whether this is one of several commands that happen at one instant.
+    pub fn is_nested(&self) -> bool {
+        self.within != Within::Nothing
+    }
+
     /// The argument at `index`; the declared arity guarantees the first ones.
     #[inline]
     pub fn arg(&self, index: usize) -> &'a [u8] {
@@ -95,7 +107,7 @@ impl<'a> Context<'a> {
     /// Whether what others have sent to this client may be put among what is replied: not where replies are cut off
     /// again, which would lose it, nor between the replies of a transaction.
     pub fn takes_mail(&self) -> bool {
-        self.client.reply_mode == ReplyMode::On && !self.nested
+        self.client.reply_mode == ReplyMode::On && !self.is_nested()
     }
 
     /// Puts what others have sent to this client before what is replied from here on.
@@ -108,14 +120,14 @@ impl<'a> Context<'a> {
 
     /// Locks keys that the command's declaration does not name.
     pub fn lock(&mut self, keys: &[Key<'_>]) {
-        if !self.nested {
+        if !self.is_nested() {
             self.replace_view(self.server.keyspace.view_keys(self.client.db(), keys, self.now_ms()));
         }
     }
 
     /// Locks all shards.
     pub fn lock_all(&mut self) {
-        if !self.nested {
+        if !self.is_nested() {
             self.replace_view(self.server.keyspace.view_all(self.client.db(), self.now_ms()));
         }
     }

@@ -1,16 +1,16 @@
 //! The one way of every request: look the command up, check whether it may run, lock its keys, run it, account for it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 
 use protocol::{Args, Reply, RequestReader};
 use smallvec::SmallVec;
-use storage::{Key, View};
+use storage::{Key, Scope, View};
 
 use crate::acl::{self, Denial, Place};
 use crate::client::{Client, ReplyMode};
-use crate::command::context::Context;
+use crate::command::context::{Context, Within};
 use crate::command::error::{Error, shown};
 use crate::command::keys::{self, KeysAt};
 use crate::command::spec::{BeginSearch, FindKeys, Flags, KeyFlags};
@@ -18,6 +18,7 @@ use crate::command::table::{Command, CommandTable};
 use crate::eviction::{Eviction, Room};
 use crate::log;
 use crate::pubsub;
+use crate::scripts::Lua;
 use crate::server::{Pause, Server, unix_nanos};
 use crate::stats::WorkerStats;
 use crate::transaction;
@@ -33,6 +34,16 @@ pub struct Executor {
     /// Whether prefetching is worth its while.
     large: Cell<bool>,
     pub eviction: Eviction,
+    /// The engines of scripts and functions, from the first one on.
+    pub lua: RefCell<Option<Box<Lua>>>,
+}
+
+/// When a call began, and what it was.
+#[derive(Clone, Copy)]
+struct Timing {
+    started: u64,
+    failed: bool,
+    within: Within,
 }
 
 /// Why a request is refused before it runs.
@@ -55,6 +66,7 @@ impl Executor {
             synced: Cell::default(),
             large: Cell::new(false),
             eviction: Eviction::default(),
+            lua: RefCell::default(),
         };
         executor.sync_clock();
         executor
@@ -122,8 +134,7 @@ impl Executor {
                 started
             }
             Err(error) => {
-                self.stats.error(error.code());
-                reply.error_bytes(error.text());
+                self.refuse(&error, reply);
                 started
             }
         };
@@ -137,6 +148,11 @@ impl Executor {
             }
         }
         ended
+    }
+
+    fn refuse(&self, error: &Error, reply: &mut Reply) {
+        self.stats.error(error.code());
+        reply.error_bytes(error.text());
     }
 
     /// The command of a request, if the client may call it like this. A transaction that is being queued is broken by
@@ -174,13 +190,14 @@ impl Executor {
         if !free && let Err(denial) = acl::check(client.session.user(), command, args) {
             return Some(Objection::Denied(denial));
         }
-        if self.may_lack_room() {
-            // Whatever the command is, it is a moment at which nothing is locked.
-            let needs_room = client.flags_of(command).contains(Flags::DENYOOM);
-            if self.make_room(needs_room) == Room::None && needs_room {
-                let text = "OOM command not allowed when used memory > 'maxmemory'.";
-                return Some(Objection::Error(Error::fixed(text)));
-            }
+        let flags = client.flags_of(command);
+        // Whatever the command is, it is a moment at which nothing is locked.
+        let room = self.find_room(flags.intersects(Flags::DENYOOM | Flags::MAY_REPLICATE));
+        if room == Room::None && flags.contains(Flags::DENYOOM) {
+            return Some(Objection::Error(Error::OUT_OF_MEMORY));
+        }
+        if self.server.scripts.busy() && !command.may_run_beside_a_slow_script(args) {
+            return Some(Objection::Error(self.server.scripts.busy_error()));
         }
         if client.only_listens() && !pubsub::allowed_to_listeners(command) {
             return Some(Objection::Error(Error::new(format!(
@@ -230,39 +247,51 @@ impl Executor {
         started: u64,
     ) -> u64 {
         let server = self.server;
-        let mut db = lock(server, command, client, args, self.now_ms.get());
+        let Some(mut db) = lock(server, command, client, args, self.now_ms.get()) else {
+            self.stats.rejected(command.id);
+            self.refuse(&server.scripts.busy_error(), reply);
+            return server.clock.raw();
+        };
         db.set_touch(!client.shared.no_touch.load(Relaxed));
         if client.flags_of(command).contains(Flags::READONLY) && server.pause_state() != Pause::None {
             // A pause is for copying the data to another server, which is to see all of it the same.
             db.keep_expired();
         }
-        let mut cx = Context { server, executor: self, client, command, args, reply, db, nested: false };
+        let mut cx = Context { server, executor: self, client, command, args, reply, db, within: Within::Nothing };
         let failed = invoke(&mut cx);
         let Context { db, client, reply, .. } = cx;
         self.stats.took_effect(&db.effects);
         drop(db);
-        self.account(client, command, args, reply, started, failed)
+        self.account(client, command, args, reply, Timing { started, failed, within: Within::Nothing })
     }
 
-    /// Carries out one of several commands that happen at one instant: of a transaction, whose context is `outer`. What
-    /// it needs is locked there. Tells whether it failed.
-    pub fn call_nested(&self, outer: &mut Context<'_>, command: &'static Command, args: Args<'_>) -> bool {
+    /// Carries out one of several commands that happen at one instant. What it needs is locked in `db`. Tells whether it
+    /// failed.
+    pub fn call_nested(
+        &self,
+        client: &mut Client,
+        db: &mut View<'static>,
+        command: &'static Command,
+        args: Args<'_>,
+        reply: &mut Reply,
+        within: Within,
+    ) -> bool {
         let started = self.server.clock.raw();
-        outer.db.select(outer.client.db());
-        let away = self.server.keyspace.view_none(0, outer.now_ms());
+        db.select(client.db());
+        let away = self.server.keyspace.view_none(0, db.now_ms());
         let mut cx = Context {
             server: self.server,
             executor: self,
-            client: &mut *outer.client,
+            client: &mut *client,
             command,
             args,
-            reply: &mut *outer.reply,
-            db: std::mem::replace(&mut outer.db, away),
-            nested: true,
+            reply: &mut *reply,
+            db: std::mem::replace(db, away),
+            within,
         };
         let failed = invoke(&mut cx);
-        outer.db = cx.db;
-        self.account(outer.client, command, args, outer.reply, started, failed);
+        *db = cx.db;
+        self.account(client, command, args, reply, Timing { started, failed, within });
         failed
     }
 
@@ -273,14 +302,13 @@ impl Executor {
         command: &'static Command,
         args: Args<'_>,
         reply: &mut Reply,
-        started: u64,
-        failed: bool,
+        Timing { started, failed, within }: Timing,
     ) -> u64 {
         let server = self.server;
         let ended = server.clock.raw();
         let nanos = server.clock.delta_as_nanos(started, ended);
         if server.clients.monitored() && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-            crate::monitor::feed(server, client, command, args, reply);
+            crate::monitor::feed(server, client, command, args, reply, within);
         }
         match &mut client.wait {
             // Counted when it is over.
@@ -328,7 +356,7 @@ fn invoke(cx: &mut Context<'_>) -> bool {
     // while unwinding, and the keyspace's structures are whole between any two of their operations.
     let result = catch_unwind(AssertUnwindSafe(|| {
         let result = (cx.command.spec.run)(cx);
-        if !cx.nested {
+        if !cx.is_nested() {
             cx.db.serve_waiters();
         }
         result
@@ -377,22 +405,30 @@ fn unknown_command(name: &[u8], args: Args<'_>) -> Error {
     Error::new(text)
 }
 
-/// Locks the keys of a request.
+/// Locks the keys of a request, unless a slow script holds them.
 #[inline]
-fn lock(server: &'static Server, command: &Command, client: &Client, args: Args<'_>, now_ms: i64) -> View<'static> {
+fn lock(
+    server: &'static Server,
+    command: &Command,
+    client: &Client,
+    args: Args<'_>,
+    now_ms: i64,
+) -> Option<View<'static>> {
     let (keyspace, db) = (&server.keyspace, client.db());
     let spec = &command.spec;
     if spec.all_shards.is_some_and(|wanted| wanted(args)) {
-        return keyspace.view_all(db, now_ms);
+        return keyspace.view_unless_stalled(db, Scope::Everything, now_ms);
     }
     match spec.keys {
-        [] => keyspace.view_none(db, now_ms),
+        _ if spec.locks_itself => Some(keyspace.view_none(db, now_ms)),
+        [] => Some(keyspace.view_none(db, now_ms)),
         // Shard channels are declared as keys are, but are none.
-        [one] if one.flags.contains(KeyFlags::NOT_KEY) => keyspace.view_none(db, now_ms),
+        [one] if one.flags.contains(KeyFlags::NOT_KEY) => Some(keyspace.view_none(db, now_ms)),
         [one] => match (one.begin, one.find) {
             // The usual case: one key at a fixed place.
             (BeginSearch::Index(at), FindKeys::Range { last: 0, .. }) => {
-                keyspace.view_one(db, &keyspace.key(args.get(at as usize).unwrap_or_default()), now_ms)
+                let key = keyspace.key(args.get(at as usize).unwrap_or_default());
+                keyspace.view_unless_stalled(db, Scope::Shard(key.shard()), now_ms)
             }
             _ => lock_found(server, keys::find(spec, args), args, db, now_ms),
         },
@@ -400,8 +436,14 @@ fn lock(server: &'static Server, command: &Command, client: &Client, args: Args<
     }
 }
 
-fn lock_found(server: &'static Server, at: Option<KeysAt>, args: Args<'_>, db: usize, now_ms: i64) -> View<'static> {
+fn lock_found(
+    server: &'static Server,
+    at: Option<KeysAt>,
+    args: Args<'_>,
+    db: usize,
+    now_ms: i64,
+) -> Option<View<'static>> {
     let at = at.unwrap_or_default();
     let keys: SmallVec<[Key<'_>; 8]> = at.iter().map(|key| server.keyspace.key(&args[key.index])).collect();
-    server.keyspace.view_keys(db, &keys, now_ms)
+    server.keyspace.view_unless_stalled(db, Scope::Keys(&keys), now_ms)
 }

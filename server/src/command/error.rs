@@ -17,6 +17,7 @@ impl Error {
     pub const STRING_TOO_LONG: Error = Error::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     pub const OFFSET_OUT_OF_RANGE: Error = Error::fixed("ERR offset is out of range");
     pub const DB_OUT_OF_RANGE: Error = Error::fixed("ERR DB index is out of range");
+    pub const OUT_OF_MEMORY: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
     pub const NO_AUTH: Error = Error::fixed("NOAUTH Authentication required.");
 
     /// An error whose text never changes.

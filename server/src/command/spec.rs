@@ -258,6 +258,7 @@ pub enum Group {
     Hyperloglog,
     List,
     Pubsub,
+    Scripting,
     Server,
     Set,
     SortedSet,
@@ -277,6 +278,7 @@ impl Group {
             Group::Hyperloglog => "hyperloglog",
             Group::List => "list",
             Group::Pubsub => "pubsub",
+            Group::Scripting => "scripting",
             Group::Server => "server",
             Group::Set => "set",
             Group::SortedSet => "sorted-set",
@@ -414,6 +416,8 @@ pub struct Spec {
     pub key_flags: Option<fn(Args<'_>) -> KeyFlags>,
     /// Finds the keys that are arguments, where the specifications do not tell them all.
     pub find_keys: Option<fn(Args<'_>) -> KeysAt>,
+    /// Whether it locks the keys itself that it declares.
+    pub locks_itself: bool,
     /// Whether it is carried out at once while the client is queuing a transaction.
     pub immediate: bool,
     /// Whether a request takes every shard: it is about the whole keyspace, or about keys that are no arguments.
@@ -444,6 +448,7 @@ impl Spec {
             keys: &[],
             key_flags: None,
             find_keys: None,
+            locks_itself: false,
             immediate: false,
             all_shards: None,
             tips: &[],
@@ -488,6 +493,10 @@ impl Spec {
 
     pub const fn key_flags(self, flags: fn(Args<'_>) -> KeyFlags) -> Spec {
         Spec { key_flags: Some(flags), ..self }
+    }
+
+    pub const fn locks_itself(self) -> Spec {
+        Spec { locks_itself: true, ..self }
     }
 
     pub const fn immediate(self) -> Spec {

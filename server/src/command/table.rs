@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use ahash::RandomState;
 
-use crate::command::spec::Spec;
+use protocol::Args;
+
+use crate::command::spec::{Flags, Group, Spec};
 use crate::commands;
 
 /// A declared command in the table.
@@ -102,6 +104,27 @@ impl Default for CommandTable {
 
 impl Command {
     /// Finds a subcommand by its name in any case.
+    /// Whether a call may touch more than the keys that it names.
+    pub fn needs_everything(&self, args: Args<'_>) -> bool {
+        let spec = &self.spec;
+        match spec.all_shards {
+            Some(wanted) => wanted(args),
+            None if spec.locks_itself => true,
+            None => {
+                let elsewhere = matches!(spec.group, Group::Connection | Group::Pubsub | Group::Transactions);
+                spec.keys.is_empty() && !elsewhere
+            }
+        }
+    }
+
+    /// Whether a call is carried out while a script takes too long: what may end that, or has nothing to do with data.
+    pub fn may_run_beside_a_slow_script(&self, args: Args<'_>) -> bool {
+        if self.spec.is("shutdown") {
+            return args.iter().any(|arg| arg.eq_ignore_ascii_case(b"nosave"));
+        }
+        self.spec.flags.contains(Flags::ALLOW_BUSY)
+    }
+
     pub fn subcommand(&self, name: &[u8]) -> Option<&'static Command> {
         find(&self.subcommands, name)
     }

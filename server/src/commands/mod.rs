@@ -10,6 +10,7 @@ mod hashes;
 mod hyperloglog;
 mod lists;
 mod pubsub;
+mod scripting;
 mod server;
 mod sets;
 mod streams;
@@ -32,6 +33,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     hyperloglog::COMMANDS,
     lists::COMMANDS,
     pubsub::COMMANDS,
+    scripting::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,
     streams::COMMANDS,

@@ -1,6 +1,7 @@
 //! MULTI, EXEC and WATCH.
 
 use crate::acl::Place;
+use crate::command::context::Within;
 use crate::command::{Arg, Categories, CommandResult, Context, Error, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::{set, transaction};
 
@@ -73,7 +74,7 @@ fn exec(cx: &mut Context<'_>) -> CommandResult {
         let (command, args) = (queued.command, queued.args.as_args());
         match cx.executor.recheck(cx.client, command, args) {
             Ok(()) => {
-                cx.executor.call_nested(cx, command, args);
+                cx.executor.call_nested(cx.client, &mut cx.db, command, args, cx.reply, Within::Transaction);
             }
             Err(denial) => {
                 let (shared, user) = (&cx.client.shared, cx.client.session.user());

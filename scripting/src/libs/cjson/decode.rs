@@ -321,7 +321,7 @@ impl<'a> Decoder<'a> {
             Token::Boolean(value) => state.push_boolean(value),
             Token::Null => state.push_pointer(std::ptr::null()),
             Token::ObjectBegin => {
-                self.descend()?;
+                self.descend(3)?;
                 state.push_table(0, 0);
                 let token = self.lexer.next();
                 if !matches!(token, Token::ObjectEnd) {
@@ -330,7 +330,7 @@ impl<'a> Decoder<'a> {
                 }
             }
             Token::ArrayBegin => {
-                self.descend()?;
+                self.descend(2)?;
                 state.push_table(0, 0);
                 if self.mark_arrays {
                     state.push_value(ARRAY_METATABLE);
@@ -395,9 +395,9 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn descend(&self) -> Result<(), Raise> {
+    fn descend(&self, slots: c_int) -> Result<(), Raise> {
         let depth = self.open.len() + 1;
-        if depth <= self.max_depth && self.state.reserve(4) {
+        if depth <= self.max_depth && self.state.reserve(slots) {
             return Ok(());
         }
         Err(self

@@ -80,7 +80,7 @@ impl Encoder<'_> {
             Kind::LightUserdata if self.state.userdata(top).is_null() => self.out.extend_from_slice(b"null"),
             Kind::Table => {
                 let depth = depth + 1;
-                if depth > self.max_depth || !self.state.reserve(4) {
+                if depth > self.max_depth || !self.state.reserve(3) {
                     return Err(self.state.error(format_args!("Cannot serialise, excessive nesting ({depth})")));
                 }
                 if push_behind(self.state, top) {

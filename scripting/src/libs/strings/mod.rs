@@ -164,9 +164,7 @@ fn gsub(state: State) -> Outcome {
         if let Some(end) = end {
             count += 1;
             add_value(&state, &mut out, subject, (at, end), matcher.captures())?;
-            if out.len() > state.shared().room() {
-                state.check_progress(out.len())?;
-            }
+            state.check_room(out.len())?;
         }
         match end {
             Some(end) if end > at => at = end,
@@ -273,11 +271,7 @@ fn add_template(
 fn rep(state: State) -> Outcome {
     let text = state.check_bytes(1)?;
     let count = usize::try_from(state.check_int(2)?).unwrap_or(0);
-    let length = text.len().checked_mul(count).filter(|&length| length <= state.shared().room());
-    let Some(_) = length else {
-        state.push_bytes(b"not enough memory");
-        return Err(Raise::top());
-    };
+    state.check_room(text.len().saturating_mul(count))?;
     let repeated = text.repeat(count);
     state.push_bytes(&repeated);
     Ok(1)

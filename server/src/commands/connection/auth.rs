@@ -41,7 +41,7 @@ fn auth(cx: &mut Context<'_>) -> CommandResult {
 
 fn log_in(cx: &mut Context<'_>, user: &[u8], password: &[u8]) -> CommandResult {
     let Some(session) = cx.server.acl.log_in(user, password) else {
-        let place = if cx.nested { Place::Multi } else { Place::Toplevel };
+        let place = if cx.is_nested() { Place::Multi } else { Place::Toplevel };
         cx.server.note_failed_login(&cx.client.shared, place, user, cx.args);
         return Err(Error::fixed("WRONGPASS invalid username-password pair or user is disabled."));
     };

@@ -65,7 +65,7 @@ fn reply_or_wait(
     until_ms: Option<i64>,
     answer: impl Fn(&mut Reply),
 ) -> CommandResult {
-    if ready || cx.nested {
+    if ready || cx.is_nested() {
         answer(cx.reply);
     } else {
         let mut later = Reply::new(cx.reply.resp());

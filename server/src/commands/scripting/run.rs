@@ -1,0 +1,180 @@
+//! Running scripts and functions.
+
+use std::cell::RefMut;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use protocol::{Args, Reply};
+use scripting::{End, Flags as ScriptFlags, Host, Sha};
+use smallvec::SmallVec;
+use storage::Key;
+
+use crate::command::{CommandResult, Context, Error};
+use crate::eviction::Room;
+use crate::monitor;
+use crate::scripts::{Conduct, Limits, Lua, Origin, Run, ScriptHost};
+use crate::server::unix_ms;
+
+const NO_SCRIPT: Error = Error::fixed("NOSCRIPT No matching script. Please use EVAL.");
+
+pub(super) fn eval(cx: &mut Context<'_>) -> CommandResult {
+    eval_text(cx, false)
+}
+
+pub(super) fn eval_ro(cx: &mut Context<'_>) -> CommandResult {
+    eval_text(cx, true)
+}
+
+pub(super) fn evalsha(cx: &mut Context<'_>) -> CommandResult {
+    eval_sha(cx, false)
+}
+
+pub(super) fn evalsha_ro(cx: &mut Context<'_>) -> CommandResult {
+    eval_sha(cx, true)
+}
+
+/// This worker's engines.
+pub(super) fn lua<'a>(cx: &Context<'a>) -> RefMut<'a, Lua> {
+    RefMut::map(cx.executor.lua.borrow_mut(), |lua| &mut **lua.get_or_insert_default())
+}
+
+fn eval_text(cx: &mut Context<'_>, read_only: bool) -> CommandResult {
+    feed_monitors(cx);
+    let keys = declared_keys(cx)?;
+    let mut lua = lua(cx);
+    let script = lua.load(&cx.server.scripts, cx.arg(1), Origin::Eval)?;
+    let call = Call { name: script.sha.to_string(), is_function: false, read_only, flags: script.flags, keys };
+    run(cx, &mut lua, &script.conduct, call, |lua, keys, args, host, reply| lua.run(&script, keys, args, host, reply))
+}
+
+fn eval_sha(cx: &mut Context<'_>, read_only: bool) -> CommandResult {
+    feed_monitors(cx);
+    let sha = Sha::parse(cx.arg(1)).ok_or(NO_SCRIPT)?;
+    let keys = declared_keys(cx)?;
+    let mut lua = lua(cx);
+    let script = lua.find(&cx.server.scripts, sha).ok_or(NO_SCRIPT)?;
+    let call = Call { name: script.sha.to_string(), is_function: false, read_only, flags: script.flags, keys };
+    run(cx, &mut lua, &script.conduct, call, |lua, keys, args, host, reply| lua.run(&script, keys, args, host, reply))
+}
+
+pub(super) fn fcall(cx: &mut Context<'_>) -> CommandResult {
+    call_function(cx, false)
+}
+
+pub(super) fn fcall_ro(cx: &mut Context<'_>) -> CommandResult {
+    call_function(cx, true)
+}
+
+fn call_function(cx: &mut Context<'_>, read_only: bool) -> CommandResult {
+    feed_monitors(cx);
+    let mut lua = lua(cx);
+    lua.follow(&cx.server.scripts);
+    let at = lua.function(cx.arg(1)).ok_or(Error::fixed("ERR Function not found"))?;
+    let keys = declared_keys(cx).map_err(|error| {
+        if error == Error::NOT_AN_INTEGER { Error::fixed("ERR Bad number of keys provided") } else { error }
+    })?;
+    let function = &at.library.functions[at.index];
+    let call = Call { name: function.name.clone(), is_function: true, read_only, flags: Some(function.flags), keys };
+    run(cx, &mut lua, at.conduct(), call, |lua, keys, args, host, reply| lua.call(&at, keys, args, host, reply))
+}
+
+/// Monitors see a script before what it does.
+fn feed_monitors(cx: &mut Context<'_>) {
+    if cx.server.clients.monitored() {
+        monitor::feed(cx.server, cx.client, cx.command, cx.args, cx.reply, cx.within);
+    }
+}
+
+/// How many of the arguments are keys.
+fn declared_keys(cx: &Context<'_>) -> Result<usize, Error> {
+    let number = cx.integer(2)?;
+    if number > cx.args.len() as i64 - 3 {
+        return Err(Error::fixed("ERR Number of keys can't be greater than number of args"));
+    }
+    usize::try_from(number).map_err(|_| Error::fixed("ERR Number of keys can't be negative"))
+}
+
+/// What is to be run.
+struct Call {
+    name: String,
+    is_function: bool,
+    /// It was asked for by a command that writes nothing.
+    read_only: bool,
+    /// What it says of itself; `None` if it says nothing.
+    flags: Option<ScriptFlags>,
+    /// How many keys are declared.
+    keys: usize,
+}
+
+impl Call {
+    /// What the script may do, if it may run.
+    fn limits(&self, cx: &Context<'_>) -> Result<Limits, Error> {
+        let out_of_memory = cx.executor.room() == Room::None;
+        let Some(flags) = self.flags else { return Ok(Limits { read_only: self.read_only, out_of_memory }) };
+        let writes = !flags.contains(ScriptFlags::NO_WRITES);
+        if writes && self.read_only {
+            return Err(Error::fixed("ERR Can not execute a script with write flag using *_ro command."));
+        }
+        let may_lack_memory = flags.contains(ScriptFlags::ALLOW_OOM) || !writes;
+        if out_of_memory && !may_lack_memory {
+            return Err(Error::OUT_OF_MEMORY);
+        }
+        Ok(Limits { read_only: self.read_only || !writes, out_of_memory: out_of_memory && !may_lack_memory })
+    }
+}
+
+/// Runs a script: with the shards of its keys if it is known to keep to them, otherwise with all.
+fn run(
+    cx: &mut Context<'_>,
+    lua: &mut Lua,
+    conduct: &Conduct,
+    call: Call,
+    mut start: impl FnMut(&mut Lua, Words<'_>, Words<'_>, &mut dyn Host, &mut Reply) -> End,
+) -> CommandResult {
+    let limits = call.limits(cx)?;
+    let args = cx.args;
+    let (keys, rest) = (args.tail(3), args.tail(3 + call.keys));
+    let names: SmallVec<[Key<'_>; 8]> = keys.iter().take(call.keys).map(|name| cx.server.keyspace.key(name)).collect();
+    let mut all_locked = cx.is_nested() || !conduct.keeps();
+    let home = cx.client.db();
+    let mark = cx.reply.mark();
+    loop {
+        if all_locked {
+            cx.lock_all();
+        } else {
+            cx.lock(&names);
+        }
+        let run = Arc::new(Run {
+            name: call.name.clone(),
+            is_function: call.is_function,
+            request: args.iter().map(<[u8]>::to_vec).collect(),
+            started_ms: unix_ms(),
+            wrote: false.into(),
+            killed: false.into(),
+        });
+        let mut host = ScriptHost::new(cx.executor, cx.client, &mut cx.db, limits, run.clone(), all_locked, &names);
+        let end = start(lua, words(keys, call.keys), words(rest, usize::MAX), &mut host, cx.reply);
+        let strayed = host.strayed;
+        host.end();
+        // What the script selects is no matter to its client.
+        cx.client.select(home);
+        cx.db.select(home);
+        conduct.note(strayed);
+        match end {
+            End::Replied => break,
+            End::Abandoned if !all_locked && !run.wrote.load(Relaxed) => {
+                cx.reply.truncate_to(mark);
+                all_locked = true;
+            }
+            End::Abandoned => return Err(Error::fixed("ERR Error running script: it was given up")),
+        }
+    }
+    lua.note_memory(&cx.server.scripts);
+    Ok(())
+}
+
+type Words<'a> = std::vec::IntoIter<&'a [u8]>;
+
+fn words(args: Args<'_>, most: usize) -> Words<'_> {
+    args.iter().take(most).collect::<Vec<_>>().into_iter()
+}

@@ -1,0 +1,254 @@
+//! Scripts and functions: what is known to the whole server, and the engine that each worker has of its own.
+//!
+//! A script may touch keys that it did not declare, and all that it does happens at one instant. Both come at the price
+//! of all shards, unless the script is known to keep to the keys that it declares: see [`Conduct`].
+
+mod host;
+mod library;
+mod worker;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use ahash::AHashMap;
+use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
+use scripting::{Flags, Sha};
+
+use crate::command::Error;
+
+pub use host::{Limits, ScriptHost};
+pub use library::{Libraries, LibraryCode};
+pub use worker::Lua;
+
+/// Whether a script keeps to the keys that it declares. It is found out by running it once with all shards locked. From
+/// then on one that does is run with the shards of its keys alone.
+///
+/// Should it stray after all, it is run anew with all shards locked if it has not changed anything yet. If it has, it
+/// reaches for what it needs while it holds the rest (see `storage::locks`).
+#[derive(Default, Debug)]
+pub struct Conduct(AtomicU8);
+
+const KEEPS: u8 = 1;
+const STRAYS: u8 = 2;
+
+impl Conduct {
+    /// Whether the keys that are declared will most likely do.
+    pub fn keeps(&self) -> bool {
+        self.0.load(Relaxed) == KEEPS
+    }
+
+    /// Notes how a run went.
+    pub fn note(&self, strayed: bool) {
+        let now = if strayed { STRAYS } else { KEEPS };
+        // Who has strayed once may do so again.
+        if self.0.load(Relaxed) != STRAYS && self.0.load(Relaxed) != now {
+            self.0.store(now, Relaxed);
+        }
+    }
+}
+
+/// A script that has been loaded.
+pub struct Script {
+    pub sha: Sha,
+    pub body: Bytes,
+    /// What its first line says; `None` without such a line.
+    pub flags: Option<Flags>,
+    pub conduct: Conduct,
+    /// Used since the last look at what is seldom used.
+    used: AtomicBool,
+    /// Forgotten: whoever still knows it must forget it, too.
+    forgotten: AtomicBool,
+}
+
+impl Script {
+    pub fn is_forgotten(&self) -> bool {
+        self.forgotten.load(Relaxed)
+    }
+
+    fn note_use(&self) {
+        if !self.used.load(Relaxed) {
+            self.used.store(true, Relaxed);
+        }
+    }
+}
+
+/// Scripts that were never loaded by SCRIPT LOAD, of which Redis keeps so many, too.
+const MOST_FROM_EVAL: usize = 500;
+
+#[derive(Default)]
+struct Cache {
+    scripts: AHashMap<Sha, Arc<Script>>,
+    /// Those that came with EVAL, in the order in which they may be forgotten.
+    from_eval: VecDeque<Sha>,
+    body_bytes: usize,
+}
+
+impl Cache {
+    fn forget(&mut self, sha: &Sha) {
+        if let Some(script) = self.scripts.remove(sha) {
+            self.body_bytes -= script.body.len();
+            script.forgotten.store(true, Relaxed);
+        }
+    }
+}
+
+/// A script or function that is running.
+pub struct Run {
+    pub name: String,
+    pub is_function: bool,
+    /// The whole request.
+    pub request: Vec<Vec<u8>>,
+    pub started_ms: i64,
+    /// It has changed something, and cannot be ended any more.
+    pub wrote: AtomicBool,
+    pub killed: AtomicBool,
+}
+
+/// All scripts and functions of the server.
+#[derive(Default)]
+pub struct Scripts {
+    cache: RwLock<Cache>,
+    pub libraries: Mutex<Libraries>,
+    /// Changes whenever a library comes or goes.
+    pub libraries_version: AtomicU64,
+    /// Runs that take longer than `busy-reply-threshold`.
+    slow: Mutex<Vec<Arc<Run>>>,
+    busy: AtomicBool,
+    pub evicted: AtomicU64,
+    /// Memory of the workers' virtual machines, of scripts and of functions.
+    pub eval_memory: AtomicUsize,
+    pub function_memory: AtomicUsize,
+}
+
+/// How a script came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Eval,
+    Load,
+}
+
+impl Scripts {
+    pub fn get(&self, sha: &Sha) -> Option<Arc<Script>> {
+        self.cache.read().scripts.get(sha).cloned()
+    }
+
+    /// Keeps a script that has been compiled.
+    pub fn add(&self, sha: Sha, body: Bytes, flags: Option<Flags>, origin: Origin) -> Arc<Script> {
+        let mut cache = self.cache.write();
+        if origin == Origin::Load {
+            cache.from_eval.retain(|other| *other != sha);
+        }
+        if let Some(script) = cache.scripts.get(&sha) {
+            return script.clone();
+        }
+        let (used, forgotten) = (AtomicBool::new(true), AtomicBool::new(false));
+        cache.body_bytes += body.len();
+        let script = Arc::new(Script { sha, body, flags, conduct: Conduct::default(), used, forgotten });
+        cache.scripts.insert(sha, script.clone());
+        if origin == Origin::Eval {
+            cache.from_eval.push_back(sha);
+            self.make_room(&mut cache);
+        }
+        script
+    }
+
+    /// Forgets a script that came with EVAL and was not used for long, if there are too many.
+    fn make_room(&self, cache: &mut Cache) {
+        while cache.from_eval.len() > MOST_FROM_EVAL {
+            let Some(sha) = cache.from_eval.pop_front() else { return };
+            let used = cache.scripts.get(&sha).is_some_and(|script| script.used.swap(false, Relaxed));
+            if used {
+                cache.from_eval.push_back(sha);
+            } else {
+                cache.forget(&sha);
+                self.evicted.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    /// Forgets all scripts.
+    pub fn flush(&self) {
+        let mut cache = self.cache.write();
+        cache.scripts.values().for_each(|script| script.forgotten.store(true, Relaxed));
+        *cache = Cache::default();
+    }
+
+    /// How many scripts there are, and how many bytes of text.
+    pub fn figures(&self) -> (usize, usize) {
+        let cache = self.cache.read();
+        (cache.scripts.len(), cache.body_bytes)
+    }
+
+    /// Whether a script takes so long that others are told.
+    #[inline]
+    pub fn busy(&self) -> bool {
+        self.busy.load(Relaxed)
+    }
+
+    /// What others are told meanwhile.
+    pub fn busy_error(&self) -> Error {
+        let kill = match self.slow_run() {
+            Some(run) if run.is_function => "FUNCTION KILL",
+            _ => "SCRIPT KILL",
+        };
+        Error::new(format!("BUSY Redis is busy running a script. You can only call {kill} or SHUTDOWN NOSAVE."))
+    }
+
+    /// The slow run that began first.
+    pub fn slow_run(&self) -> Option<Arc<Run>> {
+        self.slow.lock().first().cloned()
+    }
+
+    fn add_slow(&self, run: Arc<Run>) {
+        self.slow.lock().push(run);
+        self.busy.store(true, Relaxed);
+    }
+
+    /// A slow run is over. Tells whether no other goes on.
+    fn remove_slow(&self, run: &Arc<Run>) -> bool {
+        let mut slow = self.slow.lock();
+        slow.retain(|other| !Arc::ptr_eq(other, run));
+        self.busy.store(!slow.is_empty(), Relaxed);
+        slow.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(scripts: &Scripts, number: usize, origin: Origin) -> Arc<Script> {
+        let body = format!("return {number}");
+        scripts.add(Sha::of(body.as_bytes()), body.into(), None, origin)
+    }
+
+    #[test]
+    fn scripts_from_eval_that_nobody_uses_are_forgotten() {
+        let scripts = Scripts::default();
+        let loaded = add(&scripts, 0, Origin::Load);
+        let first: Vec<Arc<Script>> = (1..=MOST_FROM_EVAL).map(|number| add(&scripts, number, Origin::Eval)).collect();
+        // Everything was used once, so the first round only takes that back.
+        add(&scripts, 1000, Origin::Eval);
+        assert!(first[0].is_forgotten() && !first[1].is_forgotten());
+        first[1].note_use();
+        add(&scripts, 1001, Origin::Eval);
+        assert!(!first[1].is_forgotten() && first[2].is_forgotten() && !loaded.is_forgotten());
+        assert_eq!(scripts.figures().0, MOST_FROM_EVAL + 1);
+        assert_eq!(scripts.evicted.load(Relaxed), 2);
+        scripts.flush();
+        assert!(loaded.is_forgotten() && scripts.get(&loaded.sha).is_none());
+    }
+
+    #[test]
+    fn who_has_strayed_once_is_not_trusted_again() {
+        let conduct = Conduct::default();
+        assert!(!conduct.keeps());
+        conduct.note(false);
+        assert!(conduct.keeps());
+        conduct.note(true);
+        conduct.note(false);
+        assert!(!conduct.keeps());
+    }
+}

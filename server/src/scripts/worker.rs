@@ -1,0 +1,213 @@
+//! The engines of one worker, kept in step with what the server has.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use ahash::AHashMap;
+use bytes::Bytes;
+use protocol::{Args, Reply};
+use scripting::{End, Engine, Flow, Functions, Host, LogLevel, Options, Replication, Sha};
+
+use super::library::{Libraries, LibraryCode};
+use super::{Conduct, Origin, Script, Scripts};
+use crate::command::Error;
+use crate::version;
+
+/// More memory than this no script may hold. What it stores in the keyspace does not count.
+const MEMORY_LIMIT: usize = 2 << 30;
+
+/// A worker's virtual machines.
+pub struct Lua {
+    scripts: Engine,
+    /// The scripts that are compiled here.
+    known: AHashMap<Sha, Arc<Script>>,
+    functions: Functions,
+    libraries: Libraries,
+    libraries_version: u64,
+    eval_memory: usize,
+    function_memory: usize,
+}
+
+impl Default for Lua {
+    fn default() -> Lua {
+        let options = Options { memory_limit: MEMORY_LIMIT, redis_version: version::REDIS.into() };
+        Lua {
+            scripts: Engine::new(&options),
+            known: AHashMap::new(),
+            functions: Functions::new(&options),
+            libraries: Libraries::new(),
+            libraries_version: 0,
+            eval_memory: 0,
+            function_memory: 0,
+        }
+    }
+}
+
+impl Lua {
+    /// The script with a digest, compiled.
+    pub fn find(&mut self, server: &Scripts, sha: Sha) -> Option<Arc<Script>> {
+        if let Some(script) = self.known.get(&sha) {
+            if !script.is_forgotten() {
+                script.note_use();
+                return Some(script.clone());
+            }
+            self.known.remove(&sha);
+            self.scripts.remove(&sha);
+        }
+        let script = server.get(&sha)?;
+        // It was compiled when it came, so it can be.
+        self.scripts.load_as(sha, &script.body).ok()?;
+        self.known.insert(sha, script.clone());
+        Some(script)
+    }
+
+    /// Compiles a script, unless it is known.
+    pub fn load(&mut self, server: &Scripts, body: &[u8], origin: Origin) -> Result<Arc<Script>, Error> {
+        let sha = Sha::of(body);
+        if let Some(script) = self.find(server, sha) {
+            if origin == Origin::Load {
+                server.add(sha, script.body.clone(), script.flags, origin);
+            }
+            return Ok(script);
+        }
+        self.scripts.load_as(sha, body).map_err(|text| Error::new([b"ERR ", &text[..]].concat()))?;
+        let flags = self.scripts.flags(&sha).flatten();
+        let script = server.add(sha, Bytes::copy_from_slice(body), flags, origin);
+        self.known.insert(sha, script.clone());
+        self.note_memory(server);
+        Ok(script)
+    }
+
+    /// Runs a script that was found.
+    pub fn run<'a>(
+        &mut self,
+        script: &Script,
+        keys: impl ExactSizeIterator<Item = &'a [u8]>,
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+        host: &mut dyn Host,
+        reply: &mut Reply,
+    ) -> End {
+        self.scripts.run(&script.sha, keys, args, host, reply).unwrap_or(End::Abandoned)
+    }
+
+    /// Makes the functions here those of the server.
+    pub fn follow(&mut self, server: &Scripts) {
+        if server.libraries_version.load(Relaxed) != self.libraries_version {
+            self.follow_locked(server, &server.libraries.lock());
+        }
+    }
+
+    fn follow_locked(&mut self, server: &Scripts, current: &Libraries) {
+        let gone = |name: &String, old: &Arc<LibraryCode>| !current.get(name).is_some_and(|new| Arc::ptr_eq(new, old));
+        let stale: Vec<String> =
+            self.libraries.iter().filter(|(name, old)| gone(name, old)).map(|(name, _)| name.clone()).collect();
+        for name in stale {
+            self.functions.delete(&name);
+            self.libraries.remove(&name);
+        }
+        for (name, library) in current {
+            if !self.libraries.contains_key(name)
+                && self.functions.load(&library.code, true, None, &mut Loading).is_ok()
+            {
+                self.libraries.insert(name.clone(), library.clone());
+            }
+        }
+        self.libraries_version = server.libraries_version.load(Relaxed);
+        self.note_memory(server);
+    }
+
+    /// Loads a library here and for the whole server. Its name.
+    pub fn load_library(
+        &mut self,
+        server: &Scripts,
+        code: &[u8],
+        replace: bool,
+        time_limit: Option<Duration>,
+    ) -> Result<String, Error> {
+        let mut current = server.libraries.lock();
+        self.follow_locked(server, &current);
+        let library = self
+            .functions
+            .load(code, replace, time_limit, &mut Loading)
+            .map_err(|text| Error::new([b"ERR ", &text[..]].concat()))?;
+        let library = Arc::new(LibraryCode::from(library));
+        current.insert(library.name.clone(), library.clone());
+        self.libraries.insert(library.name.clone(), library.clone());
+        self.libraries_version = server.libraries_version.fetch_add(1, Relaxed) + 1;
+        self.note_memory(server);
+        Ok(library.name.clone())
+    }
+
+    /// The function with a name and its place: its library, and its number there.
+    pub fn function(&self, name: &[u8]) -> Option<FunctionAt> {
+        let function = self.functions.function(name)?;
+        let owns = |library: &LibraryCode| library.functions.iter().position(|other| other.name == function.name);
+        let (library, index) = self.libraries.values().find_map(|library| Some((library.clone(), owns(library)?)))?;
+        Some(FunctionAt { library, index })
+    }
+
+    /// Calls a function that was found.
+    pub fn call<'a>(
+        &mut self,
+        function: &FunctionAt,
+        keys: impl ExactSizeIterator<Item = &'a [u8]>,
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+        host: &mut dyn Host,
+        reply: &mut Reply,
+    ) -> End {
+        let name = function.library.functions[function.index].name.as_bytes();
+        self.functions.call(name, keys, args, host, reply).unwrap_or(End::Abandoned)
+    }
+
+    /// Tells the server how much memory this worker's virtual machines hold.
+    pub fn note_memory(&mut self, server: &Scripts) {
+        for (total, noted, now) in [
+            (&server.eval_memory, &mut self.eval_memory, self.scripts.vm_memory()),
+            (&server.function_memory, &mut self.function_memory, self.functions.vm_memory()),
+        ] {
+            if now != *noted {
+                total.fetch_add(now.wrapping_sub(*noted), Relaxed);
+                *noted = now;
+            }
+        }
+    }
+}
+
+/// A function of a library.
+pub struct FunctionAt {
+    pub library: Arc<LibraryCode>,
+    pub index: usize,
+}
+
+impl FunctionAt {
+    pub fn conduct(&self) -> &Conduct {
+        &self.library.conducts[self.index]
+    }
+}
+
+/// What a library's code can do while it is being loaded: nothing but log.
+struct Loading;
+
+impl Host for Loading {
+    fn call(&mut self, _: Args<'_>, reply: &mut Reply) -> Flow {
+        reply.error("ERR no commands can be run while a library is loaded");
+        Flow::Continue
+    }
+
+    fn interrupted(&mut self) -> Flow {
+        Flow::Continue
+    }
+
+    fn log(&mut self, level: LogLevel, line: &[u8]) {
+        super::host::log_line(level, line);
+    }
+
+    fn may_call(&mut self, _: Args<'_>) -> Option<bool> {
+        None
+    }
+
+    fn set_replication(&mut self, _: Replication) {}
+
+    fn error_replied(&mut self, _: &[u8]) {}
+}
