@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Sleep, sleep};
 
-use crate::client::{Client, Unblock, Wait};
+use crate::client::{Client, ReplyMode, Unblock, Wait};
 use crate::command::Error;
 use crate::command::dispatch::Executor;
 use crate::eviction;
@@ -268,7 +268,9 @@ impl Connection {
                 if self.reader.is_empty() {
                     if let Some(error) = self.reader.error() {
                         self.executor.stats.error("ERR");
-                        self.reply.protocol_error(error);
+                        if self.client.reply_mode == ReplyMode::On {
+                            self.reply.protocol_error(error);
+                        }
                         self.client.closing = true;
                     }
                     return;

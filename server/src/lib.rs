@@ -30,6 +30,8 @@ pub mod scripts;
 pub mod server;
 pub mod slowlog;
 pub mod stats;
+pub mod supervise;
+mod title;
 pub mod transaction;
 pub mod version;
 pub mod worker;
@@ -48,9 +50,12 @@ use server::Server;
 #[global_allocator]
 static ALLOCATOR: storage::memory::CountingAllocator = storage::memory::CountingAllocator;
 
-fn is_command(name: &str) -> bool {
-    command::table::CommandTable::declared().get(name.as_bytes()).is_some()
+fn is_command(name: &[u8]) -> bool {
+    command::table::CommandTable::declared().get(name).is_some()
 }
+
+/// Where a process in the background leaves its number.
+const DEFAULT_PIDFILE: &str = "/var/run/redis.pid";
 
 /// The whole program, called by the binary.
 pub fn main() -> ExitCode {
@@ -69,14 +74,18 @@ pub fn main() -> ExitCode {
         eprint!("{failure}");
         return ExitCode::FAILURE;
     }
-    if config.daemonize()
-        && let Err(error) = process::daemonize()
-    {
+    log::set_file(&config.logfile());
+    log::set_level(config.loglevel() as i64);
+    let background = !supervise::begin(config.supervised()) && config.daemonize();
+    if background && let Err(error) = process::daemonize() {
         eprintln!("Cannot daemonize: {error}");
         return ExitCode::FAILURE;
     }
-    log::set_file(&config.logfile());
-    log::set_level(config.loglevel() as i64);
+    title::prepare();
+    process::use_processors(&config.server_cpulist());
+    if background && config.pidfile().is_empty() {
+        config.correct("pidfile", DEFAULT_PIDFILE);
+    }
     if config.syslog_enabled() {
         log::open_syslog(&config.syslog_ident(), config.syslog_facility());
     }
@@ -99,21 +108,30 @@ fn serve(config: Config) -> Result<(), String> {
         version::SPINEL,
         version::REDIS
     );
-    match &config.file {
-        Some(_) => log::notice!("Configuration loaded"),
-        None => log::warning!("Warning: no config file specified, using the default config"),
+    if std::env::args_os().len() > 1 {
+        log::notice!("Configuration loaded");
+    } else {
+        log::warning!("Warning: no config file specified, using the default config");
     }
-    for notice in &config.notices {
-        log::warning!("{notice}");
-    }
+    log::set_serving();
     if let Some(directive) = unsupported(&config) {
         return Err(format!("{directive} is not supported yet: refusing to start rather than to leave it out"));
     }
-    if let Err(reason) = process::make_room_for_clients(config.maxclients() as u64) {
-        log::warning!("{reason}");
+    if let Err(too_few) = process::make_room_for_clients(config.maxclients() as u64, config.workers()) {
+        if too_few.room() == 0 {
+            return Err(too_few.abortion());
+        }
+        too_few.log();
+        config.correct("maxclients", &too_few.room().to_string());
     }
     let server: &'static Server = Box::leak(Box::new(Server::new(config)?));
+    title::show(&server.config);
     print_banner(server);
+    log::notice!("Running mode=standalone, port={}.", server.config.port());
+    if let Some(module) = server.config.modules.first() {
+        log::warning!("Module {module} failed to load: modules are not supported");
+        return Err(format!("Can't load module from {module}: server aborting"));
+    }
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     let tasks = LocalSet::new();
     tasks.block_on(&runtime, run(server))
@@ -132,6 +150,9 @@ fn unsupported(config: &Config) -> Option<&'static str> {
 
 async fn run(server: &'static Server) -> Result<(), String> {
     let port = server.config.port();
+    if port == 0 && server.config.unixsocket().is_empty() {
+        return Err("Configured to not listen anywhere, exiting.".into());
+    }
     let tcp = listen::open_tcp(server).map_err(|reason| {
         log::warning!("{reason}");
         format!("Failed listening on port {port} (tcp), aborting.")
@@ -159,8 +180,10 @@ async fn run(server: &'static Server) -> Result<(), String> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
     let (has_tcp, has_unix) = (!tcp.is_empty(), unix.is_some());
+    let (relisten, requests) = unbounded_channel();
+    let _ = server.relisten.set(relisten);
     server.startup_memory.store(storage::memory::used_memory(), Relaxed);
-    tokio::task::spawn_local(listen::accept(server, tcp, unix, inboxes));
+    tokio::task::spawn_local(listen::accept(server, tcp, unix, inboxes, requests));
     log::notice!("Server initialized");
     if has_tcp {
         log::notice!("Ready to accept connections tcp");
@@ -168,6 +191,7 @@ async fn run(server: &'static Server) -> Result<(), String> {
     if has_unix {
         log::notice!("Ready to accept connections unix");
     }
+    supervise::ready();
     loop {
         let (signal, flags) = tokio::select! {
             _ = terminate.recv() => ("SIGTERM", server.config.shutdown_on_sigterm()),

@@ -9,53 +9,78 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::{JoinSet, spawn_local};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::task::{JoinHandle, spawn_local};
 
 use crate::client::Peer;
 use crate::log;
 use crate::server::{Server, os_error_text};
 use crate::worker::Incoming;
 
-/// The sockets of `bind` and `port`.
-pub fn open_tcp(server: &Server) -> Result<Vec<TcpListener>, String> {
+/// An address to listen on.
+struct Wanted {
+    /// As the configuration has it, for the log.
+    name: String,
+    addr: SocketAddr,
+    /// May be one that this machine does not have.
+    optional: bool,
+}
+
+impl Wanted {
+    fn failure(&self, reason: &str) -> String {
+        format!("Warning: Could not create server TCP listening socket {}:{}: {reason}", self.name, self.addr.port())
+    }
+
+    /// The socket, `None` where the address may be missing and is.
+    fn open(&self, server: &Server) -> io::Result<Option<TcpListener>> {
+        match bind(self.addr, server) {
+            Ok(listener) => Ok(Some(listener)),
+            Err(error) if self.optional && is_unavailable(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The addresses of `bind` and `port`.
+fn wanted(server: &Server) -> Result<Vec<Wanted>, String> {
     let config = &server.config;
     let port = config.port() as u16;
-    let mut listeners = Vec::new();
+    let mut found = Vec::new();
     if port == 0 {
-        return Ok(listeners);
+        return Ok(found);
     }
     for word in config.bind().split_ascii_whitespace() {
         let (optional, name) = match word.strip_prefix('-') {
             Some(name) => (true, name),
             None => (false, word),
         };
-        let ip: IpAddr = match name {
-            "*" => IpAddr::from([0, 0, 0, 0]),
-            "::*" => IpAddr::from([0u16; 8]),
-            name => match resolve(name) {
-                Some(ip) => ip,
-                None if optional => continue,
-                None => {
-                    return Err(format!(
-                        "Could not create server TCP listening socket {name}:{port}: Name or service not known"
-                    ));
-                }
-            },
+        let ip = match name {
+            "*" => Some(IpAddr::from([0, 0, 0, 0])),
+            "::*" => Some(IpAddr::from([0u16; 8])),
+            name => resolve(name),
         };
-        match bind(SocketAddr::new(ip, port), config.tcp_backlog() as i32) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) if optional && is_unavailable(&error) => {}
-            Err(error) => {
-                let reason = os_error_text(&error);
-                return Err(format!("Could not create server TCP listening socket {name}:{port}: bind: {reason}"));
-            }
+        let address = |ip| Wanted { name: name.to_string(), addr: SocketAddr::new(ip, port), optional };
+        match ip {
+            Some(ip) => found.push(address(ip)),
+            None if optional => {}
+            None => return Err(address(IpAddr::from([0, 0, 0, 0])).failure("Name or service not known")),
         }
     }
-    if listeners.is_empty() {
-        return Err(format!("Could not create server TCP listening socket on port {port}: no address to bind to"));
+    Ok(found)
+}
+
+/// Opens the sockets of `bind` and `port`.
+pub fn open_tcp(server: &Server) -> Result<Vec<TcpListener>, String> {
+    let mut listeners = Vec::new();
+    for wanted in wanted(server)? {
+        let opened = wanted.open(server).map_err(|error| wanted.failure(&bind_failure(&error)))?;
+        listeners.extend(opened);
     }
     Ok(listeners)
+}
+
+fn bind_failure(error: &io::Error) -> String {
+    format!("bind: {}", os_error_text(error))
 }
 
 fn resolve(name: &str) -> Option<IpAddr> {
@@ -71,14 +96,22 @@ fn is_unavailable(error: &io::Error) -> bool {
     )
 }
 
-fn bind(addr: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+fn bind(addr: SocketAddr, server: &Server) -> io::Result<TcpListener> {
+    let config = &server.config;
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_address(true)?;
+    let mark = config.socket_mark_id() as u32;
+    if mark != 0
+        && let Err(error) = socket.set_mark(mark)
+    {
+        // Of use to a firewall only: clients are served all the same.
+        log::warning!("setsockopt SO_MARK: {}", os_error_text(&error));
+    }
     socket.bind(&addr.into())?;
-    socket.listen(backlog)?;
+    socket.listen(config.tcp_backlog() as i32)?;
     socket.set_nonblocking(true)?;
     TcpListener::from_std(socket.into())
 }
@@ -88,6 +121,11 @@ pub fn open_unix(server: &Server) -> Result<Option<UnixListener>, String> {
     let path = server.config.unixsocket();
     if path.is_empty() {
         return Ok(None);
+    }
+    const MOST: usize = 108;
+    if path.len() >= MOST {
+        let length = path.len();
+        return Err(format!("Failed opening Unix socket: unix socket path too long ({length}), must be under {MOST}"));
     }
     let failed = |error: io::Error| format!("Failed opening Unix socket: bind: {}", os_error_text(&error));
     // A socket that a former process left behind.
@@ -100,30 +138,99 @@ pub fn open_unix(server: &Server) -> Result<Option<UnixListener>, String> {
     Ok(Some(listener))
 }
 
-/// Accepts for ever. The TCP sockets are opened anew when their configuration changes.
+/// Asks for the sockets to be those of the configuration of now, and hears what became of it.
+pub type Relisten = std::sync::mpsc::Sender<Result<(), String>>;
+
+/// Has the thread that accepts go over to the `bind` and `port` of now, and waits until it has.
+pub fn relisten(server: &Server) -> Result<(), String> {
+    let (answer, outcome) = std::sync::mpsc::channel();
+    let gone = || "nobody accepts connections".to_string();
+    server.relisten.get().ok_or_else(gone)?.send(answer).map_err(|_| gone())?;
+    outcome.recv().map_err(|_| gone())?
+}
+
+/// An address that is listened on.
+struct Listening {
+    addr: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Listening {
+    /// Closes the socket.
+    async fn close(self) {
+        self.task.abort();
+        // The task and the socket with it are gone when this comes back.
+        let _ = self.task.await;
+    }
+}
+
+/// Accepts for ever. The TCP sockets change as `requests` ask.
 pub async fn accept(
     server: &'static Server,
-    mut tcp: Vec<TcpListener>,
+    tcp: Vec<TcpListener>,
     unix: Option<UnixListener>,
     workers: Vec<UnboundedSender<Incoming>>,
+    mut requests: UnboundedReceiver<Relisten>,
 ) {
     let workers: &'static [UnboundedSender<Incoming>] = Vec::leak(workers);
     if let Some(listener) = unix {
         spawn_local(accept_unix(server, listener, workers));
     }
-    loop {
-        let mut tasks = JoinSet::new();
-        for listener in tcp.drain(..) {
-            tasks.spawn_local(accept_tcp(server, listener, workers));
-        }
-        server.relisten.notified().await;
-        tasks.shutdown().await;
-        match open_tcp(server) {
-            Ok(opened) => tcp = opened,
-            Err(reason) => log::warning!("{reason}"),
-        }
-        server.tcp_port.store(server.config.port() as usize, Relaxed);
+    let begin = |listener: TcpListener| {
+        let addr = listener.local_addr().ok()?;
+        Some(Listening { addr, task: spawn_local(accept_tcp(server, listener, workers)) })
+    };
+    let mut open: Vec<Listening> = tcp.into_iter().filter_map(begin).collect();
+    while let Some(answer) = requests.recv().await {
+        let outcome = change_sockets(server, &mut open).await;
+        let outcome = outcome.map(|opened| open.extend(opened.into_iter().filter_map(begin)));
+        // Who asked waits for it.
+        let _ = answer.send(outcome);
     }
+}
+
+/// Opens what the configuration wants and is not open, then closes what it does not want any more. Where something
+/// cannot be opened, what is open stays open, but for sockets that had to make room for an attempt.
+async fn change_sockets(server: &Server, open: &mut Vec<Listening>) -> Result<Vec<TcpListener>, String> {
+    let wanted = wanted(server)?;
+    let mut superfluous = std::mem::take(open);
+    let mut missing = Vec::new();
+    for wanted in wanted {
+        match superfluous.iter().position(|listening| listening.addr == wanted.addr) {
+            Some(index) => open.push(superfluous.swap_remove(index)),
+            None => missing.push(wanted),
+        }
+    }
+    let outcome = open_missing(server, &missing, &mut superfluous).await;
+    if outcome.is_err() {
+        open.append(&mut superfluous);
+        return outcome;
+    }
+    for old in superfluous {
+        old.close().await;
+    }
+    server.tcp_port.store(server.config.port() as usize, Relaxed);
+    outcome
+}
+
+async fn open_missing(
+    server: &Server,
+    missing: &[Wanted],
+    superfluous: &mut Vec<Listening>,
+) -> Result<Vec<TcpListener>, String> {
+    let mut opened = Vec::new();
+    for wanted in missing {
+        let mut outcome = wanted.open(server);
+        if matches!(&outcome, Err(error) if error.kind() == io::ErrorKind::AddrInUse) {
+            // A socket for all addresses stands in the way of one for a single address, and the other way round.
+            while let Some(index) = superfluous.iter().position(|old| old.addr.port() == wanted.addr.port()) {
+                superfluous.swap_remove(index).close().await;
+            }
+            outcome = wanted.open(server);
+        }
+        opened.extend(outcome.map_err(|error| wanted.failure(&bind_failure(&error)))?);
+    }
+    Ok(opened)
 }
 
 async fn accept_tcp(server: &'static Server, listener: TcpListener, workers: &'static [UnboundedSender<Incoming>]) {

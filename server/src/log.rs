@@ -22,11 +22,18 @@ pub enum Level {
 
 static THRESHOLD: AtomicU8 = AtomicU8::new(Level::Notice as u8);
 static FILE: RwLock<String> = RwLock::new(String::new());
+/// Whether the process serves clients, or is about to: lines show it as a primary then.
+static SERVES: AtomicBool = AtomicBool::new(false);
 static TO_SYSLOG: AtomicBool = AtomicBool::new(false);
 
 /// Lines below this level are left out: the index of `loglevel`'s words.
 pub fn set_level(level: i64) {
     THRESHOLD.store(level.clamp(0, 4) as u8, Relaxed);
+}
+
+/// The configuration is read and the process in its place: lines name it as the primary from now on.
+pub fn set_serving() {
+    SERVES.store(true, Relaxed);
 }
 
 /// Writes to this file from now on; to standard output when empty.
@@ -75,7 +82,8 @@ pub fn write(level: Level, message: &str) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mark = b".-*#"[level as usize] as char;
     let time = local_time(now.as_secs() as libc::time_t);
-    let line = format!("{}:M {}.{:03} {} {}\n", std::process::id(), time, now.subsec_millis(), mark, message);
+    let role = if SERVES.load(Relaxed) { 'M' } else { 'C' };
+    let line = format!("{}:{role} {}.{:03} {} {}\n", std::process::id(), time, now.subsec_millis(), mark, message);
     if TO_SYSLOG.load(Relaxed) {
         write_to_syslog(level, message);
     }

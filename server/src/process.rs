@@ -3,15 +3,62 @@
 use std::io::{self, Write};
 
 use crate::config::OomAdjust;
+use crate::log;
+use crate::server::os_error_text;
 
-/// Files that are open besides the connections of clients.
-const OWN_FILES: u64 = 32;
+/// Files that are open besides the connections of clients: as many as Redis reckons with, or what so many event loops
+/// need.
+fn own_files(workers: usize) -> u64 {
+    (16 + 4 * workers as u64).max(32)
+}
 
-/// Asks for room for so many clients. Fails when the system does not grant it.
-pub fn make_room_for_clients(clients: u64) -> Result<(), String> {
-    let files = clients.saturating_add(OWN_FILES);
+/// The system lets the process open fewer files than it needs.
+#[derive(Debug)]
+pub struct TooFewFiles {
+    clients: u64,
+    needed: u64,
+    granted: u64,
+    reason: String,
+}
+
+impl TooFewFiles {
+    /// How many clients there is room for.
+    pub fn room(&self) -> u64 {
+        (self.granted + self.clients).saturating_sub(self.needed)
+    }
+
+    /// Why the configuration is not changed to want more.
+    pub fn refusal(&self) -> String {
+        let room = self.room();
+        format!("The operating system is not able to handle the specified number of clients, try with {room}")
+    }
+
+    /// Why the server does not start.
+    pub fn abortion(&self) -> String {
+        let TooFewFiles { granted, needed, .. } = self;
+        format!(
+            "Your current 'ulimit -n' of {granted} is not enough for the server to start. Please increase your open \
+             file limit to at least {needed}. Exiting."
+        )
+    }
+
+    pub fn log(&self) {
+        let TooFewFiles { clients, needed, granted, reason } = self;
+        log::warning!("You requested maxclients of {clients} requiring at least {needed} max file descriptors.");
+        log::warning!("Server can't set maximum open files to {needed} because of OS error: {reason}.");
+        log::warning!(
+            "Current maximum open files is {granted}. maxclients has been reduced to {} to compensate for low ulimit. \
+             If you need higher maxclients increase 'ulimit -n'.",
+            self.room()
+        );
+    }
+}
+
+/// Asks for room for so many clients, and takes what it gets where that is less.
+pub fn make_room_for_clients(clients: u64, workers: usize) -> Result<(), TooFewFiles> {
+    let files = clients.saturating_add(own_files(workers));
     // SAFETY: plain system calls on local structures.
-    let most = unsafe {
+    unsafe {
         let mut limit: libc::rlimit = std::mem::zeroed();
         if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) != 0 || limit.rlim_cur >= files {
             return Ok(());
@@ -20,10 +67,15 @@ pub fn make_room_for_clients(clients: u64) -> Result<(), String> {
         if libc::setrlimit(libc::RLIMIT_NOFILE, &wanted) == 0 {
             return Ok(());
         }
-        limit.rlim_max
-    };
-    let clients = most.saturating_sub(OWN_FILES);
-    Err(format!("The operating system is not able to handle the specified number of clients, try with {clients}"))
+        let reason = os_error_text(&io::Error::last_os_error());
+        let most = libc::rlimit { rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max };
+        let raised = libc::setrlimit(libc::RLIMIT_NOFILE, &most) == 0;
+        let granted = if raised { most.rlim_cur } else { limit.rlim_cur };
+        if granted >= files {
+            return Ok(());
+        }
+        Err(TooFewFiles { clients, needed: files, granted, reason })
+    }
 }
 
 /// Leaves the terminal and the parent. To be called while there is only one thread.
@@ -47,6 +99,45 @@ pub fn daemonize() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Keeps this thread, and those that it starts, on the processors of a list such as `0-7:2,9`. An empty one leaves them
+/// where they are.
+pub fn use_processors(list: &str) {
+    if list.is_empty() {
+        return;
+    }
+    let Some(processors) = processors(list) else {
+        log::warning!("Not a list of processors: {list}");
+        return;
+    };
+    // SAFETY: a plain system call on a local set, which holds all numbers that get into it.
+    let failed = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        processors.iter().for_each(|number| libc::CPU_SET(*number, &mut set));
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) != 0
+    };
+    if failed {
+        log::warning!("Cannot stay on processors {list}: {}", os_error_text(&io::Error::last_os_error()));
+    }
+}
+
+/// The numbers of a list of numbers and ranges, these with an optional step.
+fn processors(list: &str) -> Option<Vec<usize>> {
+    let number = |text: &str| text.parse::<usize>().ok().filter(|number| *number < libc::CPU_SETSIZE as usize);
+    let mut found = Vec::new();
+    for part in list.split(',') {
+        let (range, step) = match part.split_once(':') {
+            Some((range, step)) => (range, number(step).filter(|step| *step > 0)?),
+            None => (part, 1),
+        };
+        let (first, last) = match range.split_once('-') {
+            Some((first, last)) => (number(first)?, number(last)?),
+            None => (number(range)?, number(range)?),
+        };
+        found.extend((first..=last).step_by(step));
+    }
+    (!found.is_empty()).then_some(found)
 }
 
 /// Writes the process's number to a file.
@@ -92,7 +183,7 @@ pub fn set_oom_score(mode: OomAdjust, score: i32) -> Result<(), String> {
         OomAdjust::Absolute => score,
     };
     std::fs::write(PATH, wanted.clamp(-1000, 1000).to_string()).map_err(|error| {
-        crate::log::warning!("Unable to write oom_score_adj: {}", crate::server::os_error_text(&error));
+        log::warning!("Unable to write oom_score_adj: {}", os_error_text(&error));
         "Failed to set current oom_score_adj. Check server logs.".to_string()
     })
 }
@@ -116,4 +207,18 @@ pub fn system_memory() -> u64 {
     // SAFETY: queries without arguments in memory.
     let (pages, size) = unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
     pages.max(0) as u64 * size.max(0) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::processors;
+
+    #[test]
+    fn lists_of_processors() {
+        assert_eq!(processors("0-7:2,9"), Some(vec![0, 2, 4, 6, 9]));
+        assert_eq!(processors("3"), Some(vec![3]));
+        for wrong in ["", "x", "1-", "1-3:0", "5-3", "99999", "1,,2"] {
+            assert_eq!(processors(wrong), None, "{wrong}");
+        }
+    }
 }

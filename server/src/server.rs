@@ -1,14 +1,15 @@
 //! The server as a whole: what all workers share.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use protocol::Args;
 use storage::Keyspace;
 use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::acl::Acl;
 use crate::client::{Client, Registry, Shared};
@@ -18,12 +19,14 @@ use crate::config::{Apply, Config, OutputLimit, ShutdownFlags};
 use crate::eviction::{ClientMemory, Pressure};
 use crate::info::rates::Rates;
 use crate::latency::LatencyMonitor;
+use crate::listen::Relisten;
 use crate::log;
 use crate::notifications;
 use crate::pubsub::PubSub;
 use crate::scripts::Scripts;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
+use crate::supervise;
 
 /// Which commands CLIENT PAUSE holds back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,12 +94,12 @@ pub struct Server {
     pub output_upkeep: OutputUpkeep,
     pub pressure: Pressure,
     pub client_memory: ClientMemory,
+    /// Elements of lists from so many bytes on are kept on their own; 0 leaves that to the directive.
+    pub long_elements: AtomicU32,
     pub workers: usize,
-    /// Addresses that are listened on, as the log names them.
-    pub listening: Mutex<Vec<String>>,
     pub tcp_port: AtomicUsize,
-    /// Wakes whoever opens the listeners.
-    pub relisten: Notify,
+    /// Where to ask for other sockets to listen on, once there are any.
+    pub relisten: OnceLock<UnboundedSender<Relisten>>,
     pub shutdown: Notify,
     pub last_save_s: AtomicI64,
     pause: AtomicU8,
@@ -142,10 +145,10 @@ impl Server {
             output_upkeep: OutputUpkeep::default(),
             pressure: Pressure::default(),
             client_memory: ClientMemory::default(),
+            long_elements: AtomicU32::new(0),
             workers,
-            listening: Mutex::default(),
             tcp_port: AtomicUsize::new(config.port() as usize),
-            relisten: Notify::new(),
+            relisten: OnceLock::new(),
             shutdown: Notify::new(),
             last_save_s: AtomicI64::new(unix_ms() / 1000),
             pause: AtomicU8::new(Pause::None as u8),
@@ -178,11 +181,13 @@ impl Server {
             }
             Apply::ClientMemory => self.client_memory.limit_changed(self),
             Apply::CrashReports => crate::crash::configure(config.crash_log_enabled(), config.use_exit_on_panic()),
-            Apply::Listeners => self.relisten.notify_one(),
+            Apply::Bind => self.relisten("Failed to bind to specified addresses.")?,
+            Apply::Port => self.relisten("Unable to listen on this port. Check server logs.")?,
             Apply::Logging => crate::log::set_level(config.loglevel() as i64),
             Apply::MaxClients => {
                 // A higher limit needs as many file descriptors.
-                crate::process::make_room_for_clients(config.maxclients() as u64)?;
+                let room = crate::process::make_room_for_clients(config.maxclients() as u64, self.workers);
+                room.inspect_err(|room| room.log()).map_err(|room| room.refusal())?;
             }
             Apply::Memory => {
                 self.pressure.limit_changed(self);
@@ -193,6 +198,7 @@ impl Server {
             Apply::OomScore => crate::process::set_oom_score(config.oom_score_adj(), config.oom_score_adj_values()[0])?,
             Apply::Password => self.acl.set_default_password(&config.requirepass()),
             Apply::SlowLog => self.slowlog.lock().set_max_len(config.slowlog_max_len() as usize),
+            Apply::Title => crate::title::show(config),
             Apply::Tls => {
                 if config.tls_port() != 0 || config.tls_replication() || config.tls_cluster() {
                     return Err("Unable to update TLS configuration. Check server logs.".into());
@@ -200,6 +206,24 @@ impl Server {
             }
         }
         Ok(())
+    }
+
+    /// How often a second the periodic work is done: as `hz` says, or more often when there are many clients.
+    pub fn hz(&self) -> u32 {
+        const CLIENTS_PER_TICK: usize = 200;
+        const MOST: u32 = 500;
+        let mut hz = u32::try_from(self.config.hz()).unwrap_or(1).clamp(1, MOST);
+        while self.config.dynamic_hz() && hz < MOST && self.connected.load(Relaxed) / hz as usize > CLIENTS_PER_TICK {
+            hz = (hz * 2).min(MOST);
+        }
+        hz
+    }
+
+    fn relisten(&self, failure: &str) -> Result<(), String> {
+        crate::listen::relisten(self).map_err(|reason| {
+            log::warning!("{reason}");
+            failure.to_string()
+        })
     }
 
     /// The output limits for a client.
@@ -253,7 +277,13 @@ impl Server {
             log::warning!("Saving is not supported yet: nothing is saved at the end.");
         }
         // Nobody who insists on a copy of the data loses it for the want of one.
-        !save || flags.contains(ShutdownFlags::FORCE)
+        let leaves = !save || flags.contains(ShutdownFlags::FORCE);
+        if leaves {
+            supervise::stopping();
+        } else {
+            supervise::status("Error trying to save the DB, can't exit.");
+        }
+        leaves
     }
 
     /// CLIENT PAUSE. A pause for all commands is not weakened by a later one for writes.

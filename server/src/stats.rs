@@ -310,7 +310,6 @@ impl Stats {
             worker.errors.lock().clear();
             self.reset_commands(worker);
         }
-        self.peak_memory.store(0, Relaxed);
     }
 
     fn reset_commands(&self, worker: &WorkerStats) {

@@ -8,7 +8,7 @@ use storage::{SHARDS, SweepAt};
 use tokio::runtime::{Builder, Handle, LocalOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_local;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, sleep_until};
 
 use crate::client::{Client, Peer, Shared};
 use crate::command::dispatch::Executor;
@@ -71,14 +71,21 @@ fn register(server: &Server, peer: Peer, worker: usize, bell: &Arc<Bell>) -> Arc
     shared
 }
 
-/// What happens a few times a second: expired keys go, idle clients are closed.
+/// What is done less often than every tick, in milliseconds; a little less than what is meant, so that ticks which come
+/// a little early are not lost.
+const SAMPLE_MS: i64 = 95;
+const LOOK_AFTER_MS: i64 = 950;
+
+/// What happens `hz` times a second: expired keys go, idle clients are closed.
 async fn upkeep(server: &'static Server, executor: &'static Executor, index: usize) {
-    let mut ticks = interval(Duration::from_millis(100));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut next_tick = Instant::now();
     let event_loop = Handle::current().metrics();
     let (mut loops, mut busy_nanos) = (0, 0);
-    for tick in 0u64.. {
-        ticks.tick().await;
+    let (mut sampled_ms, mut looked_after_ms) = (0, 0);
+    loop {
+        sleep_until(next_tick).await;
+        // After a tick that took too long the ones that were missed are left out.
+        next_tick = (next_tick + Duration::from_secs(1) / server.hz()).max(Instant::now());
         let totals = (event_loop.worker_park_count(0), event_loop.worker_total_busy_duration(0).as_nanos() as u64);
         executor.stats.loops.add(totals.0.saturating_sub(loops));
         executor.stats.busy_nanos.add(totals.1.saturating_sub(busy_nanos));
@@ -87,31 +94,39 @@ async fn upkeep(server: &'static Server, executor: &'static Executor, index: usi
         if server.cron_paused.load(Relaxed) {
             continue;
         }
-        executor.note_size();
-        if index == 0 {
-            server.rates.sample(&server.stats);
-            *server.first_worker_cpu.lock() = process::thread_cpu_times();
+        if (now - sampled_ms).abs() >= SAMPLE_MS {
+            sampled_ms = now;
+            executor.note_size();
+            if index == 0 {
+                server.rates.sample(&server.stats);
+                *server.first_worker_cpu.lock() = process::thread_cpu_times();
+            }
         }
         if server.active_expire.load(Relaxed) && server.pause_state() == Pause::None {
             expire(server, executor, index, now).await;
         }
-        if tick % 10 == 0 {
+        if (now - looked_after_ms).abs() >= LOOK_AFTER_MS {
+            looked_after_ms = now;
             look_after_clients(server, index, now);
         }
         server.stats.note_memory(storage::memory::used_memory() as u64, now);
     }
 }
 
-/// Entries that are looked at before others get a turn.
-const EXPIRE_BUDGET: usize = 400;
+/// Entries that are looked at before others get a turn: more with a higher `active-expire-effort`.
+fn expire_budget(effort: i64) -> usize {
+    const LEAST: usize = 400;
+    LEAST + LEAST / 4 * usize::try_from(effort - 1).unwrap_or_default()
+}
 
 /// Goes once over this worker's shards. Between two steps the event loop serves its clients.
 async fn expire(server: &Server, executor: &Executor, index: usize, now: i64) {
+    let budget = expire_budget(server.config.active_expire_effort());
     for shard in (index..SHARDS).step_by(server.workers) {
         let mut at = Some(SweepAt::default());
         while let Some(from) = at {
             let started = server.clock.raw();
-            let sweep = server.keyspace.expire_shard(shard, from, now, EXPIRE_BUDGET);
+            let sweep = server.keyspace.expire_shard(shard, from, now, budget);
             let nanos = server.clock.delta_as_nanos(started, server.clock.raw());
             executor.stats.expire_nanos.add(nanos);
             server.observe_latency("expire-cycle", nanos);
@@ -156,5 +171,15 @@ fn look_after_clients(server: &Server, index: usize, now: i64) {
             client.trim.store(true, Relaxed);
             client.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::expire_budget;
+
+    #[test]
+    fn more_effort_looks_at_more_at_once() {
+        assert_eq!([1, 2, 10].map(expire_budget), [400, 500, 1300]);
     }
 }

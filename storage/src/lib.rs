@@ -33,6 +33,9 @@ pub use entry::{MAX_INLINE, MAX_PACKED, NewValue, StrRef};
 pub use keyspace::{DbCounts, ExpirySweep, Key, Keyspace, SHARDS, SweepAt};
 pub use locks::Scope;
 pub use value::{Boxed, Collection, PackLimits, Stored, Type, Value, WrongType};
-pub use view::{Candidate, Entry, Evictable, Free, Log, Sampled, Ttl, View};
+pub use view::{Candidate, Entry, Evictable, Free, Log, Sampled, SizeCounts, Ttl, View};
 pub use waiting::{Served, Waiter};
 pub use watching::Watch;
+
+/// Bytes that a key's place in the table of its shard takes.
+pub const SLOT_BYTES: usize = size_of::<entry::Slot>();

@@ -142,6 +142,22 @@ fn fields_are_gone_when_their_time_has_come() {
     assert_eq!((counts.keys, counts.timed), (0, 0));
 }
 
+#[test]
+fn fields_of_one_hash_go_one_after_the_other() {
+    let keyspace = Keyspace::new(1);
+    let mut view = keyspace.view_all(0, 0);
+    for (field, when) in [(b"a", 1000), (b"b", 5000)] {
+        assert_eq!(set(&mut view, b"h", field, FieldTtl::At(when)), Ok(true));
+    }
+    drop(view);
+    for (now_ms, keys) in [(500, 1), (2000, 1), (6000, 0)] {
+        for shard in 0..SHARDS {
+            sweep(&keyspace, shard, now_ms, 10);
+        }
+        assert_eq!(keyspace.view_none(0, now_ms).counts(0).keys, keys, "at {now_ms}");
+    }
+}
+
 /// Takes a field out of a hash when there is one.
 struct Taker {
     name: &'static str,

@@ -28,12 +28,22 @@ pub struct ServerBuilder {
     config: Option<PathBuf>,
     cpu: Option<usize>,
     snapshots: bool,
+    environment: Vec<(OsString, OsString)>,
+    files: Option<u64>,
 }
 
 impl ServerBuilder {
     /// Prepares to start `binary` on a free port of 127.0.0.1 in a new directory, without snapshots.
     pub fn new(binary: impl Into<PathBuf>) -> Self {
-        Self { binary: binary.into(), args: Vec::new(), config: None, cpu: None, snapshots: false }
+        Self {
+            binary: binary.into(),
+            args: Vec::new(),
+            config: None,
+            cpu: None,
+            snapshots: false,
+            environment: Vec::new(),
+            files: None,
+        }
     }
 
     /// Adds a command line argument.
@@ -57,6 +67,18 @@ impl ServerBuilder {
     /// Keeps the server's own `save` default instead of `--save ''`.
     pub fn with_snapshots(mut self) -> Self {
         self.snapshots = true;
+        self
+    }
+
+    /// Sets a variable of the environment.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Lets the server open so many files and no more, whoever starts it.
+    pub fn max_files(mut self, files: u64) -> Self {
+        self.files = Some(files);
         self
     }
 
@@ -89,13 +111,17 @@ impl ServerBuilder {
         }
         command.args(&self.args).current_dir(dir.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let cpu = self.cpu;
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let (cpu, files) = (self.cpu, self.files);
         // SAFETY: between fork and exec the closure makes system calls only, on values copied into it.
         unsafe {
             command.pre_exec(move || {
                 // Should this process be killed, its servers go with it.
                 if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
                     return Err(io::Error::last_os_error());
+                }
+                if let Some(files) = files {
+                    limit_files(files)?;
                 }
                 cpu.map_or(Ok(()), crate::proc::pin_this_thread)
             });
@@ -270,6 +296,21 @@ impl Log {
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+}
+
+/// Limits how many files this process may open, for good.
+fn limit_files(files: u64) -> io::Result<()> {
+    const CAP_SYS_RESOURCE: libc::c_ulong = 24;
+    let limit = libc::rlimit { rlim_cur: files, rlim_max: files };
+    // SAFETY: system calls on local values.
+    unsafe {
+        if libc::setrlimit(libc::RLIMIT_NOFILE, &limit) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // Fails where the process has no such power, which is as good as giving it up.
+        libc::prctl(libc::PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0);
+    }
+    Ok(())
 }
 
 fn free_port() -> io::Result<u16> {

@@ -1,6 +1,9 @@
 //! Commands about connections and clients.
 
-use harness::{Connection, Server, server_under_test};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use harness::{Connection, Server, ServerBuilder, server_under_test};
 
 fn start(args: &[&str]) -> Server {
     Server::start(server_under_test(env!("CARGO_BIN_EXE_server-under-test")), args).unwrap()
@@ -202,4 +205,90 @@ fn only_idle_clients_are_closed() {
     assert_eq!(call(&mut other, "RPUSH list a"), r":1\r\n");
     assert_eq!(blocked.read().unwrap().elements().len(), 2);
     assert_eq!(call(&mut blocked, "PING"), r"+PONG\r\n");
+}
+
+#[test]
+fn names_are_those_that_the_configuration_gives() {
+    let long = "y".repeat(70);
+    let binary = server_under_test(env!("CARGO_BIN_EXE_server-under-test"));
+    let names = [("CONFIG", "CFG".as_bytes()), ("GET", long.as_bytes()), ("STRLEN", b"l\xffn")];
+    let builder = names.into_iter().fold(ServerBuilder::new(binary), |builder, (from, to)| {
+        builder.args(["--rename-command", from]).arg(OsStr::from_bytes(to))
+    });
+    let server = builder.start().unwrap();
+    let mut connection = server.connect().unwrap();
+    converse(
+        &mut connection,
+        &[
+            ("CONFIG nosuch", r"-ERR unknown command \'CONFIG\', with args beginning with: \'nosuch\' \r\n"),
+            ("cfg nosuch", r"-ERR unknown subcommand \'nosuch\'. Try CFG HELP.\r\n"),
+            ("SET k abc", r"+OK\r\n"),
+            (&format!("{} k", long.to_uppercase()), r"$3\r\nabc\r\n"),
+        ],
+    );
+    assert!(call(&mut connection, "CFG HELP").contains(r"+CFG <subcommand> [<arg>"));
+    assert_eq!(connection.call(&[&b"L\xffN"[..], b"k"]).unwrap().integer(), Some(3));
+}
+
+#[test]
+fn errors_quote_bytes_as_they_are() {
+    let server = start(&[]);
+    let mut connection = server.connect().unwrap();
+    let cases: [(&[&[u8]], &[u8]); 4] = [
+        (
+            &[b"CONFIG", b"SET", b"\xff", b"x"],
+            b"-ERR Unknown option or number of arguments for CONFIG SET - '\xff'\r\n",
+        ),
+        (&[b"HELLO", b"3", b"\xff"], b"-ERR Syntax error in HELLO option '\xff'\r\n"),
+        (&[b"HELLO", b"3", b"FO\0O"], b"-ERR Syntax error in HELLO option 'FO'\r\n"),
+        (&[b"OBJECT", b"\xff"], b"-ERR unknown subcommand '\xff'. Try OBJECT HELP.\r\n"),
+    ];
+    for (request, reply) in cases {
+        assert_eq!(connection.call(request).unwrap().0, reply);
+    }
+}
+
+#[test]
+fn replies_that_are_off_stay_off_at_the_end() {
+    let server = start(&[]);
+    let converse = |bytes: &[u8]| {
+        let mut connection = server.connect().unwrap();
+        connection.send_bytes(bytes).unwrap();
+        connection.read_to_close().unwrap().escape_ascii().to_string()
+    };
+    assert_eq!(converse(b"CLIENT REPLY OFF\r\n*x\r\n"), "");
+    assert_eq!(converse(b"CLIENT REPLY SKIP\r\nRESET\r\nPING\r\nQUIT\r\n"), r"+PONG\r\n+OK\r\n");
+    assert_eq!(converse(b"CLIENT REPLY OFF\r\nRESET\r\nPING\r\nQUIT\r\n"), r"+RESET\r\n+PONG\r\n+OK\r\n");
+}
+
+#[test]
+fn a_client_that_is_held_back_is_listed_with_what_it_wants() {
+    let server = start(&[]);
+    let (mut held, mut other) = (server.connect().unwrap(), server.connect().unwrap());
+    let id = id_of(&mut held);
+    assert_eq!(call(&mut other, "CLIENT PAUSE 100000 WRITE"), r"+OK\r\n");
+    held.send(&["INCR", "k"]).unwrap();
+    let line = loop {
+        let line = call(&mut other, &format!("CLIENT LIST ID {id}"));
+        if line.contains("flags=b") {
+            break line;
+        }
+    };
+    assert!(line.contains(" cmd=incr "), "{line}");
+    assert_eq!(call(&mut other, "CLIENT UNPAUSE"), r"+OK\r\n");
+    assert_eq!(held.read().unwrap().integer(), Some(1));
+}
+
+#[test]
+fn the_list_of_commands_has_subcommands_and_their_documentation_all_arguments() {
+    let server = start(&[]);
+    let mut connection = server.connect().unwrap();
+    let names = connection.call(&["COMMAND", "LIST"]).unwrap().elements();
+    for name in ["get", "config", "config|set"] {
+        assert!(names.iter().any(|listed| listed.payload() == name.as_bytes()), "{name}");
+    }
+    let docs = call(&mut connection, "COMMAND DOCS set msetex");
+    for token in ["IFEQ", "IFDNE", "PXAT", "KEEPTTL"] {
+        assert!(docs.matches(token).count() >= if token.starts_with("IF") { 1 } else { 2 }, "{token}");
+    }
 }

@@ -227,8 +227,11 @@ fn a_configuration_can_come_from_standard_input() {
     use std::io::{BufRead, BufReader};
     use std::process::Stdio;
     let binary = server_under_test(env!("CARGO_BIN_EXE_server-under-test"));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let socket = folder.path().join("socket");
     let mut child = Command::new(binary)
-        .args(["-", "--port", "0"])
+        .args(["-", "--port", "0", "--unixsocket"])
+        .arg(&socket)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -183,3 +183,107 @@ fn a_crash_leaves_a_report() {
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGSEGV), "{log}");
     assert!(log.contains("crashed by signal: 11") && log.contains("BUG REPORT END"), "{log}");
 }
+
+#[test]
+fn sizes_of_keys_are_counted() {
+    let server = start(&[]);
+    let mut client = server.connect().unwrap();
+    let requests = [
+        "SET a abc",
+        "SET i 12345",
+        "SETBIT bits 100000 1",
+        "RPUSH l 1 2 3",
+        "SADD s a",
+        "ZADD z 1 a",
+        "HSET h a 1 b 2 c 3 d 4 e 5",
+        "XADD x 1-1 a b",
+        "SELECT 3",
+    ];
+    requests.iter().for_each(|request| drop(text(&mut client, request)));
+    client.call(&["SET", "empty", ""]).unwrap();
+    assert_eq!(
+        text(&mut client, "INFO keysizes"),
+        "# Keysizes\r\ndb0_distrib_strings_sizes:2=1,4=1,8K=1\r\ndb0_distrib_lists_items:2=1\r\n\
+         db0_distrib_sets_items:1=1\r\ndb0_distrib_zsets_items:1=1\r\ndb0_distrib_hashes_items:4=1\r\n\
+         db3_distrib_strings_sizes:0=1\r\n"
+    );
+}
+
+#[test]
+fn the_peak_of_memory_outlives_a_reset_of_statistics() {
+    let server = start(&[]);
+    let mut client = server.connect().unwrap();
+    client.call(&["SET", "big", &"x".repeat(32 << 20)]).unwrap();
+    let peak = |client: &mut Connection| -> u64 {
+        field(client, "memory", "used_memory_peak").and_then(|peak| peak.parse().ok()).unwrap()
+    };
+    while peak(&mut client) < 32 << 20 {}
+    text(&mut client, "DEL big");
+    text(&mut client, "CONFIG RESETSTAT");
+    assert!(peak(&mut client) >= 32 << 20);
+}
+
+#[test]
+fn debug_reaches_what_tests_need() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("my.conf");
+    std::fs::write(&path, "enable-debug-command yes\n").unwrap();
+    let binary = server_under_test(env!("CARGO_BIN_EXE_server-under-test"));
+    // The file comes first among the arguments.
+    let server = harness::ServerBuilder::new(binary).config(&path).start().unwrap();
+    let mut client = server.connect().unwrap();
+    assert_eq!(text(&mut client, "DEBUG CONFIG-REWRITE-FORCE-ALL"), "OK");
+    let file = std::fs::read_to_string(&path).unwrap();
+    assert!(file.contains("\nmaxclients 10000\n") && file.contains("\nhz 10\n"), "{file}");
+    assert!(text(&mut client, "DEBUG STRUCTSIZE").starts_with("bits:64 "));
+
+    // Elements from the threshold on are kept on their own, which takes more memory.
+    text(&mut client, "CONFIG SET list-max-listpack-size 8");
+    let list = |client: &mut Connection| {
+        text(client, "DEL l");
+        text(client, &format!("RPUSH l{}", " 0123456789".repeat(100)));
+        client.call(&["MEMORY", "USAGE", "l"]).unwrap().integer().unwrap()
+    };
+    let packed = list(&mut client);
+    assert_eq!(text(&mut client, "DEBUG QUICKLIST-PACKED-THRESHOLD 5b"), "OK");
+    assert!(list(&mut client) > packed);
+    assert_eq!(text(&mut client, "DEBUG QUICKLIST-PACKED-THRESHOLD 0"), "OK");
+    assert_eq!(list(&mut client), packed);
+    let wrong = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
+    assert_eq!(text(&mut client, "DEBUG QUICKLIST-PACKED-THRESHOLD 4gb"), wrong);
+
+    let table = |client: &mut Connection| -> u64 {
+        let stats = text(client, "DEBUG HTSTATS 0");
+        stats.lines().find_map(|line| line.trim().strip_prefix("bytes: ")?.parse().ok()).unwrap()
+    };
+    text(&mut client, "DEBUG POPULATE 100000");
+    let full = table(&mut client);
+    let remove = |client: &mut Connection, keys: std::ops::Range<usize>| {
+        let names = keys.map(|number| format!("key:{number}"));
+        client.call(&["DEL".to_string()].into_iter().chain(names).collect::<Vec<_>>()).unwrap();
+    };
+    assert_eq!(text(&mut client, "DEBUG DICT-RESIZING 0"), "OK");
+    remove(&mut client, 0..90_000);
+    let unshrunk = table(&mut client);
+    assert_eq!(text(&mut client, "DEBUG DICT-RESIZING 1"), "OK");
+    remove(&mut client, 90_000..99_000);
+    let shrunk = table(&mut client);
+    assert!(shrunk < unshrunk && unshrunk < full, "{full} {unshrunk} {shrunk}");
+}
+
+#[test]
+fn big_values_that_are_replaced_are_freed_in_the_background() {
+    let server = start(&["--list-max-listpack-size", "1"]);
+    let mut client = server.connect().unwrap();
+    for request in ["RENAME small big", "COPY small big REPLACE", "SET big 1"] {
+        text(&mut client, "DEL big");
+        text(&mut client, &format!("RPUSH big{}", " x".repeat(500)));
+        text(&mut client, "SET small 1");
+        text(&mut client, "CONFIG RESETSTAT");
+        text(&mut client, request);
+        let limit = Instant::now() + Duration::from_secs(30);
+        while field(&mut client, "memory", "lazyfreed_objects").as_deref() != Some("1") {
+            assert!(Instant::now() < limit, "{request}");
+        }
+    }
+}

@@ -141,7 +141,7 @@ fn an_expired_key_is_a_changed_one_unless_it_was_expired_before() {
     call(&mut client, "DEBUG SET-ACTIVE-EXPIRE 0");
     last(&mut client, &["SET k 1 PX 100", "WATCH k", "DEBUG SLEEP 0.15"]);
     assert_eq!(last(&mut client, &["MULTI", "PING", "EXEC"]), "*-1\\r\\n");
-    last(&mut client, &["SET k 1 PX 1", "DEBUG SLEEP 0.01", "WATCH k"]);
+    last(&mut client, &["SET k 1 PX 100", "DEBUG SLEEP 0.2", "WATCH k"]);
     assert_eq!(last(&mut client, &["GET k", "MULTI", "PING", "EXEC"]), "*1\\r\\n+PONG\\r\\n");
 }
 

@@ -84,6 +84,13 @@ impl Reply {
         self.line(b'+', status);
     }
 
+    /// A status from bytes that need not be text; otherwise as [`simple`](Self::simple).
+    pub fn simple_bytes(&mut self, status: &[u8]) {
+        self.raw(b"+");
+        OneLine::new(&mut self.out).push(status);
+        self.raw(b"\r\n");
+    }
+
     /// An error, its code included: `ERR no such key`. Line breaks at the ends are dropped, others become spaces.
     pub fn error(&mut self, error: impl fmt::Display) {
         self.line(b'-', error);

@@ -5,7 +5,7 @@ use storage::{Key, View};
 
 use crate::client::{Client, ReplyMode};
 use crate::command::dispatch::Executor;
-use crate::command::error::Error;
+use crate::command::error::{Error, shown};
 use crate::command::table::Command;
 use crate::server::Server;
 
@@ -91,11 +91,12 @@ impl<'a> Context<'a> {
         Ok((timeout > 0).then_some(until_ms))
     }
 
-    /// Replies what HELP says: how the container is called and then these lines.
+    /// Replies what HELP says: how the container is called, by the name that the client used, and then these lines.
     pub fn help(&mut self, lines: &[&str]) -> CommandResult {
-        let container = self.command.full_name.split('|').next().unwrap_or_default().to_ascii_uppercase();
+        let container = shown(self.arg(0), usize::MAX).to_ascii_uppercase();
         self.reply.array(lines.len() + 3);
-        self.reply.simple(&format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+        self.reply
+            .simple_bytes(&[&container, &b" <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"[..]].concat());
         for line in lines {
             self.reply.simple(line);
         }

@@ -235,7 +235,11 @@ impl Executor {
         }
         let Ok(command) = find(&self.server.commands, args) else { return false };
         let held = pause == Pause::All || client.flags_of(command).intersects(Flags::WRITE | Flags::MAY_REPLICATE);
-        held && self.objection(client, command, args).is_none()
+        let held = held && self.objection(client, command, args).is_none();
+        if held {
+            client.shared.last_command.store(command.id + 1, Relaxed);
+        }
+        held
     }
 
     fn run(
@@ -362,7 +366,11 @@ fn invoke(cx: &mut Context<'_>) -> bool {
         result
     }));
     let result = result.unwrap_or_else(|_| {
-        log::warning!("A command panicked, which is a bug: {}", crate::monitor::quoted(cx.command, cx.args));
+        let request = match cx.server.config.hide_user_data_from_log() {
+            true => format!("{} with {} arguments", cx.command.full_name, cx.args.len() - 1),
+            false => crate::monitor::quoted(cx.command, cx.args),
+        };
+        log::warning!("A command panicked, which is a bug: {request}");
         Err(Error::fixed("ERR internal error while executing the command, see the server's log"))
     });
     let Err(error) = result else { return false };
@@ -379,10 +387,7 @@ pub fn find(commands: &CommandTable, args: Args<'_>) -> Result<&'static Command,
     if command.subcommands.is_empty() || args.len() < 2 {
         return Ok(command);
     }
-    command.subcommand(&args[1]).ok_or_else(|| {
-        let help = format!("'. Try {} HELP.", command.spec.name.to_ascii_uppercase());
-        Error::quoting("ERR unknown subcommand '", shown(&args[1], 128), &help)
-    })
+    command.subcommand(&args[1]).ok_or_else(|| Error::see_help("ERR unknown subcommand '", args))
 }
 
 /// Whether a request is a line of HTTP that a browser may have been made to send: the body could hold commands.

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use protocol::Args;
+
 /// An error reply: its code and text, as the client gets it behind the dash.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Error(Cow<'static, [u8]>);
@@ -51,10 +53,16 @@ impl Error {
         Error::new(format!("ERR invalid expire time in '{command}' command"))
     }
 
-    /// A subcommand that is unknown, or is called with a number of arguments that it does not take.
-    pub fn unknown_subcommand(subcommand: &[u8], container: &str) -> Error {
-        let before = "ERR unknown subcommand or wrong number of arguments for '";
-        Error::quoting(before, shown(subcommand, 128), &format!("'. Try {container} HELP."))
+    /// A request of a subcommand that is unknown, or does not take so many arguments.
+    pub fn unknown_subcommand(args: Args<'_>) -> Error {
+        Error::see_help("ERR unknown subcommand or wrong number of arguments for '", args)
+    }
+
+    /// An error about a request's subcommand, which names the container as the client did.
+    pub fn see_help(before: &str, args: Args<'_>) -> Error {
+        let [container, subcommand] = [0, 1].map(|index| args.get(index).unwrap_or_default());
+        let container = shown(container, usize::MAX).to_ascii_uppercase();
+        Error::new([before.as_bytes(), shown(subcommand, 128), b"'. Try ", &container, b" HELP."].concat())
     }
 
     /// A call with the wrong number of arguments; `command` is the full name, as in `client|kill`.

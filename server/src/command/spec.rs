@@ -416,6 +416,8 @@ pub struct Spec {
     pub key_flags: Option<fn(Args<'_>) -> KeyFlags>,
     /// Finds the keys that are arguments, where the specifications do not tell them all.
     pub find_keys: Option<fn(Args<'_>) -> KeysAt>,
+    /// Whether an argument is a secret, which MONITOR and the logs do not show.
+    pub is_secret: Option<fn(Args<'_>, usize) -> bool>,
     /// Whether it locks the keys itself that it declares.
     pub locks_itself: bool,
     /// Whether it is carried out at once while the client is queuing a transaction.
@@ -448,6 +450,7 @@ impl Spec {
             keys: &[],
             key_flags: None,
             find_keys: None,
+            is_secret: None,
             locks_itself: false,
             immediate: false,
             all_shards: None,
@@ -493,6 +496,11 @@ impl Spec {
 
     pub const fn key_flags(self, flags: fn(Args<'_>) -> KeyFlags) -> Spec {
         Spec { key_flags: Some(flags), ..self }
+    }
+
+    /// Arguments of which `is_secret` says so are not shown to others.
+    pub const fn secrets(self, is_secret: fn(Args<'_>, usize) -> bool) -> Spec {
+        Spec { is_secret: Some(is_secret), ..self }
     }
 
     pub const fn locks_itself(self) -> Spec {

@@ -28,8 +28,8 @@ pub struct CommandTable {
     by_name: HashMap<Vec<u8>, &'static Command, RandomState>,
 }
 
-/// No command's name is longer.
-const MAX_NAME: usize = 64;
+/// Names up to this length are looked for without allocating. Only a command that was renamed has a longer one.
+const USUAL_NAME: usize = 64;
 
 impl CommandTable {
     /// The table of all families under their declared names, which lives as long as the process.
@@ -51,13 +51,13 @@ impl CommandTable {
     }
 
     /// Gives a command another name, or takes it away when the name is empty.
-    pub fn rename(&mut self, from: &str, to: &str) -> Result<(), String> {
-        let found = self.by_name.remove(from.to_ascii_lowercase().as_bytes());
+    pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), String> {
+        let found = self.by_name.remove(&from.to_ascii_lowercase());
         let command = found.ok_or("No such command in rename-command")?;
         if to.is_empty() {
             return Ok(());
         }
-        match self.by_name.insert(to.to_ascii_lowercase().into(), command) {
+        match self.by_name.insert(to.to_ascii_lowercase(), command) {
             None => Ok(()),
             Some(_) => Err("Target command name already exists".into()),
         }
@@ -145,8 +145,10 @@ fn command(spec: &Spec, parent: Option<&str>, ids: &AtomicUsize) -> &'static Com
 
 #[inline]
 fn find(table: &HashMap<Vec<u8>, &'static Command, RandomState>, name: &[u8]) -> Option<&'static Command> {
-    let mut buffer = [0; MAX_NAME];
-    let lower = buffer.get_mut(..name.len())?;
+    let mut buffer = [0; USUAL_NAME];
+    let Some(lower) = buffer.get_mut(..name.len()) else {
+        return table.get(&name.to_ascii_lowercase()).copied();
+    };
     lower.copy_from_slice(name);
     lower.make_ascii_lowercase();
     table.get(&*lower).copied()

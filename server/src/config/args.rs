@@ -30,7 +30,7 @@ struct Sources {
 /// in lower case.
 pub fn read_invocation(
     args: impl IntoIterator<Item = OsString>,
-    is_command: &dyn Fn(&str) -> bool,
+    is_command: &dyn Fn(&[u8]) -> bool,
 ) -> Result<Invocation, Failure> {
     let args: Vec<Vec<u8>> = args.into_iter().map(OsString::into_vec).collect();
     if args.iter().any(|arg| arg == b"--sentinel") {

@@ -1,10 +1,9 @@
 //! CONFIG GET and CONFIG SET.
 
-use std::fmt;
-
 use super::table::{Apply, Entry, Mutability};
 use super::value::Intent;
 use super::{Config, Found, find};
+use crate::command::Error;
 use crate::glob;
 
 /// Who wants to change the configuration, and when.
@@ -16,33 +15,9 @@ pub struct Caller {
     pub loading: bool,
 }
 
-/// Why CONFIG SET was refused. Its text is the error reply.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum SetError {
-    /// There is no such directive.
-    Unknown(String),
-    /// A directive that must wait until the dataset is loaded.
-    Loading,
-    /// A directive was not to be set, or not to this value.
-    Refused { name: String, reason: String },
-}
-
-impl SetError {
-    fn refused(name: impl Into<String>, reason: impl Into<String>) -> SetError {
-        SetError::Refused { name: name.into(), reason: reason.into() }
-    }
-}
-
-impl fmt::Display for SetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SetError::Loading => f.write_str("LOADING Redis is loading the dataset in memory"),
-            SetError::Unknown(name) => write!(f, "ERR Unknown option or number of arguments for CONFIG SET - '{name}'"),
-            SetError::Refused { name, reason } => {
-                write!(f, "ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")
-            }
-        }
-    }
+/// Why CONFIG SET was refused, as an error reply.
+fn refused(name: &[u8], reason: &str) -> Error {
+    Error::quoting("ERR CONFIG SET failed (possibly related to argument '", name, &format!("') - {reason}"))
 }
 
 /// A directive to set, and what to put back if the whole fails.
@@ -98,7 +73,7 @@ impl Config {
         pairs: &[(&[u8], &[u8])],
         caller: Caller,
         apply: &mut dyn FnMut(Apply) -> Result<(), String>,
-    ) -> Result<(), SetError> {
+    ) -> Result<(), Error> {
         let _one_at_a_time = self.changing.lock();
         let entries = self.entries();
         let changes = self.plan(&entries, pairs, caller)?;
@@ -109,7 +84,7 @@ impl Config {
                 Ok(changed) => changed,
                 Err(reason) => {
                     restore(changes.get(..=done).unwrap_or_default());
-                    return Err(SetError::refused(change.name, reason));
+                    return Err(refused(change.name.as_bytes(), &reason));
                 }
             };
             if let Some(step) = row.apply
@@ -130,7 +105,7 @@ impl Config {
                     crate::log::warning!("Failed applying restored failed CONFIG SET command: {reason}");
                 }
             }
-            return Err(SetError::refused(*name, reason));
+            return Err(refused(name.as_bytes(), &reason));
         }
         Ok(())
     }
@@ -141,32 +116,32 @@ impl Config {
         entries: &[&'a dyn Entry],
         pairs: &[(&'a [u8], &'a [u8])],
         caller: Caller,
-    ) -> Result<Vec<Change<'a>>, SetError> {
+    ) -> Result<Vec<Change<'a>>, Error> {
         let mut changes: Vec<Change<'a>> = Vec::with_capacity(pairs.len());
         for &(asked, new) in pairs {
-            // As the client wrote it, for errors.
-            let shown = String::from_utf8_lossy(asked);
+            // Errors name it as the client wrote it.
             let Some(Found { entry, name }) = find(entries, asked) else {
-                return Err(SetError::Unknown(shown.into_owned()));
+                let before = "ERR Unknown option or number of arguments for CONFIG SET - '";
+                return Err(Error::quoting(before, asked, "'"));
             };
             let row = entry.row();
             if row.mutability == Mutability::AtStart {
-                return Err(SetError::refused(shown, "can't set immutable config"));
+                return Err(refused(asked, "can't set immutable config"));
             }
             if row.mutability == Mutability::Protected && !caller.trusted {
-                return Err(SetError::refused(shown, "can't set protected config"));
+                return Err(refused(asked, "can't set protected config"));
             }
             if row.not_while_loading && caller.loading {
-                return Err(SetError::Loading);
+                return Err(Error::fixed("LOADING Redis is loading the dataset in memory"));
             }
             if changes.iter().any(|change| change.name == name) {
-                return Err(SetError::refused(shown, "duplicate parameter"));
+                return Err(refused(asked, "duplicate parameter"));
             }
             changes.push(Change { entry, name, new, old: entry.setting().text() });
         }
         for change in &changes {
             let checked = change.entry.setting().set(&words(change.entry, change.new), Intent::Check);
-            checked.map_err(|reason| SetError::refused(change.name, reason))?;
+            checked.map_err(|reason| refused(change.name.as_bytes(), &reason))?;
         }
         Ok(changes)
     }
@@ -237,7 +212,7 @@ mod tests {
     fn each_thing_is_applied_once_and_only_for_a_change() {
         let config = Config::new();
         let pairs = [("port", "7000"), ("maxclients", "10000"), ("bind", "::1"), ("slowlog-max-len", "5")];
-        assert_eq!(set(&config, &pairs), Ok(vec![Apply::Listeners, Apply::SlowLog]));
+        assert_eq!(set(&config, &pairs), Ok(vec![Apply::Port, Apply::Bind, Apply::SlowLog]));
         assert_eq!(set(&config, &[("tls-cert-file", "")]), Ok(vec![Apply::Tls]), "the file may have changed");
     }
 
@@ -250,9 +225,9 @@ mod tests {
             seen.push((step, config.port(), config.maxclients()));
             if config.maxclients() == 77 && step == Apply::MaxClients { Err("too many".into()) } else { Ok(()) }
         });
-        let error = SetError::refused("maxclients", "too many");
+        let error = refused(b"maxclients", "too many");
         assert_eq!(outcome, Err(error));
-        let (listen, clients) = (Apply::Listeners, Apply::MaxClients);
+        let (listen, clients) = (Apply::Port, Apply::MaxClients);
         let calls = [(listen, 7000, 77), (clients, 7000, 77), (listen, 6379, 10000), (clients, 6379, 10000)];
         assert_eq!(seen, calls);
         assert_eq!(get(&config, &["save"]), [("save".into(), "3600 1 300 100 60 10000".into())]);
@@ -263,7 +238,7 @@ mod tests {
         let config = Config::new();
         let caller = Caller { loading: true, trusted: true };
         let outcome = config.set(&[(b"appendonly", b"no")], caller, &mut |_| Ok(()));
-        assert_eq!(outcome, Err(SetError::Loading));
+        assert_eq!(outcome, Err(Error::fixed("LOADING Redis is loading the dataset in memory")));
     }
 
     #[test]

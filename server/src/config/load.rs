@@ -70,15 +70,15 @@ const BAD_DIRECTIVE: &str = "Bad directive or wrong number of arguments";
 /// Takes lines over into a configuration.
 pub(super) struct Loader<'a> {
     config: &'a mut Config,
-    is_command: &'a dyn Fn(&str) -> bool,
+    is_command: &'a dyn Fn(&[u8]) -> bool,
     /// Commands that lost their names, and names that commands got, both in lower case.
-    gone: HashSet<String>,
-    renamed: HashSet<String>,
+    gone: HashSet<Vec<u8>>,
+    renamed: HashSet<Vec<u8>>,
 }
 
 impl<'a> Loader<'a> {
     /// A loader that asks `is_command` for the names of commands, in lower case.
-    pub(super) fn new(config: &'a mut Config, is_command: &'a dyn Fn(&str) -> bool) -> Loader<'a> {
+    pub(super) fn new(config: &'a mut Config, is_command: &'a dyn Fn(&[u8]) -> bool) -> Loader<'a> {
         Loader { config, is_command, gone: HashSet::new(), renamed: HashSet::new() }
     }
 
@@ -128,10 +128,7 @@ impl<'a> Loader<'a> {
         match (name.as_slice(), values) {
             (name, [_]) if FORGOTTEN.contains(&name) => Ok(()),
             (b"include", [pattern]) => self.include(pattern, depth),
-            (b"rename-command", [from, to]) => {
-                let text = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
-                Ok(self.rename(text(from), text(to))?)
-            }
+            (b"rename-command", [from, to]) => Ok(self.rename(from, to)?),
             (b"user", [user, ..]) => {
                 if self.config.users.iter().any(|line| line.words.first() == Some(user)) {
                     let user = String::from_utf8_lossy(user);
@@ -143,8 +140,7 @@ impl<'a> Loader<'a> {
                 Ok(())
             }
             (b"loadmodule", [path, ..]) => {
-                let path = String::from_utf8_lossy(path);
-                self.config.notices.push(format!("Modules are not supported: {path} is not loaded"));
+                self.config.modules.push(String::from_utf8_lossy(path).into_owned());
                 Ok(())
             }
             (b"sentinel", [_, ..]) => Err("sentinel directive while not in sentinel mode".into()),
@@ -169,7 +165,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Gives a command another name, or takes it away where that is empty.
-    fn rename(&mut self, from: String, to: String) -> Result<(), &'static str> {
+    fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), &'static str> {
         let (old, new) = (from.to_ascii_lowercase(), to.to_ascii_lowercase());
         if !self.renamed.remove(&old) {
             if self.gone.contains(&old) || !(self.is_command)(&old) {
@@ -183,7 +179,7 @@ impl<'a> Loader<'a> {
                 return Err("Target command name already exists");
             }
         }
-        self.config.renames.push((from, to));
+        self.config.renames.push((from.to_vec(), to.to_vec()));
         Ok(())
     }
 
@@ -277,8 +273,8 @@ mod tests {
 
     use super::*;
 
-    fn is_command(name: &str) -> bool {
-        ["get", "set", "config"].contains(&name)
+    fn is_command(name: &[u8]) -> bool {
+        [&b"get"[..], b"set", b"config"].contains(&name)
     }
 
     fn load(content: &str) -> Result<Config, Failure> {
@@ -334,9 +330,9 @@ io-threads 4
         assert_eq!((config.replica_priority(), config.hash_max_listpack_entries()), (50, 99));
         assert_eq!((config.busy_reply_threshold(), config.unixsocketperm()), (100, 0o770));
         assert_eq!(&*config.requirepass(), b"a \"quoted\" A");
-        assert_eq!(config.renames, [("CONFIG".into(), String::new()), ("GET".into(), "READ".into())]);
+        assert_eq!(config.renames, [(b"CONFIG".to_vec(), vec![]), (b"GET".to_vec(), b"READ".to_vec())]);
         assert_eq!(config.users.len(), 1);
-        assert_eq!(config.notices, ["Modules are not supported: /opt/module.so is not loaded"]);
+        assert_eq!(config.modules, ["/opt/module.so"]);
         assert_eq!(config.workers(), 4);
     }
 
@@ -457,7 +453,7 @@ io-threads 4
                 prop_assume!(!["bind", "replicaof", "slaveof"].contains(&name));
                 // What was taken is written in a way that is taken again.
                 let mut again = Config::new();
-                let text = config.rewritten(b"", None);
+                let text = config.rewritten(b"", None, crate::config::Extent::Changed);
                 prop_assert!(Loader::new(&mut again, &is_command).load(&text).is_ok());
                 prop_assert_eq!(again.get(&[name.as_bytes()]), value);
             }

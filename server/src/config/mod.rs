@@ -13,8 +13,9 @@ use std::sync::LazyLock;
 use parking_lot::Mutex;
 
 pub use args::{Invocation, read_invocation};
-pub use change::{Caller, SetError};
+pub use change::Caller;
 pub use load::{Failure, UserLine};
+pub use rewrite::Extent;
 pub(crate) use rewrite::replace_file;
 pub use table::{
     Apply, DisklessLoad, EndpointType, FsyncPolicy, LogLevel, MaxmemoryPolicy, Mutability, OomAdjust, Permission,
@@ -38,11 +39,11 @@ pub struct Config {
     /// The file that the server was started with.
     pub file: Option<PathBuf>,
     /// Other names for commands, an empty one takes a command away.
-    pub renames: Vec<(String, String)>,
+    pub renames: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Paths of the modules that files ask for.
+    pub modules: Vec<String>,
     /// Users that files declare, in their order.
     pub users: Vec<UserLine>,
-    /// What files ask for and this server does not do, for the log.
-    pub notices: Vec<String>,
 }
 
 /// A directive that was looked up.
@@ -66,8 +67,8 @@ impl Config {
             changing: Mutex::new(()),
             file: None,
             renames: Vec::new(),
+            modules: Vec::new(),
             users: Vec::new(),
-            notices: Vec::new(),
         }
     }
 
@@ -91,6 +92,15 @@ impl Config {
     /// The row of a directive, by its name or alias in any case.
     pub fn row(&self, name: &[u8]) -> Option<&Row> {
         find(&self.entries(), name).map(|found| found.entry.row())
+    }
+
+    /// Stores what the server found out for itself about a directive.
+    pub fn correct(&self, name: &str, value: &str) {
+        let entries = self.entries();
+        let Some(found) = find(&entries, name.as_bytes()) else { return };
+        if let Err(reason) = found.entry.setting().set(&[value.as_bytes()], value::Intent::Load) {
+            crate::log::warning!("Cannot set {name} to {value}: {reason}");
+        }
     }
 
     /// Whether new users may use all channels.

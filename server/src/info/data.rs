@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use storage::View;
+use storage::{SizeCounts, View};
 
 use super::Lines;
 use crate::server::Server;
@@ -58,5 +58,47 @@ pub(super) fn keyspace(server: &Server, view: &View<'_>, lines: &mut Lines) {
         let values =
             format!("keys={},expires={},avg_ttl={ttl},subexpiry={}", counts.keys, counts.expiring, counts.timed);
         lines.field(&format!("db{db}"), values);
+    }
+}
+
+/// How many values there are by their lengths.
+pub(super) fn key_sizes(server: &Server, view: &View<'_>, lines: &mut Lines) {
+    for db in 0..server.keyspace.databases() {
+        if view.counts(db).keys == 0 {
+            continue;
+        }
+        let SizeCounts { strings, lists, sets, zsets, hashes } = view.sizes(db);
+        let types = [
+            ("strings_sizes", strings),
+            ("lists_items", lists),
+            ("sets_items", sets),
+            ("zsets_items", zsets),
+            ("hashes_items", hashes),
+        ];
+        for (name, counts) in types {
+            let steps = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+            let steps: Vec<String> = steps.map(|(step, count)| format!("{}={count}", step_name(step))).collect();
+            if !steps.is_empty() {
+                lines.field(&format!("db{db}_distrib_{name}"), steps.join(","));
+            }
+        }
+    }
+}
+
+/// The least length of a step, in short: 0, 1, 2, 4 and so on, `1K` for 1024.
+fn step_name(step: usize) -> String {
+    let Some(power) = step.checked_sub(1) else { return "0".into() };
+    let unit = ["", "K", "M", "G", "T", "P", "E"].get(power / 10).copied().unwrap_or_default();
+    format!("{}{unit}", 1u32 << (power % 10))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::step_name;
+
+    #[test]
+    fn steps_are_named_by_where_they_begin() {
+        let names: Vec<String> = [0, 1, 2, 10, 11, 12, 21, 31, 64].into_iter().map(step_name).collect();
+        assert_eq!(names, ["0", "1", "2", "512", "1K", "2K", "1M", "1G", "8E"]);
     }
 }

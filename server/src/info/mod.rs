@@ -21,17 +21,26 @@ struct Section {
     name: &'static str,
     /// As it is printed.
     title: &'static str,
-    /// Whether it is shown when nothing is asked for: what is long is not.
-    default: bool,
+    /// When it is shown without being asked for by its name.
+    shown: Shown,
     fill: Fill,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Shown {
+    Always,
+    /// With `all`: what is long.
+    WithAll,
+    /// With `everything`: what takes a look at every key, which nobody who asks for a report every second wants.
+    WithEverything,
+}
+
 const fn section(name: &'static str, title: &'static str, fill: Fill) -> Section {
-    Section { name, title, default: true, fill }
+    Section { name, title, shown: Shown::Always, fill }
 }
 
 const fn detail(name: &'static str, title: &'static str, fill: Fill) -> Section {
-    Section { name, title, default: false, fill }
+    Section { name, title, shown: Shown::WithAll, fill }
 }
 
 const SECTIONS: &[Section] = &[
@@ -49,18 +58,26 @@ const SECTIONS: &[Section] = &[
     detail("latencystats", "Latencystats", activity::latencies),
     section("cluster", "Cluster", data::cluster),
     section("keyspace", "Keyspace", data::keyspace),
+    Section { name: "keysizes", title: "Keysizes", shown: Shown::WithEverything, fill: data::key_sizes },
 ];
 
 /// The sections that are asked for by name, in any case and in the report's own order; the usual ones without a name.
 pub fn report<'a>(server: &Server, view: &View<'_>, names: impl Iterator<Item = &'a [u8]> + Clone) -> String {
     let asked = |word: &str| names.clone().any(|name| name.eq_ignore_ascii_case(word.as_bytes()));
-    let everything = asked("all") || asked("everything");
-    let usual = asked("default") || names.clone().next().is_none();
+    let most = if asked("everything") {
+        Some(Shown::WithEverything)
+    } else if asked("all") {
+        Some(Shown::WithAll)
+    } else if asked("default") || names.clone().next().is_none() {
+        Some(Shown::Always)
+    } else {
+        None
+    };
     let mut lines = Lines(String::with_capacity(4096));
     for section in SECTIONS {
         // What is not tracked has no section.
         let tracked = section.name != "latencystats" || server.config.latency_tracking();
-        if tracked && (everything || (usual && section.default) || asked(section.name)) {
+        if tracked && (most.is_some_and(|most| section.shown <= most) || asked(section.name)) {
             if !lines.0.is_empty() {
                 lines.0.push_str("\r\n");
             }
@@ -155,6 +172,8 @@ mod tests {
         assert_eq!(titles(&report_of(&[])), titles(&report_of(&["default", "cpu"])));
         assert!(titles(&report_of(&["default", "latencystats"])).contains(&"Latencystats"));
         assert!(titles(&report_of(&["all"])).contains(&"Commandstats"));
+        assert!(!titles(&report_of(&["all"])).contains(&"Keysizes"));
+        assert_eq!(report_of(&["keysizes"]), "# Keysizes\r\n");
         assert_eq!(report_of(&["cluster", "modules"]), "# Modules\r\n\r\n# Cluster\r\ncluster_enabled:0\r\n");
     }
 

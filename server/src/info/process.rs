@@ -8,7 +8,7 @@ use storage::View;
 use super::Lines;
 use crate::client::Shared;
 use crate::server::{Server, unix_ms};
-use crate::{process, version};
+use crate::{process, supervise, version};
 
 pub(super) fn server(server: &Server, _: &View<'_>, lines: &mut Lines) {
     let config = &server.config;
@@ -25,13 +25,13 @@ pub(super) fn server(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.field("multiplexing_api", "epoll");
     lines.field("atomicvar_api", "rust-atomics");
     lines.field("process_id", std::process::id());
-    lines.field("process_supervised", "no");
+    lines.field("process_supervised", supervise::supervisor(config.supervised()));
     lines.field("run_id", &server.run_id);
     lines.field("tcp_port", server.tcp_port.load(Relaxed));
     lines.field("server_time_usec", now.as_micros());
     lines.field("uptime_in_seconds", uptime);
     lines.field("uptime_in_days", uptime / (24 * 60 * 60));
-    lines.field("hz", config.hz());
+    lines.field("hz", server.hz());
     lines.field("configured_hz", config.hz());
     lines.field("lru_clock", now.as_secs() & 0xff_ffff);
     lines.field("executable", &server.executable);

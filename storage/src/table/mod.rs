@@ -19,8 +19,18 @@ mod walk;
 pub use group::prefetch;
 pub use walk::PageView;
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use crate::memory::good_size;
 use page::Page;
+
+/// Whether tables give pages back when items go.
+static SHRINK: AtomicBool = AtomicBool::new(true);
+
+/// Has all tables shrink with their items from now on, or stay as large as they are. They grow as they must.
+pub fn set_shrinking(on: bool) {
+    SHRINK.store(on, Relaxed);
+}
 
 /// The hint of a page about whose items nothing is known.
 pub const NO_HINT: u32 = u32::MAX;
@@ -267,7 +277,7 @@ impl<T: PlainItem> HashTable<T> {
             if self.len == 0 {
                 return self.clear();
             }
-            if !self.remove_page() {
+            if !SHRINK.load(Relaxed) || !self.remove_page() {
                 return;
             }
         }

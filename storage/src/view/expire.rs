@@ -38,7 +38,10 @@ impl View<'_> {
         }
         for name in dead {
             let key = self.keyspace.key(&name);
-            self.find(&key);
+            if let Some(handle) = self.find(&key) {
+                // Something inside is over, the rest has its time yet.
+                self.lower_hint(&key, handle);
+            }
         }
         next
     }

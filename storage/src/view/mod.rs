@@ -28,6 +28,7 @@ pub use change::Log;
 pub use entry::Entry;
 pub use evict::{Candidate, Evictable, Sampled};
 use expire::hint_of;
+pub use whole::SizeCounts;
 
 /// What becomes of a key's expiry when its value is set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -438,7 +439,7 @@ impl<'k> View<'k> {
         let found = self.find(key)?;
         let old = self.take(key, found);
         let kind = Entry(&old).kind();
-        self.release(old, Free::Now);
+        self.release(old, Free::Later);
         Some(kind)
     }
 

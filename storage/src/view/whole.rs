@@ -3,7 +3,42 @@
 use super::View;
 use crate::entry::Slot;
 use crate::keyspace::{DbCounts, SHARDS, Shard};
+use crate::value::Value;
 use crate::waiting::WaitList;
+
+/// How many values of each type there are by their lengths: the bytes of strings, the elements of collections. The
+/// first count is of empty values, each other one of lengths from a power of two, beginning with 1, to the next.
+#[derive(Clone, Debug)]
+pub struct SizeCounts {
+    pub strings: [u64; SizeCounts::STEPS],
+    pub lists: [u64; SizeCounts::STEPS],
+    pub sets: [u64; SizeCounts::STEPS],
+    pub zsets: [u64; SizeCounts::STEPS],
+    pub hashes: [u64; SizeCounts::STEPS],
+}
+
+impl SizeCounts {
+    const STEPS: usize = 1 + usize::BITS as usize;
+
+    fn add(&mut self, value: Value<'_>) {
+        let (counts, length) = match value {
+            Value::Str(string) => (&mut self.strings, string.len()),
+            Value::List(list) => (&mut self.lists, list.len()),
+            Value::Set(set) => (&mut self.sets, set.len()),
+            Value::Zset(zset) => (&mut self.zsets, zset.len()),
+            Value::Hash(hash) => (&mut self.hashes, hash.len()),
+            Value::Stream(_) => return,
+        };
+        counts[length.checked_ilog2().map_or(0, |power| power as usize + 1)] += 1;
+    }
+}
+
+impl Default for SizeCounts {
+    fn default() -> SizeCounts {
+        let none = [0; SizeCounts::STEPS];
+        SizeCounts { strings: none, lists: none, sets: none, zsets: none, hashes: none }
+    }
+}
 
 impl View<'_> {
     fn each_shard(&self, mut each: impl FnMut(&Shard)) {
@@ -56,6 +91,16 @@ impl View<'_> {
                 counts.expiring += db.expiring;
                 counts.timed += db.timed;
             }
+        });
+        counts
+    }
+
+    /// How long the values of a database are. Looks at every key.
+    pub fn sizes(&self, db: usize) -> SizeCounts {
+        let mut counts = SizeCounts::default();
+        self.each_shard(|shard| {
+            let slots = shard.db(db).into_iter().flat_map(|db| db.table.iter());
+            slots.for_each(|slot| counts.add(slot.value()));
         });
         counts
     }

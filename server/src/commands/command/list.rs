@@ -20,19 +20,17 @@ pub(super) const LIST: Spec = subcommand(Spec::new("list", -2, list))
     .optional()]);
 
 fn list(cx: &mut Context<'_>) -> CommandResult {
-    let commands = || cx.server.commands.iter();
-    let names: Vec<&str> = if cx.args.len() == 2 {
-        commands().map(|command| command.full_name.as_str()).collect()
-    } else if cx.args.len() == 5 && cx.arg_is(2, "filterby") {
-        let filter = Filter::parse(cx)?;
-        commands()
-            .flat_map(|command| std::iter::once(command).chain(command.subcommands.values().copied()))
-            .filter(|command| filter.accepts(command))
-            .map(|command| command.full_name.as_str())
-            .collect()
-    } else {
-        return Err(Error::SYNTAX);
+    let filter = match cx.args.len() {
+        2 => None,
+        5 if cx.arg_is(2, "filterby") => Some(Filter::parse(cx)?),
+        _ => return Err(Error::SYNTAX),
     };
+    let commands = cx.server.commands.iter();
+    let names: Vec<&str> = commands
+        .flat_map(|command| std::iter::once(command).chain(command.subcommands.values().copied()))
+        .filter(|command| filter.as_ref().is_none_or(|filter| filter.accepts(command)))
+        .map(|command| command.full_name.as_str())
+        .collect();
     cx.reply.array(names.len());
     for name in names {
         cx.reply.bulk(name.as_bytes());

@@ -8,7 +8,7 @@ use crate::acl::{DEFAULT_USER, Place};
 use crate::client::ReplyMode;
 use crate::command::{Arg, ArgKind, Categories, CommandResult, Context, Error, Flags, Group, Spec};
 use crate::commands::connection::client::check_name;
-use crate::{set, version};
+use crate::{redact, set, version};
 
 pub(super) const AUTH: Spec = Spec::new("auth", -2, auth)
     .doc(
@@ -19,6 +19,7 @@ pub(super) const AUTH: Spec = Spec::new("auth", -2, auth)
     )
     .flags(set!(Flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY))
     .acl(Categories::CONNECTION)
+    .secrets(|_, index| index > 0)
     .history(&[("6.0.0", "A user name may stand before the password.")])
     .args(&[Arg::new("username", ArgKind::String).optional().since("6.0.0"), Arg::new("password", ArgKind::String)]);
 
@@ -53,6 +54,7 @@ pub(super) const HELLO: Spec = Spec::new("hello", -1, hello)
     .doc(Group::Connection, "6.0.0", "O(1)", "Agrees on a version of the protocol and introduces the server.")
     .flags(set!(Flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY))
     .acl(Categories::CONNECTION)
+    .secrets(|args, index| [1, 2].iter().any(|places| redact::follows(args, index, *places, "auth")))
     .history(&[("6.2.0", "Without a version, it only introduces the server.")])
     .args(&[Arg::block(
         "arguments",
@@ -87,8 +89,7 @@ fn hello(cx: &mut Context<'_>) -> CommandResult {
             name = Some(wanted);
             index += 2;
         } else {
-            let option = String::from_utf8_lossy(cx.arg(index));
-            return Err(Error::new(format!("ERR Syntax error in HELLO option '{option}'")));
+            return Err(Error::quoting("ERR Syntax error in HELLO option '", cx.arg(index), "'"));
         }
     }
 
@@ -164,7 +165,10 @@ fn reset(cx: &mut Context<'_>) -> CommandResult {
     shared.no_evict.store(false, Relaxed);
     shared.no_touch.store(false, Relaxed);
     cx.client.act_for(cx.server.acl.newcomer());
-    cx.client.reply_mode = ReplyMode::On;
+    if cx.client.reply_mode != ReplyMode::Skip {
+        // A reply that was to be left out is this one's.
+        cx.client.reply_mode = ReplyMode::On;
+    }
     cx.client.select(0);
     speak(cx, Resp::V2);
     cx.reply.simple("RESET");

@@ -5,6 +5,8 @@ mod inside;
 mod multi;
 mod transfer;
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use storage::list::{End, NodeLimit};
 
 use crate::command::{Arg, ArgKind, Categories, Context, Error, Flags, Group, KeyFlags, KeySpec, Spec};
@@ -171,7 +173,8 @@ pub const COMMANDS: &[Spec] = &[
 
 /// Up to where a list is one listpack.
 pub(super) fn limit(cx: &Context<'_>) -> NodeLimit {
-    NodeLimit::new(cx.server.config.list_max_listpack_size())
+    let limit = NodeLimit::new(cx.server.config.list_max_listpack_size());
+    limit.with_long_from(cx.server.long_elements.load(Relaxed))
 }
 
 /// The end that the argument at `index` names.

@@ -42,7 +42,7 @@ fn shardchannels(cx: &mut Context<'_>) -> CommandResult {
 
 fn list(cx: &mut Context<'_>, kind: Kind) -> CommandResult {
     if cx.args.len() > 3 {
-        return Err(Error::unknown_subcommand(cx.arg(1), "PUBSUB"));
+        return Err(Error::unknown_subcommand(cx.args));
     }
     let pattern = cx.args.get(2);
     let names =

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::command::*;
-use crate::config::Caller;
+use crate::config::{self, Caller, Extent};
 use crate::set;
 
 pub(super) const CONFIG: Spec = Spec::container(
@@ -39,6 +39,7 @@ pub(super) const CONFIG: Spec = Spec::container(
             )
             .flags(set!(Flags: ADMIN | NOSCRIPT | LOADING | STALE))
             .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+            .secrets(|args, index| index > 2 && index % 2 == 1 && args.get(index - 1).is_some_and(config::is_sensitive))
             .history(&[("7.0.0", "Changes several directives in one step.")])
             .args(&[Arg::block("data", &[Arg::new("parameter", ArgKind::String), Arg::new("value", ArgKind::String)])
                 .multiple()]),
@@ -66,8 +67,7 @@ fn set(cx: &mut Context<'_>) -> CommandResult {
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
     let server = cx.server;
     let trusted = cx.client.is_permitted(server.config.enable_protected_configs());
-    let outcome = server.config.set(&pairs, Caller { trusted, loading: false }, &mut |step| server.apply(step));
-    outcome.map_err(|error| Error::new(error.to_string()))?;
+    server.config.set(&pairs, Caller { trusted, loading: false }, &mut |step| server.apply(step))?;
     cx.reply.ok();
     Ok(())
 }
@@ -82,15 +82,16 @@ fn resetstat(cx: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
+/// Brings the configuration file up to date. Users are kept in it unless they have a file of their own.
+pub(super) fn write_file(cx: &Context<'_>, extent: Extent) -> CommandResult {
+    let (config, acl) = (&cx.server.config, &cx.server.acl);
+    let users: Option<Vec<Vec<u8>>> =
+        config.aclfile().is_empty().then(|| acl.users().iter().map(|user| user.quoted_declaration()).collect());
+    config.rewrite(users.as_deref(), extent).map_err(Error::new)
+}
+
 fn rewrite(cx: &mut Context<'_>) -> CommandResult {
-    // Users are kept in the configuration unless they have a file of their own.
-    let users: Option<Vec<Vec<u8>>> = cx
-        .server
-        .config
-        .aclfile()
-        .is_empty()
-        .then(|| cx.server.acl.users().iter().map(|user| user.quoted_declaration()).collect());
-    cx.server.config.rewrite(users.as_deref()).map_err(Error::new)?;
+    write_file(cx, Extent::Changed)?;
     cx.reply.ok();
     Ok(())
 }

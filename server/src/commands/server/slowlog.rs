@@ -37,7 +37,7 @@ const SHOWN: usize = 10;
 
 fn get(cx: &mut Context<'_>) -> CommandResult {
     if cx.args.len() > 3 {
-        return Err(Error::unknown_subcommand(cx.arg(1), "SLOWLOG"));
+        return Err(Error::unknown_subcommand(cx.args));
     }
     let count = match cx.args.get(2) {
         None => SHOWN,

@@ -41,7 +41,7 @@ fn options(cx: &Context<'_>, creating: bool) -> Result<Options, Error> {
 }
 
 fn subcommand_syntax(cx: &Context<'_>) -> Error {
-    Error::unknown_subcommand(cx.arg(1), "XGROUP")
+    Error::unknown_subcommand(cx.args)
 }
 
 pub(super) fn create(cx: &mut Context<'_>) -> CommandResult {

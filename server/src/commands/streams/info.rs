@@ -20,7 +20,7 @@ pub(super) fn stream(cx: &mut Context<'_>) -> CommandResult {
     const SHOWN: usize = 10;
     let mut full = None;
     if cx.args.len() > 3 {
-        let wrong = Err(Error::unknown_subcommand(cx.arg(1), "XINFO"));
+        let wrong = Err(Error::unknown_subcommand(cx.args));
         // Redis looks for the key first.
         with_stream(cx, |_, _| Ok(()))?;
         full = match cx.args.len() {

@@ -169,11 +169,24 @@ pub const COMMANDS: &[Spec] = &[
             ("6.0.0", "`KEEPTTL`."),
             ("6.2.0", "`GET`, `EXAT` and `PXAT`."),
             ("7.0.0", "`NX` and `GET` together."),
+            ("8.4.0", "`IFEQ`, `IFNE`, `IFDEQ` and `IFDNE`."),
         ])
         .args(&[
             Arg::key("key", 0),
             Arg::new("value", ArgKind::String),
-            Arg::one_of("condition", &[Arg::flag("nx", "NX"), Arg::flag("xx", "XX")]).optional().since("2.6.12"),
+            Arg::one_of(
+                "condition",
+                &[
+                    Arg::flag("nx", "NX"),
+                    Arg::flag("xx", "XX"),
+                    IFEQ.since("8.4.0"),
+                    IFNE.since("8.4.0"),
+                    IFDEQ.since("8.4.0"),
+                    IFDNE.since("8.4.0"),
+                ],
+            )
+            .optional()
+            .since("2.6.12"),
             Arg::flag("get", "GET").optional().since("6.2.0"),
             Arg::one_of(
                 "expiration",
@@ -293,19 +306,27 @@ pub const COMMANDS: &[Spec] = &[
             Arg::new("numkeys", ArgKind::Integer),
             Arg::block("data", &[Arg::key("key", 0), Arg::new("value", ArgKind::String)]).multiple(),
             Arg::one_of("condition", &[Arg::flag("nx", "NX"), Arg::flag("xx", "XX")]).optional(),
+            Arg::one_of(
+                "expiration",
+                &[
+                    Arg::new("seconds", ArgKind::Integer).token("EX"),
+                    Arg::new("milliseconds", ArgKind::Integer).token("PX"),
+                    Arg::new("unix-time-seconds", ArgKind::UnixTime).token("EXAT"),
+                    Arg::new("unix-time-milliseconds", ArgKind::UnixTime).token("PXAT"),
+                    Arg::flag("keepttl", "KEEPTTL"),
+                ],
+            )
+            .optional(),
         ]),
 ];
 
 /// The conditions of DELEX.
-const CONDITION: Arg = Arg::one_of(
-    "condition",
-    &[
-        Arg::new("ifeq-value", ArgKind::String).token("IFEQ"),
-        Arg::new("ifne-value", ArgKind::String).token("IFNE"),
-        Arg::new("ifdeq-digest", ArgKind::String).token("IFDEQ"),
-        Arg::new("ifdne-digest", ArgKind::String).token("IFDNE"),
-    ],
-);
+const CONDITION: Arg = Arg::one_of("condition", &[IFEQ, IFNE, IFDEQ, IFDNE]);
+
+const IFEQ: Arg = Arg::new("ifeq-value", ArgKind::String).token("IFEQ");
+const IFNE: Arg = Arg::new("ifne-value", ArgKind::String).token("IFNE");
+const IFDEQ: Arg = Arg::new("ifdeq-digest", ArgKind::String).token("IFDEQ");
+const IFDNE: Arg = Arg::new("ifdne-digest", ArgKind::String).token("IFDNE");
 
 /// Values of this length on are sent without a copy.
 const SHARE_FROM: usize = 16 * 1024;

@@ -75,7 +75,8 @@ directives! {
         set_proc_title: Switch = switch("set-proc-title", true).at_start();
         /// The process's title.
         proc_title_template: Text = text("proc-title-template", "{title} {listen-addr} {server-mode}")
-            .checked(valid_title);
+            .checked(valid_title)
+            .apply(Apply::Title);
         /// Order of text in SORT ALPHA; that of the environment where it is empty.
         locale_collate: Text = text("locale-collate", "").checked(valid_locale);
         /// Periodic work per second.

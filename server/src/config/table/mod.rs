@@ -32,16 +32,18 @@ use super::value::{Choice, Number, OneOf, Setting, Switch, Text, Unit, Validator
 pub enum Apply {
     AccessPolicy,
     AppendOnly,
+    Bind,
     ClientMemory,
     CrashReports,
-    Listeners,
     Logging,
     MaxClients,
     Memory,
     Notifications,
     OomScore,
     Password,
+    Port,
     SlowLog,
+    Title,
     Tls,
 }
 

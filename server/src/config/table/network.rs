@@ -7,11 +7,11 @@ directives! {
     /// Listening, connections and their buffers.
     Network in network {
         /// Addresses to listen on; those after a '-' may be missing.
-        bind: Addresses = Directive::new("bind", Addresses::standard()).multiple().apply(Apply::Listeners);
+        bind: Addresses = Directive::new("bind", Addresses::standard()).multiple().apply(Apply::Bind);
         /// Address that outgoing connections come from.
         bind_source_addr: Text = optional("bind-source-addr");
         /// TCP port; 0 listens on none.
-        port: Number = port("port", 6379).apply(Apply::Listeners);
+        port: Number = port("port", 6379).apply(Apply::Port);
         /// Connections that may wait to be accepted.
         tcp_backlog: Number = number("tcp-backlog", 511, 0, INT).at_start();
         /// Seconds between probes of a silent connection; 0 sends none.

@@ -67,5 +67,5 @@ fn unblock(cx: &mut Context<'_>) -> CommandResult {
 
 /// The error for more arguments than a subcommand with an open end takes.
 fn wrong_arguments(cx: &Context<'_>) -> Error {
-    Error::unknown_subcommand(cx.arg(1), "CLIENT")
+    Error::unknown_subcommand(cx.args)
 }

@@ -63,6 +63,7 @@ pub(super) const ACL: Spec = Spec::container(
             .tips(EVERY_NODE),
         admin(Spec::new("setuser", -3, users::setuser))
             .doc(Group::Server, "6.0.0", "O(N) where N is the number of rules.", "Makes a user or changes its rules.")
+            .secrets(|_, index| index > 1)
             .tips(EVERY_NODE)
             .history(&[("6.2.0", "Channel patterns."), ("7.0.0", "Selectors, and keys to be only read or written.")])
             .args(&[Arg::new("username", ArgKind::String), Arg::new("rule", ArgKind::String).optional().multiple()]),

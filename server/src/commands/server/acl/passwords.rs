@@ -7,7 +7,7 @@ const MAX_BITS: i64 = 4096;
 
 pub(super) fn genpass(cx: &mut Context<'_>) -> CommandResult {
     if cx.args.len() > 3 {
-        return Err(Error::unknown_subcommand(cx.arg(1), "ACL"));
+        return Err(Error::unknown_subcommand(cx.args));
     }
     let bits = if cx.args.len() == 3 { cx.integer(2)? } else { 256 };
     if !(1..=MAX_BITS).contains(&bits) {

@@ -15,7 +15,7 @@ pub(super) fn cat(cx: &mut Context<'_>) -> CommandResult {
             let inside = commands.filter(|command| command.spec.all_categories().contains(category));
             inside.map(|command| command.full_name.as_str()).collect()
         }
-        _ => return Err(Error::unknown_subcommand(cx.arg(1), "ACL")),
+        _ => return Err(Error::unknown_subcommand(cx.args)),
     };
     cx.reply.array(names.len());
     for name in names {

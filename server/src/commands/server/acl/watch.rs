@@ -13,7 +13,7 @@ pub(super) fn log(cx: &mut Context<'_>) -> CommandResult {
             return Ok(());
         }
         3 => cx.integer(2)?.max(0),
-        _ => return Err(Error::unknown_subcommand(cx.arg(1), "ACL")),
+        _ => return Err(Error::unknown_subcommand(cx.args)),
     };
     let entries = cx.server.acl.log(usize::try_from(count).unwrap_or(usize::MAX));
     let now = cx.now_ms();

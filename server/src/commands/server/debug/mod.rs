@@ -8,7 +8,10 @@ mod replies;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use crate::client::{Client, Shared};
 use crate::command::*;
+use crate::config::{Extent, memory_size};
+use crate::connection::Connection;
 use crate::server::{OutputUpkeep, random_hex};
 use crate::{log, set};
 
@@ -30,6 +33,14 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
         (b"assert", _) => crash::assert(),
         (b"client-eviction", 2) => client_sizes(cx),
         (b"change-repl-id", 2) => change_replication_id(cx),
+        (b"config-rewrite-force-all", 2) => {
+            super::config::write_file(cx, Extent::All)?;
+            done(cx)
+        }
+        (b"dict-resizing", 3) => {
+            storage::table::set_shrinking(leading_number(cx.arg(2)) != 0);
+            done(cx)
+        }
         (b"digest", 2) => digest::dataset(cx),
         (b"digest-value", _) => digest::values(cx),
         (b"error", 3) => error(cx),
@@ -61,17 +72,19 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
             let printed = Some("Quicklist structure printed on stdout");
             keys::describe(cx, &["quicklist"], printed, "ERR Not a quicklist encoded object.")
         }
+        (b"quicklist-packed-threshold", 3) => long_elements(cx),
         (b"replybuffer", 4) => reply_buffer(cx),
         (b"sdslen", 3) => keys::string_lengths(cx),
         (b"segfault", _) => crash::segfault(),
         (b"set-active-expire", 3) => set_active_expire(cx),
         (b"sleep", 3) => sleep(cx),
+        (b"structsize", 2) => struct_sizes(cx),
         _ => Err(unknown(cx)),
     }
 }
 
 fn unknown(cx: &Context<'_>) -> Error {
-    Error::unknown_subcommand(cx.arg(1), "DEBUG")
+    Error::unknown_subcommand(cx.args)
 }
 
 fn done(cx: &mut Context<'_>) -> CommandResult {
@@ -125,6 +138,23 @@ fn reply_buffer(cx: &mut Context<'_>) -> CommandResult {
     done(cx)
 }
 
+/// From how many bytes on elements of lists are kept on their own.
+fn long_elements(cx: &mut Context<'_>) -> CommandResult {
+    const MOST: u64 = (1 << 32) - (1 << 20);
+    let bytes = memory_size(cx.arg(2)).filter(|bytes| *bytes <= MOST).and_then(|bytes| u32::try_from(bytes).ok());
+    let text = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
+    cx.server.long_elements.store(bytes.ok_or(Error::fixed(text))?, Relaxed);
+    done(cx)
+}
+
+/// Bytes of what there is many of.
+fn struct_sizes(cx: &mut Context<'_>) -> CommandResult {
+    let (client, connection) = (size_of::<Shared>() + size_of::<Client>(), size_of::<Connection>());
+    let slot = storage::SLOT_BYTES;
+    cx.reply.simple(&format!("bits:{} slot:{slot} client:{client} connection:{connection}", usize::BITS));
+    Ok(())
+}
+
 fn change_replication_id(cx: &mut Context<'_>) -> CommandResult {
     log::warning!("Changing replication IDs after receiving DEBUG change-repl-id");
     *cx.server.replication_id.lock() = random_hex(20);
@@ -150,6 +180,10 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
         "    Give the data's history a new name.",
         "CLIENT-EVICTION",
         "    How many clients of each size could be evicted, and what they take.",
+        "CONFIG-REWRITE-FORCE-ALL",
+        "    CONFIG REWRITE with all directives, those with their defaults as well.",
+        "DICT-RESIZING <0|1>",
+        "    Whether tables shrink with what they hold. They grow as they must.",
         "DIGEST",
         "    A hash of all data.",
         "DIGEST-VALUE <key> [<key> ...]",
@@ -181,6 +215,9 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
         "    map, attrib, push, verbatim, true or false.",
         "QUICKLIST <key> [<0|1>]",
         "    About the quicklist of a value.",
+        "QUICKLIST-PACKED-THRESHOLD <size>",
+        "    From how many bytes on elements of lists are kept on their own; 0 leaves that to the",
+        "    configuration.",
         "REPLYBUFFER PEAK-RESET-TIME <NEVER|RESET|milliseconds>",
         "    How long the largest output of a client is remembered.",
         "REPLYBUFFER RESIZING <0|1>",
@@ -193,6 +230,8 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
         "    Whether expired keys are removed without being touched.",
         "SLEEP <seconds>",
         "    Hold all data for so long, with decimals.",
+        "STRUCTSIZE",
+        "    The bytes that some structures take.",
     ])
 }
 

@@ -26,6 +26,7 @@ pub(super) fn draw(name: &str, event: &Event, now: i64) -> String {
     }
     let ages: Vec<Vec<char>> = spikes.iter().map(|(time, _)| age(now - time).chars().collect()).collect();
     let longest = ages.iter().map(Vec::len).max().unwrap_or(0);
+    picture.push_str(&" ".repeat(spikes.len()));
     picture.push('\n');
     for row in 0..longest {
         picture.extend(ages.iter().map(|age| age.get(row).copied().unwrap_or(' ')));
@@ -76,13 +77,13 @@ mod tests {
         let lines: Vec<&str> = picture.lines().collect();
         assert_eq!(lines[0], "command - high 40 ms, low 10 ms (all time high 90 ms)");
         assert_eq!(lines[1], "-".repeat(80));
-        assert_eq!(lines[2..], [" # ", " | ", " |_", "_||", "", "111", "6ms", "m  "]);
+        assert_eq!(lines[2..], [" # ", " | ", " |_", "_||", "   ", "111", "6ms", "m  "]);
     }
 
     #[test]
     fn one_spike_is_enough_and_many_are_cut() {
         let one = draw("x", &Event { spikes: [(5, 7)].into(), max_ms: 7 }, 3);
-        assert!(one.ends_with(" \n \n \n_\n\n0\ns\n"), "{one}");
+        assert!(one.ends_with(" \n \n \n_\n \n0\ns\n"), "{one}");
         let many = Event { spikes: (0..160).map(|i| (i, i64::MAX - i)).collect(), max_ms: i64::MAX };
         assert!(draw("x", &many, i64::MAX).lines().all(|line| line.len() <= 120));
         assert_eq!(draw("x", &many, 200).lines().nth(5).map(str::len), Some(80));
