@@ -92,10 +92,10 @@ pub struct Server {
     /// Whether nothing is done but what clients ask for.
     pub cron_paused: AtomicBool,
     pub output_upkeep: OutputUpkeep,
-    pub pressure: Pressure,
-    pub client_memory: ClientMemory,
     /// Elements of lists from so many bytes on are kept on their own; 0 leaves that to the directive.
     pub long_elements: AtomicU32,
+    pub pressure: Pressure,
+    pub client_memory: ClientMemory,
     pub workers: usize,
     pub tcp_port: AtomicUsize,
     /// Where to ask for other sockets to listen on, once there are any.
@@ -143,9 +143,9 @@ impl Server {
             active_expire: AtomicBool::new(true),
             cron_paused: AtomicBool::new(false),
             output_upkeep: OutputUpkeep::default(),
+            long_elements: AtomicU32::new(0),
             pressure: Pressure::default(),
             client_memory: ClientMemory::default(),
-            long_elements: AtomicU32::new(0),
             workers,
             tcp_port: AtomicUsize::new(config.port() as usize),
             relisten: OnceLock::new(),

@@ -82,8 +82,9 @@ pub trait Collection: Sized + Clone + Send + 'static {
         None
     }
 
-    /// Removes what has expired by `now_ms`. Returns how many elements that were.
-    fn expire(&mut self, _now_ms: i64) -> usize {
+    /// Removes elements that have expired by `now_ms`, about `most` at a time, and hides the others from everybody but
+    /// [`Collection::is_empty`] and [`Collection::next_expiry`]. Returns how many it removed.
+    fn expire(&mut self, _now_ms: i64, _most: usize) -> usize {
         0
     }
 }
@@ -129,8 +130,8 @@ macro_rules! collections {
                 match self { $(Boxed::$kind(value) => Collection::next_expiry(value),)* }
             }
 
-            pub(crate) fn expire(&mut self, now_ms: i64) -> usize {
-                match self { $(Boxed::$kind(value) => Collection::expire(value, now_ms),)* }
+            pub(crate) fn expire(&mut self, now_ms: i64, most: usize) -> usize {
+                match self { $(Boxed::$kind(value) => Collection::expire(value, now_ms, most),)* }
             }
 
             pub(crate) fn is_spent(&self) -> bool {

@@ -1,35 +1,14 @@
 //! Hashes against a model, under long random sequences of operations, in and between all their forms.
-//!
-//! A failing test prints its seed; `SPINEL_TEST_SEED=<seed>` replays it.
+
+mod seed;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use rand::RngExt;
 use rand::rngs::SmallRng;
-use rand::{RngExt, SeedableRng};
+use seed::Seed;
 use storage::hash::{FieldTtl, Hash, HashRef};
 use storage::{Collection, PackLimits};
-
-/// Prints the seed of a test that fails.
-struct Seed(u64);
-
-impl Seed {
-    fn pick() -> Seed {
-        let given = std::env::var("SPINEL_TEST_SEED").ok().and_then(|text| text.parse().ok());
-        Seed(given.unwrap_or_else(rand::random))
-    }
-
-    fn rng(&self) -> SmallRng {
-        SmallRng::seed_from_u64(self.0)
-    }
-}
-
-impl Drop for Seed {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("replay with SPINEL_TEST_SEED={}", self.0);
-        }
-    }
-}
 
 /// Values and expiries by field.
 type Model = BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)>;
@@ -42,11 +21,18 @@ fn contents(hash: HashRef<'_>) -> Model {
     model
 }
 
-fn assert_same(hash: &Hash, model: &Model) {
+fn assert_same(hash: &Hash, model: &Model, now: i64) {
     let view = hash.as_ref();
     assert_eq!(contents(view), *model);
-    assert_eq!((view.len(), view.is_empty(), hash.is_empty()), (model.len(), model.is_empty(), model.is_empty()));
-    assert_eq!(hash.next_expiry(), model.values().filter_map(|(_, expiry)| *expiry).min());
+    assert_eq!((view.len(), view.is_empty()), (model.len(), model.is_empty()));
+    match hash.next_expiry() {
+        // Hidden fields.
+        Some(when) if when < now => assert!(!hash.is_empty()),
+        next => {
+            assert_eq!(next, model.values().filter_map(|(_, expiry)| *expiry).min());
+            assert_eq!(hash.is_empty(), model.is_empty());
+        }
+    }
     let mut walked = HashSet::new();
     let mut cursor = 0;
     loop {
@@ -116,9 +102,12 @@ fn compare_with_model(most: u32, limits: PackLimits, operations: usize) -> HashS
             }
             90..98 => {
                 now += rng.random_range(0..20);
-                let before = model.len();
                 model.retain(|_, (_, expiry)| expiry.is_none_or(|when| when >= now));
-                assert_eq!(hash.expire(now), before - model.len());
+                // Often not all at once: what is left is hidden.
+                let most = if rng.random() { usize::MAX } else { rng.random_range(0..5) };
+                let removed = hash.expire(now, most);
+                assert!(removed <= most || hash.as_ref().encoding() == "listpackex");
+                assert!(removed >= most || hash.next_expiry().is_none_or(|when| when >= now));
             }
             _ if rng.random_ratio(1, 20) => {
                 hash = <Hash as Collection>::new();
@@ -135,10 +124,10 @@ fn compare_with_model(most: u32, limits: PackLimits, operations: usize) -> HashS
         }
         encodings.insert(hash.as_ref().encoding());
         if step % 50 == 0 {
-            assert_same(&hash, &model);
+            assert_same(&hash, &model, now);
         }
     }
-    assert_same(&hash, &model);
+    assert_same(&hash, &model, now);
     encodings
 }
 
@@ -191,10 +180,40 @@ fn fields_expire_in_order_and_only_those_that_are_due() {
     }
     for (when, count) in due {
         assert_eq!(hash.next_expiry(), Some(when));
-        assert_eq!(hash.expire(when), 0, "a field lives to the end of its last millisecond");
-        assert_eq!(hash.expire(when + 1), count);
+        assert_eq!(hash.expire(when, usize::MAX), 0, "a field lives to the end of its last millisecond");
+        assert_eq!(hash.expire(when + 1, usize::MAX), count);
     }
     assert_eq!((hash.next_expiry(), hash.as_ref().len()), (None, 10_000));
+}
+
+#[test]
+fn what_is_due_is_hidden_until_it_is_removed() {
+    let mut hash = with_fields(10_000);
+    for number in 0..9_999 {
+        assert!(hash.set_expiry(format!("field:{number}").as_bytes(), Some(10)));
+    }
+    assert_eq!(hash.expire(11, 100), 100);
+    let seed = Seed::pick();
+    let mut rng = seed.rng();
+    let view = hash.as_ref();
+    assert_eq!((view.len(), view.iter().count()), (1, 1));
+    for _ in 0..20 {
+        let (field, _) = view.random(|| rng.random()).expect("the field that stays");
+        assert_eq!(field.to_vec(), b"field:9999");
+    }
+    let hidden = (0..9_999).find(|number| !hash.remove(format!("field:{number}").as_bytes()));
+    assert_eq!(hidden, Some(0), "what is hidden cannot be removed");
+    assert!(!hash.set_expiry(b"field:7", None));
+    // Hidden fields make room for new ones of their names.
+    assert!(hash.set(b"field:7", b"new", FieldTtl::Keep, LIMITS));
+    assert_eq!((hash.as_ref().expiry(b"field:7"), hash.as_ref().len()), (Some(None), 2));
+    assert!(hash.remove(b"field:7") && hash.remove(b"field:9999"));
+    assert!(hash.as_ref().is_empty() && !hash.is_empty());
+    assert!(hash.as_ref().random(|| rng.random()).is_none());
+    let copy = hash.clone();
+    assert!(copy.as_ref().is_empty() && !copy.is_empty());
+    while hash.expire(11, 1_000) > 0 {}
+    assert!(hash.is_empty());
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! Lists against deques of texts, under long random sequences of changes.
 
+mod seed;
+
 use std::collections::VecDeque;
 
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
+use rand::rngs::SmallRng;
+use seed::Seed;
 use storage::Collection;
 use storage::list::{End, List, NodeLimit};
 
-fn text(random: &mut StdRng) -> Vec<u8> {
+fn text(random: &mut SmallRng) -> Vec<u8> {
     match random.random_range(0..12) {
         0 => vec![b'x'; random.random_range(0..6000)],
         1..4 => random.random_range(0..5i64).to_string().into_bytes(),
@@ -24,9 +27,8 @@ fn check(list: &List, model: &VecDeque<Vec<u8>>) {
 
 #[test]
 fn behaves_as_a_deque() {
-    let seed = std::env::var("SPINEL_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
-    println!("replay with SPINEL_TEST_SEED={seed}");
-    let mut random = StdRng::seed_from_u64(seed);
+    let seed = Seed::pick();
+    let mut random = seed.rng();
     for limit in [
         NodeLimit::new(-2),
         NodeLimit::new(-1),

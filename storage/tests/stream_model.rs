@@ -1,9 +1,12 @@
 //! Streams against sorted vectors of entries and maps of what is pending, under long random sequences of changes.
 
+mod seed;
+
 use std::collections::BTreeMap;
 
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
+use rand::rngs::SmallRng;
+use seed::Seed;
 use storage::Collection;
 use storage::stream::{ConsumerAt, Deletion, Entry, Keep, References, Stream, StreamId, StreamLimits, Trim};
 
@@ -38,7 +41,7 @@ impl Model {
     }
 }
 
-fn text(random: &mut StdRng) -> Vec<u8> {
+fn text(random: &mut SmallRng) -> Vec<u8> {
     match random.random_range(0..20) {
         0 => vec![b'x'; random.random_range(0..600)],
         1..8 => random.random_range(-200..200_000i64).to_string().into_bytes(),
@@ -46,7 +49,7 @@ fn text(random: &mut StdRng) -> Vec<u8> {
     }
 }
 
-fn fields(random: &mut StdRng) -> Fields {
+fn fields(random: &mut SmallRng) -> Fields {
     let mut fields = Vec::new();
     // Mostly the same names as the ones before.
     for name in 0..random.random_range(1..5).max(2) {
@@ -62,7 +65,7 @@ fn owned(entry: Entry<'_>) -> (StreamId, Fields) {
     (entry.id, fields)
 }
 
-fn check(stream: &Stream, model: &Model, random: &mut StdRng) {
+fn check(stream: &Stream, model: &Model, random: &mut SmallRng) {
     let entries = stream.entries();
     assert_eq!(stream.len(), model.entries.len());
     assert!(entries.iter().map(owned).eq(model.entries.iter().cloned()));
@@ -82,6 +85,10 @@ fn check(stream: &Stream, model: &Model, random: &mut StdRng) {
         let expected = model.entries.iter().find(|(id, _)| *id == from).cloned();
         assert_eq!(entries.get(from).map(owned), expected);
     }
+    let mut copy = Stream::new();
+    assert!(entries.node_bytes().all(|(first, bytes)| copy.append_node(first, bytes.to_vec())));
+    assert!(copy.entries().iter().map(owned).eq(model.entries.iter().cloned()));
+    assert_eq!((copy.len(), copy.entries().first_id()), (stream.len(), entries.first_id()));
     assert!(stream.groups().map(|(name, _)| name).eq(model.groups.keys().map(Vec::as_slice)));
     for (name, expected) in &model.groups {
         let group = stream.group(name).expect("the group");
@@ -103,7 +110,7 @@ fn check(stream: &Stream, model: &Model, random: &mut StdRng) {
 }
 
 /// An entry's ID, one near it, or any.
-fn some_id(model: &Model, random: &mut StdRng) -> StreamId {
+fn some_id(model: &Model, random: &mut SmallRng) -> StreamId {
     let near = |id: StreamId, choice: u8| match choice {
         0 => id.next().unwrap_or(id),
         1 => id.previous().unwrap_or(id),
@@ -115,7 +122,7 @@ fn some_id(model: &Model, random: &mut StdRng) -> StreamId {
     }
 }
 
-fn trim(stream: &mut Stream, model: &mut Model, random: &mut StdRng) {
+fn trim(stream: &mut Stream, model: &mut Model, random: &mut SmallRng) {
     let len = model.entries.len();
     let keep = match random.random() {
         true => Keep::Last(random.random_range(len / 2..=len + 1)),
@@ -164,7 +171,7 @@ fn trim(stream: &mut Stream, model: &mut Model, random: &mut StdRng) {
     }
 }
 
-fn in_groups(stream: &mut Stream, model: &mut Model, random: &mut StdRng, now_ms: i64) {
+fn in_groups(stream: &mut Stream, model: &mut Model, random: &mut SmallRng, now_ms: i64) {
     let name = format!("group{}", random.random_range(0..3)).into_bytes();
     let who = format!("consumer{}", random.random_range(0..4)).into_bytes();
     let id = some_id(model, random);
@@ -240,9 +247,8 @@ fn in_groups(stream: &mut Stream, model: &mut Model, random: &mut StdRng, now_ms
 
 #[test]
 fn behaves_as_the_model() {
-    let seed = std::env::var("SPINEL_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
-    println!("replay with SPINEL_TEST_SEED={seed}");
-    let mut random = StdRng::seed_from_u64(seed);
+    let seed = Seed::pick();
+    let mut random = seed.rng();
     for (bytes, entries) in [(4096, 100), (0, 5), (0, 1), (300, 0), (1, 100), (0, 300)] {
         let limits = StreamLimits { bytes, entries };
         let (mut stream, mut model) = (Stream::new(), Model::default());
@@ -306,9 +312,8 @@ fn behaves_as_the_model() {
 /// The distance and the lag against counting, where they are told at all.
 #[test]
 fn lags_are_right_where_they_are_known() {
-    let seed = std::env::var("SPINEL_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
-    println!("replay with SPINEL_TEST_SEED={seed}");
-    let mut random = StdRng::seed_from_u64(seed);
+    let seed = Seed::pick();
+    let mut random = seed.rng();
     for _ in 0..200 {
         let mut stream = Stream::new();
         stream.add_group(b"g", StreamId::MIN, None);

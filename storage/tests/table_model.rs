@@ -1,9 +1,10 @@
 //! The table against a model, under long random sequences of operations.
-//!
-//! A failing test prints its seed; `SPINEL_TEST_SEED=<seed>` replays it.
+
+mod seed;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
+use seed::Seed;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher};
 use storage::table::{HashTable, NO_HINT, PlainItem};
@@ -33,27 +34,6 @@ fn good_hash(id: u64) -> u64 {
     let mut hasher = ahash::RandomState::with_seeds(1, 2, 3, 4).build_hasher();
     hasher.write_u64(id);
     hasher.finish()
-}
-
-struct Seed(u64);
-
-impl Seed {
-    /// The seed to replay, or a fresh one.
-    fn pick() -> Self {
-        Seed(std::env::var("SPINEL_TEST_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(rand::random))
-    }
-
-    fn rng(&self) -> SmallRng {
-        SmallRng::seed_from_u64(self.0)
-    }
-}
-
-impl Drop for Seed {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("replay with SPINEL_TEST_SEED={}", self.0);
-        }
-    }
 }
 
 fn insert(table: &mut HashTable<Item>, id: u64, value: u8, hash: impl Fn(u64) -> u64) {

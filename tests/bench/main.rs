@@ -2,6 +2,7 @@
 //!
 //! Quote the ratios: on a shared machine the absolute figures move. CPU time per request is the steadiest of them.
 
+mod pauses;
 mod workloads;
 
 use std::io;
@@ -67,6 +68,10 @@ fn main() -> Result<(), String> {
     println!("\n| data | server | resident bytes per entry | ratio |\n| --- | --- | --- | --- |");
     for dataset in DATASETS.iter().filter(|dataset| dataset.name.contains(&options.only)) {
         weigh(dataset, &contenders, KEYS / scale).map_err(|error| format!("{}: {error}", dataset.name))?;
+    }
+    if pauses::NAME.contains(&options.only) {
+        println!("\n| while | server | slowest PING ms | before ms |\n| --- | --- | --- | --- |");
+        pauses::unlink(&contenders, 10 * KEYS / scale).map_err(|error| format!("{}: {error}", pauses::NAME))?;
     }
     println!("\n| workers | load | requests/s | CPU us/request | CPU ratio |\n| --- | --- | --- | --- | --- |");
     for workload in WORKLOADS.iter().filter(|load| load.pipeline == 16 && load.name.contains(&options.only)) {
@@ -183,16 +188,19 @@ fn set_up(server: &Server, workload: &Workload, keys: usize) -> io::Result<()> {
         Setup::Nothing => Ok(()),
         Setup::Strings => fill(server, keys, |n| vec!["SET".into(), format!("key:{n:012}"), "x".repeat(workload.size)]),
         Setup::Commands(count, command) => fill(server, count, command),
+        Setup::ManyCommands(millions, command) => fill(server, keys * millions, command),
     }
 }
 
 fn round(server: &Server, workload: &Workload, requests: usize, keys: usize, load: Load) -> io::Result<Figures> {
+    // Random numbers go as far as what is there.
+    let range = if let Setup::ManyCommands(millions, _) = workload.setup { keys * millions } else { keys };
     let before = proc::cpu_nanos(server.pid())?;
     let output = load
         .command()
         .args(["--csv", "-p", &server.port().to_string()])
         .args(["-n", &requests.to_string(), "-c", &CLIENTS.to_string()])
-        .args(["-P", &workload.pipeline.to_string(), "-d", &workload.size.to_string(), "-r", &keys.to_string()])
+        .args(["-P", &workload.pipeline.to_string(), "-d", &workload.size.to_string(), "-r", &range.to_string()])
         .args(match workload.requests {
             Requests::Test(test) => vec!["-t", test],
             Requests::Command(command) => command.split(' ').collect(),

@@ -29,6 +29,8 @@ pub enum Setup {
     Strings,
     /// So many commands.
     Commands(usize, fn(usize) -> Vec<String>),
+    /// So many million commands, of which `--quick` leaves a tenth.
+    ManyCommands(usize, fn(usize) -> Vec<String>),
 }
 
 const fn test(
@@ -88,7 +90,13 @@ pub const WORKLOADS: &[Workload] = &[
         "ZRANK among 1M, pipeline of 16",
         "ZRANK zset player:__rand_int__",
         1_000_000,
-        Setup::Commands(1_000_000, |n| words(&format!("ZADD zset {} player:{n:012}", n * 7919 % 1_000_003))),
+        Setup::ManyCommands(1, |n| words(&format!("ZADD zset {} player:{n:012}", n * 7919 % 1_000_003))),
+    ),
+    command(
+        "ZRANK among 10M, pipeline of 16",
+        "ZRANK zset player:__rand_int__",
+        1_000_000,
+        Setup::ManyCommands(10, |n| words(&format!("ZADD zset {} player:{n:012}", n * 7919 % 10_000_019))),
     ),
     test("GET of 16 KiB", "get", 1, 16 * 1024, 100_000, Setup::Strings),
     test("SET of 16 KiB", "set", 1, 16 * 1024, 100_000, Setup::Nothing),

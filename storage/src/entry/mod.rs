@@ -334,10 +334,11 @@ impl Slot {
         Ok(result)
     }
 
-    /// Removes what has expired inside the value. Returns how many elements that were.
-    pub fn expire_inside(&mut self, now_ms: i64) -> usize {
+    /// Removes about `most` elements that have expired inside the value, and hides the others. Returns how many it
+    /// removed.
+    pub fn expire_inside(&mut self, now_ms: i64, most: usize) -> usize {
         let Some(boxed) = self.boxed_mut() else { return 0 };
-        let removed = boxed.expire(now_ms);
+        let removed = boxed.expire(now_ms, most);
         let timed = boxed.next_expiry().is_some();
         self.set_kind(if timed { Kind::Timed } else { Kind::Boxed });
         removed

@@ -38,6 +38,11 @@ impl Deadlines {
         self.0.first().map(|deadline| &deadline.field)
     }
 
+    /// How many times lie before another.
+    pub fn count_before(&self, when: i64) -> usize {
+        self.0.iter().filter(|deadline| deadline.when() < when).count()
+    }
+
     /// The time of the field with this link.
     pub fn when(&self, link: u32) -> i64 {
         self.0[link as usize].when()

@@ -7,28 +7,56 @@ use crate::hashing::hash;
 use crate::listpack::Item;
 use crate::table::HashTable;
 
+/// How often a random pick is tried again while fields are hidden.
+const DRAWS: usize = 64;
+
 /// See the module's description.
 #[derive(Default)]
 pub struct FieldTable {
     table: HashTable<Blob>,
     /// Knows all fields that have a link, and no others.
     deadlines: Deadlines,
+    /// Fields that expire before this time are hidden: they are due, and only not removed yet. 0 when there are none.
+    hidden_before: i64,
     /// Bytes of the elements.
     bytes: usize,
 }
 
 impl FieldTable {
+    /// The number of fields. While many are hidden, this takes a look at all that expire.
     pub(super) fn len(&self) -> usize {
-        self.table.len()
+        let hidden = if self.hides() { self.deadlines.count_before(self.hidden_before) } else { 0 };
+        self.table.len() - hidden
+    }
+
+    /// Whether there is no field, nor one that is hidden.
+    pub(super) fn is_spent(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Whether some fields are due, and only not removed yet.
+    #[inline]
+    pub(super) fn hides(&self) -> bool {
+        self.hidden_before > 0
+    }
+
+    #[inline]
+    fn shows(&self, blob: &Blob) -> bool {
+        !self.hides() || self.expiry_of(blob).is_none_or(|when| when >= self.hidden_before)
+    }
+
+    #[inline]
+    fn find(&self, field: &[u8]) -> Option<&Blob> {
+        self.table.find(hash(field), |blob| blob.name() == field).filter(|blob| self.shows(blob))
     }
 
     #[inline]
     pub(super) fn get(&self, field: &[u8]) -> Option<&[u8]> {
-        self.table.find(hash(field), |blob| blob.name() == field).and_then(Blob::value)
+        self.find(field).and_then(Blob::value)
     }
 
     pub(super) fn expiry(&self, field: &[u8]) -> Option<Option<i64>> {
-        self.table.find(hash(field), |blob| blob.name() == field).map(|blob| self.expiry_of(blob))
+        self.find(field).map(|blob| self.expiry_of(blob))
     }
 
     fn expiry_of(&self, blob: &Blob) -> Option<i64> {
@@ -36,25 +64,41 @@ impl FieldTable {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Item<'_>, Item<'_>, Option<i64>)> {
-        self.table.iter().map(|blob| {
+        self.table.iter().filter(|blob| self.shows(blob)).map(|blob| {
             let (name, value) = parts(blob);
             (name, value, self.expiry_of(blob))
         })
     }
 
-    pub(super) fn random(&self, random: impl FnMut() -> u64) -> Option<(Item<'_>, Item<'_>)> {
-        self.table.random(random).map(parts)
+    pub(super) fn random(&self, mut random: impl FnMut() -> u64) -> Option<(Item<'_>, Item<'_>)> {
+        if !self.hides() {
+            return self.table.random(random).map(parts);
+        }
+        // Draws until one shows. Where next to all are hidden, a walk over all ends sooner.
+        for _ in 0..DRAWS {
+            let drawn = self.table.random(&mut random);
+            if let Some(blob) = drawn.filter(|blob| self.shows(blob)) {
+                return Some(parts(blob));
+            }
+        }
+        let index = (u128::from(random()) * self.len() as u128) >> 64;
+        self.table.iter().filter(|blob| self.shows(blob)).nth(index as usize).map(parts)
     }
 
     pub(super) fn scan(&self, cursor: u64, mut each: impl FnMut(Item<'_>, Item<'_>)) -> u64 {
         self.table.scan(cursor, |blob| {
-            let (name, value) = parts(blob);
-            each(name, value);
+            if self.shows(blob) {
+                let (name, value) = parts(blob);
+                each(name, value);
+            }
         })
     }
 
     pub(super) fn set(&mut self, field: &[u8], value: &[u8], ttl: FieldTtl) -> bool {
         let hash = hash(field);
+        if self.hides() && self.find(field).is_none() {
+            self.discard(field);
+        }
         let Some(blob) = self.table.find_mut(hash, |blob| blob.name() == field) else {
             let mut blob = Blob::pair(field, value);
             if let FieldTtl::At(when) = ttl {
@@ -78,6 +122,9 @@ impl FieldTable {
     }
 
     pub(super) fn set_expiry(&mut self, field: &[u8], expiry: Option<i64>) -> bool {
+        if self.hides() && self.find(field).is_none() {
+            return false;
+        }
         let Some(blob) = self.table.find_mut(hash(field), |blob| blob.name() == field) else { return false };
         self.bytes -= blob.memory();
         self.deadlines.put(blob, expiry);
@@ -86,6 +133,12 @@ impl FieldTable {
     }
 
     pub(super) fn remove(&mut self, field: &[u8]) -> bool {
+        // What is hidden stays: the key goes with its last field, and only if that was told to be removed.
+        !(self.hides() && self.find(field).is_none()) && self.discard(field)
+    }
+
+    /// Removes a field, hidden or not.
+    fn discard(&mut self, field: &[u8]) -> bool {
         let removed = self.table.remove(hash(field), |blob| blob.name() == field);
         removed.map(|blob| self.free(blob)).is_some()
     }
@@ -103,15 +156,18 @@ impl FieldTable {
         self.deadlines.first()
     }
 
-    pub(super) fn expire(&mut self, now_ms: i64) -> usize {
+    pub(super) fn expire(&mut self, now_ms: i64, most: usize) -> usize {
         let mut removed = 0;
-        while self.deadlines.first().is_some_and(|when| when < now_ms)
+        while removed < most
+            && self.deadlines.first().is_some_and(|when| when < now_ms)
             && let Some(due) = self.deadlines.first_field()
             && let Some(blob) = self.table.remove(hash(due.name()), |blob| blob.is(due))
         {
             self.free(blob);
             removed += 1;
         }
+        let more = self.deadlines.first().is_some_and(|when| when < now_ms);
+        self.hidden_before = if more { now_ms } else { 0 };
         removed
     }
 
@@ -131,6 +187,7 @@ impl Clone for FieldTable {
             let ttl = self.expiry_of(blob).map_or(FieldTtl::Clear, FieldTtl::At);
             copy.set(blob.name(), blob.value().unwrap_or_default(), ttl);
         }
+        copy.hidden_before = self.hidden_before;
         copy
     }
 }

@@ -122,9 +122,12 @@ impl<'a> HashRef<'a> {
         }
     }
 
-    /// Whether SCAN goes over it in one step.
-    pub fn is_packed(self) -> bool {
-        !matches!(self, HashRef::Table(_))
+    /// Whether several fields are better picked by a walk over all than one by one.
+    pub fn is_quickly_walked(self) -> bool {
+        match self {
+            HashRef::Packed(_) | HashRef::Timed(_) => true,
+            HashRef::Table(table) => table.hides(),
+        }
     }
 }
 
@@ -180,7 +183,8 @@ impl Hash {
             Hash::Timed(pack) => set_timed(pack, field, value, ttl),
             Hash::Table(table) => table.set(field, value, ttl),
         };
-        if new && self.as_ref().len() > limits.entries {
+        let is_packed = !matches!(self, Hash::Table(_));
+        if new && is_packed && self.as_ref().len() > limits.entries {
             self.make_table();
         }
         new
@@ -305,7 +309,7 @@ impl Collection for Hash {
     fn is_empty(&self) -> bool {
         match self {
             Hash::Packed(pack) | Hash::Timed(pack) => pack.as_ref().is_empty(),
-            Hash::Table(table) => table.len() == 0,
+            Hash::Table(table) => table.is_spent(),
         }
     }
 
@@ -352,7 +356,7 @@ impl Collection for Hash {
         }
     }
 
-    fn expire(&mut self, now_ms: i64) -> usize {
+    fn expire(&mut self, now_ms: i64, most: usize) -> usize {
         match self {
             Hash::Packed(_) => 0,
             Hash::Timed(pack) => {
@@ -362,7 +366,7 @@ impl Collection for Hash {
                 pack.remove(pack.as_ref().start(), count * 3);
                 count
             }
-            Hash::Table(table) => table.expire(now_ms),
+            Hash::Table(table) => table.expire(now_ms, most),
         }
     }
 }

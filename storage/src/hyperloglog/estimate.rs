@@ -14,7 +14,9 @@ pub(super) fn from_histogram(counts: &[u32; 64]) -> u64 {
         z = (z + f64::from(*count)) * 0.5;
     }
     z += registers * sigma(f64::from(counts[0]) / registers);
-    (ALPHA * registers * registers / z).round() as u64
+    let estimate = (ALPHA * registers * registers / z).round();
+    // Registers that no hash sets, but somebody who writes bytes: what Redis makes of a number that it cannot hold.
+    if estimate < i64::MAX as f64 { estimate as u64 } else { 1 << 63 }
 }
 
 fn sigma(mut x: f64) -> f64 {

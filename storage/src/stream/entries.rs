@@ -117,6 +117,28 @@ impl Entries {
         true
     }
 
+    /// Adds a node that comes from outside. Tells whether it did: only one that is whole, and above the last ID.
+    pub(super) fn append_node(&mut self, first: StreamId, bytes: Vec<u8>) -> bool {
+        if first <= self.last_id {
+            return false;
+        }
+        let Some(node) = Node::validate(first, bytes) else { return false };
+        let alive = node.alive();
+        self.last_id = node.as_ref(first).last_id().unwrap_or(first);
+        self.nodes.insert(first, node);
+        self.added = self.added.wrapping_add(alive as u64);
+        self.len += alive;
+        if self.len == alive {
+            self.find_first();
+        }
+        true
+    }
+
+    /// The bytes of the nodes, which are Redis's, and their first IDs.
+    pub fn node_bytes(&self) -> impl Iterator<Item = (StreamId, &[u8])> {
+        self.nodes.iter().map(|(first, node)| (*first, node.as_bytes()))
+    }
+
     /// Deletes an entry. Tells whether it was there.
     pub(super) fn remove(&mut self, id: StreamId) -> bool {
         let Some(first) = self.node_of(id) else { return false };

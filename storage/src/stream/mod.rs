@@ -75,6 +75,12 @@ impl Stream {
         self.0.entries.append(id, fields, limits)
     }
 
+    /// Adds a node of entries that comes from outside. Tells whether it did: only one that is whole, and above the last
+    /// ID. What is known about entries that are not there any more is to be set afterwards.
+    pub fn append_node(&mut self, first: StreamId, bytes: Vec<u8>) -> bool {
+        self.0.entries.append_node(first, bytes)
+    }
+
     /// Deletes an entry, whoever refers to it. Tells whether it was there.
     pub fn remove(&mut self, id: StreamId) -> bool {
         self.0.entries.remove(id)

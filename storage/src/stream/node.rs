@@ -205,6 +205,52 @@ impl Node {
         node
     }
 
+    /// A node that comes from outside, if it is whole and could be used as if it had been made here.
+    pub(super) fn validate(first: StreamId, bytes: Vec<u8>) -> Option<Node> {
+        ListPack::validate(&bytes)?;
+        let node = Node(ListPackBuf::from_vec(bytes));
+        node.is_whole(first).then_some(node)
+    }
+
+    /// Whether every entry is as long as it says, and the numbers of entries are those of the master entry.
+    fn is_whole(&self, first: StreamId) -> bool {
+        let Some(master) = self.master() else { return false };
+        let (pack, mut at) = (self.0.as_ref(), master.names_at);
+        let skip = |at: &mut usize, items: usize| (0..items).all(|_| step(pack, at).is_some());
+        if !skip(&mut at, master.names) || number(pack, &mut at) != Some(0) {
+            return false;
+        }
+        let (mut alive, mut deleted, mut last) = (0, 0, StreamId::MIN);
+        while at < pack.end() {
+            let start = at;
+            let Some(flags @ 0..=3) = number(pack, &mut at) else { return false };
+            // Marking an entry as deleted must not move anything: one byte, and one that tells its length.
+            let is_short = at - start == 2;
+            let (Some(ms), Some(seq)) = (number(pack, &mut at), number(pack, &mut at)) else { return false };
+            let id = StreamId::new(first.ms.wrapping_add_signed(ms), first.seq.wrapping_add_signed(seq));
+            let (items, before) = if flags & SAME_NAMES != 0 {
+                (Some(master.names), 3)
+            } else {
+                (count(pack, &mut at).and_then(|pairs| pairs.checked_mul(2)), 4)
+            };
+            let Some(items) = items.filter(|items| skip(&mut at, *items)) else { return false };
+            if !is_short || id < first || id <= last || count(pack, &mut at) != Some(items + before) {
+                return false;
+            }
+            if flags & DELETED == 0 {
+                alive += 1
+            } else {
+                deleted += 1
+            }
+            last = id;
+        }
+        (master.alive, master.deleted) == (alive, deleted) && alive + deleted > 0
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_ref().as_bytes()
+    }
+
     /// Adds an entry to those of a node with the ID `first`.
     pub(super) fn append(&mut self, first: StreamId, id: StreamId, fields: &[&[u8]]) {
         let Some(master) = self.master() else { return };
@@ -309,7 +355,7 @@ impl Node {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.0.as_ref().as_bytes().len()
+        self.as_bytes().len()
     }
 
     pub(super) fn capacity(&self) -> usize {

@@ -5,14 +5,18 @@ use crate::effects::Event;
 use crate::keyspace::Key;
 use crate::table::{NO_HINT, Position};
 
+/// Fields that a command removes at most of a hash that it meets. The others that are due are hidden until their turn
+/// comes, so that a million of them make nobody wait.
+pub(super) const FIELDS_AT_ONCE: usize = 128;
+
 impl View<'_> {
     /// Removes expired keys of one shard and the view's database, from a page of the table on, until about `budget` pages
-    /// and entries were looked at. The page to go on with, unless that was the last.
+    /// and entries were looked at and as many fields removed. The page to go on with, unless that was the last.
     pub(crate) fn sweep_expired(&mut self, shard: usize, from: usize, budget: usize) -> Option<usize> {
         let now_ms = self.now_ms;
         let now_seconds = hint_of(now_ms);
         let mut looked_at = 0;
-        let mut dead: Vec<Vec<u8>> = Vec::new();
+        let mut due: Vec<(usize, Vec<u8>)> = Vec::new();
         let db = self.locked.shard(shard).db_mut(self.db);
         let mut next = Some(from).filter(|page| *page < db.table.page_count());
         while let Some(number) = next.filter(|_| looked_at < budget) {
@@ -27,7 +31,7 @@ impl View<'_> {
                     let Some(expiry) = expiries.into_iter().flatten().min() else { continue };
                     looked_at += 1;
                     if expiry < now_ms {
-                        dead.push(slot.key().to_vec());
+                        due.push((number, slot.key().to_vec()));
                     } else {
                         earliest = earliest.min(hint_of(expiry));
                     }
@@ -36,11 +40,16 @@ impl View<'_> {
             });
             next = (behind > 0).then_some(behind);
         }
-        for name in dead {
+        let end = self.effects.expired_fields + budget as u64;
+        for (page, name) in due {
             let key = self.keyspace.key(&name);
-            if let Some(handle) = self.find(&key) {
-                // Something inside is over, the rest has its time yet.
-                self.lower_hint(&key, handle);
+            let fields_left = end.saturating_sub(self.effects.expired_fields) as usize;
+            let Some(found) = self.find_expiring(&key, fields_left) else { continue };
+            // The page's hint knows nothing of what the value has left.
+            self.lower_hint(&key, found);
+            let rest = self.table_db(&key).table.at(found).inner_expiry();
+            if rest.is_some_and(|when| when < now_ms) {
+                next = Some(next.map_or(page, |next| next.min(page)));
             }
         }
         next
@@ -55,20 +64,22 @@ impl View<'_> {
         self.locked.shard_ref(shard).db(self.db).is_some_and(|db| db.expiring > 0 || db.timed > 0)
     }
 
-    /// Removes what has expired inside a value. The place of the key, unless it went with the last of it.
+    /// Removes up to so many fields that have expired inside a value. The place of the key, unless it went with the last of it.
     #[cold]
-    pub(super) fn expire_inside(&mut self, key: &Key<'_>, handle: Position) -> Option<Position> {
+    pub(super) fn expire_inside(&mut self, key: &Key<'_>, handle: Position, most: usize) -> Option<Position> {
         let now_ms = self.now_ms;
         let db = self.table_db(key);
         let slot = db.table.at_mut(handle);
         if slot.inner_expiry().is_none_or(|when| when >= now_ms) {
             return Some(handle);
         }
-        let removed = slot.expire_inside(now_ms);
+        let removed = slot.expire_inside(now_ms, most);
         db.timed -= usize::from(!slot.is_timed());
         let spent = slot.is_spent();
-        self.effects.expired_fields += removed as u64;
-        self.record(key, Event::HEXPIRED);
+        if removed > 0 {
+            self.effects.expired_fields += removed as u64;
+            self.record(key, Event::HEXPIRED);
+        }
         if spent {
             let slot = self.take(key, handle);
             self.release(slot, Free::Later);

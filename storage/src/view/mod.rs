@@ -27,7 +27,7 @@ use crate::value::{Type, WrongType};
 pub use change::Log;
 pub use entry::Entry;
 pub use evict::{Candidate, Evictable, Sampled};
-use expire::hint_of;
+use expire::{FIELDS_AT_ONCE, hint_of};
 pub use whole::SizeCounts;
 
 /// What becomes of a key's expiry when its value is set.
@@ -378,6 +378,12 @@ impl<'k> View<'k> {
     /// The place of a live key. A dead one is removed on the way.
     #[inline]
     fn find(&mut self, key: &Key<'_>) -> Option<Position> {
+        self.find_expiring(key, FIELDS_AT_ONCE)
+    }
+
+    /// As [`View::find`]; of a hash, up to so many dead fields are removed on the way.
+    #[inline]
+    fn find_expiring(&mut self, key: &Key<'_>, most_fields: usize) -> Option<Position> {
         let now_ms = self.now_ms;
         let table = &self.table_db(key).table;
         let handle = table.position(key.hash, |slot| slot.key() == key.bytes)?;
@@ -387,7 +393,7 @@ impl<'k> View<'k> {
             return None;
         }
         if slot.is_timed() {
-            return self.expire_inside(key, handle);
+            return self.expire_inside(key, handle, most_fields);
         }
         Some(handle)
     }

@@ -134,15 +134,15 @@ pub(super) fn hrandfield(cx: &mut Context<'_>) -> CommandResult {
         }
     };
     match picks {
-        // A packed hash would have to be walked through for each.
-        Picks::Any(_) if hash.is_packed() => {
+        // Such a hash would have to be walked through for each.
+        Picks::Any(_) if hash.is_quickly_walked() => {
             let all: Vec<_> = hash.iter().map(|(field, value, _)| (field, value)).collect();
             let mut random = rand::rng();
             (0..count).filter_map(|_| all.choose(&mut random).copied()).for_each(answer);
         }
         Picks::Any(_) => (0..count).filter_map(|_| hash.random(rand::random)).for_each(answer),
         // A few of many are picked one by one, and again if they were picked before.
-        Picks::Distinct(_) if !hash.is_packed() && count < hash.len() / 3 => {
+        Picks::Distinct(_) if !hash.is_quickly_walked() && count < hash.len() / 3 => {
             let mut picked = HashSet::with_capacity(count);
             while picked.len() < count {
                 let Some((field, value)) = hash.random(rand::random) else { break };
