@@ -272,6 +272,24 @@ fn an_evicted_key_is_a_change_to_who_watches_it_and_no_change_to_count() {
 }
 
 #[test]
+fn scripts_go_by_what_was_found_before_them() {
+    let server = start(&[]);
+    let mut connection = server.connect().unwrap();
+    let eval = |connection: &mut Connection, script: &str| {
+        connection.call(&["EVAL", script, "1", "key"]).unwrap().0.escape_ascii().to_string()
+    };
+    limit(&mut connection, "noeviction", -1);
+    assert!(eval(&mut connection, "return redis.call('set', KEYS[1], 1)").starts_with(OOM.trim_end_matches(r"\r\n")));
+    assert_eq!(eval(&mut connection, "#!lua\nreturn redis.call('get', KEYS[1])"), OOM);
+    assert_eq!(eval(&mut connection, "return redis.call('get', KEYS[1])"), r"$-1\r\n");
+    call(&mut connection, "CONFIG SET maxmemory 0");
+    pipeline(&mut connection, (0..2000).map(|n| format!("SET key:{n} {VALUE}")));
+    limit(&mut connection, "allkeys-lru", -1);
+    assert_eq!(eval(&mut connection, "return redis.call('set', KEYS[1], 1)"), r"+OK\r\n");
+    assert!(info(&mut connection, "evicted_keys") > 0);
+}
+
+#[test]
 fn eviction_is_told() {
     let server = start(&["--notify-keyspace-events", "Ee"]);
     let mut connection = server.connect().unwrap();

@@ -65,8 +65,8 @@ impl Executor {
             now_ms: Cell::default(),
             synced: Cell::default(),
             large: Cell::new(false),
-            lua: RefCell::default(),
             eviction: Eviction::default(),
+            lua: RefCell::default(),
         };
         executor.sync_clock();
         executor
@@ -190,12 +190,11 @@ impl Executor {
         if !free && let Err(denial) = acl::check(client.session.user(), command, args) {
             return Some(Objection::Denied(denial));
         }
-        if self.may_lack_room() {
-            // Whatever the command is, it is a moment at which nothing is locked.
-            let needs_room = client.flags_of(command).contains(Flags::DENYOOM);
-            if self.make_room(needs_room) == Room::None && needs_room {
-                return Some(Objection::Error(Error::OUT_OF_MEMORY));
-            }
+        let flags = client.flags_of(command);
+        // Whatever the command is, it is a moment at which nothing is locked.
+        let room = self.find_room(flags.intersects(Flags::DENYOOM | Flags::MAY_REPLICATE));
+        if room == Room::None && flags.contains(Flags::DENYOOM) {
+            return Some(Objection::Error(Error::OUT_OF_MEMORY));
         }
         if self.server.scripts.busy() && !command.may_run_beside_a_slow_script(args) {
             return Some(Objection::Error(self.server.scripts.busy_error()));

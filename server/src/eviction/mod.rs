@@ -25,8 +25,9 @@ pub use clients::{ClientMemory, limit as client_limit};
 use pool::Pool;
 
 /// Whether there is memory for a command.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub enum Room {
+    #[default]
     Enough,
     /// More is in use than should be, but it is getting less.
     Soon,
@@ -95,6 +96,8 @@ pub struct Eviction {
     policy: Cell<Option<MaxmemoryPolicy>>,
     /// As long as `maxmemory` is this and the thread itself holds less than so many bytes, memory is not looked at.
     spared: Cell<(i64, isize)>,
+    /// What was found before the request that is being carried out.
+    room: Cell<Room>,
     /// When nothing was found to evict, as the time that commands see.
     exhausted_ms: Cell<i64>,
 }
@@ -111,20 +114,31 @@ enum Step {
 const STEPS: usize = 16;
 
 impl Executor {
-    /// Whether memory may be short. Costs next to nothing while it is not.
+    /// Evicts what must go before a command may run. No shard may be locked. Costs next to nothing while there is
+    /// memory. Where there was nothing to evict a moment ago, only a command that may need the room has it looked for
+    /// again.
     #[inline]
-    pub fn may_lack_room(&self) -> bool {
+    pub fn find_room(&self, may_need: bool) -> Room {
         let limit = self.server.config.maxmemory();
-        limit != 0 && self.eviction.must_look(limit)
+        let room = match limit {
+            0 => Room::Enough,
+            _ if self.eviction.must_look(limit) => self.make_room(may_need),
+            _ => Room::Enough,
+        };
+        self.eviction.room.set(room);
+        room
     }
 
-    /// Evicts what must go before a command may run. No shard may be locked. Where there was nothing to evict a moment
-    /// ago, only a command that `needs` the room has it looked for again.
+    /// Whether there was room before the request that is being carried out.
+    pub fn room(&self) -> Room {
+        self.eviction.room.get()
+    }
+
     #[cold]
-    pub fn make_room(&self, needs: bool) -> Room {
+    fn make_room(&self, needs: bool) -> Room {
         let server = self.server;
-        if server.pause_state() != Pause::None {
-            // During a pause nothing changes.
+        // During a pause nothing changes, and a script that runs for long may hold anything.
+        if server.pause_state() != Pause::None || server.scripts.busy() {
             return Room::Enough;
         }
         let room = self.evict(needs);

@@ -39,6 +39,8 @@ pub struct Figures {
 impl Figures {
     pub fn collect(server: &Server, view: &View<'_>) -> Figures {
         let used = storage::memory::used_memory() as u64;
+        // A peak that was shown stays one, even if memory is less again when it is looked at next.
+        server.stats.note_memory(used, view.now_ms());
         let dbs: Vec<DbFigures> = (0..server.keyspace.databases())
             .filter_map(|db| {
                 let keys = view.counts(db).keys;

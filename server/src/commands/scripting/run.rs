@@ -109,9 +109,7 @@ struct Call {
 impl Call {
     /// What the script may do, if it may run.
     fn limits(&self, cx: &Context<'_>) -> Result<Limits, Error> {
-        // Within a transaction that was settled before it began.
-        let short = !cx.is_nested() && cx.executor.may_lack_room();
-        let out_of_memory = short && cx.executor.make_room(true) == Room::None;
+        let out_of_memory = cx.executor.room() == Room::None;
         let Some(flags) = self.flags else { return Ok(Limits { read_only: self.read_only, out_of_memory }) };
         let writes = !flags.contains(ScriptFlags::NO_WRITES);
         if writes && self.read_only {
