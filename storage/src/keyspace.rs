@@ -276,9 +276,12 @@ impl Keyspace {
     }
 
     /// One step of the active expiry: goes on looking through one shard, at no more than about `budget` entries, and
-    /// removes what has expired.
+    /// removes what has expired. A shard that is in use at this moment is left for the next time.
     pub fn expire_shard(&self, shard: usize, from: SweepAt, now_ms: i64, budget: usize) -> ExpirySweep {
-        let mut view = self.view_shard(from.db, shard, now_ms);
+        let Some(locked) = self.lock(Scope::Shard(shard), Patience::Never) else {
+            return ExpirySweep { effects: Effects::default(), next: None };
+        };
+        let mut view = View::new(self, locked, from.db, now_ms);
         let dbs = view.shard_len(shard);
         let mut next = None;
         for db in from.db..dbs {

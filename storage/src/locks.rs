@@ -39,6 +39,8 @@ pub(crate) enum Patience {
     Endless,
     /// Until it is known that somebody holds shards for long.
     UntilStalled,
+    /// Not at all.
+    Never,
 }
 
 /// What those who wait for locks should know.
@@ -239,6 +241,7 @@ impl Keyspace {
     #[cold]
     fn lock_contended(&self, index: usize, patience: Patience) -> Option<MutexGuard<'_, Shard>> {
         match patience {
+            Patience::Never => None,
             Patience::Endless => Some(self.shards[index].lock()),
             Patience::UntilStalled => loop {
                 if let Some(shard) = self.shards[index].try_lock_for(LOOK_AGAIN) {
@@ -279,6 +282,9 @@ impl Keyspace {
             for index in indices.clone() {
                 let shard = loop {
                     let shard = &self.shards[index];
+                    if patience == Patience::Never {
+                        break shard.try_lock()?;
+                    }
                     if let Some(shard) = shard.try_lock().or_else(|| shard.try_lock_for(LOOK_AGAIN)) {
                         break shard;
                     }

@@ -42,14 +42,18 @@ impl Default for SizeCounts {
 }
 
 impl View<'_> {
-    fn each_shard(&self, mut each: impl FnMut(&Shard)) {
+    fn each_shard(&self, each: impl FnMut(&Shard)) {
+        self.each_shard_with(Patience::UntilStalled, each);
+    }
+
+    fn each_shard_with(&self, patience: Patience, mut each: impl FnMut(&Shard)) {
         for index in 0..SHARDS {
             if self.locked.holds(index) {
                 each(self.locked.shard_ref(index));
             } else {
-                match self.keyspace.lock(Scope::Shard(index), Patience::UntilStalled) {
+                match self.keyspace.lock(Scope::Shard(index), patience) {
                     Some(locked) => each(locked.shard_ref(index)),
-                    None => return self.gave_up.set(true),
+                    None => self.gave_up.set(true),
                 }
             }
         }
@@ -118,10 +122,10 @@ impl View<'_> {
         counts
     }
 
-    /// How many keys all databases hold.
+    /// How many keys all databases hold, but for shards that are in use at this moment.
     pub fn total_keys(&self) -> usize {
         let mut keys = 0;
-        self.each_shard(|shard| keys += shard.dbs().map(|db| db.table.len()).sum::<usize>());
+        self.each_shard_with(Patience::Never, |shard| keys += shard.dbs().map(|db| db.table.len()).sum::<usize>());
         keys
     }
 
