@@ -12,7 +12,6 @@ use protocol::{Args, Limits, Reply, RequestReader, Resp};
 
 use crate::client::{Client, Shared};
 use crate::command::dispatch::{self, Executor};
-use crate::command::{Command, Error};
 use crate::config::ShutdownFlags;
 
 /// How much of what a client has sent is looked at.
@@ -66,13 +65,24 @@ fn answer_one(executor: &Executor, args: Args<'_>, reply: &mut Reply) -> bool {
     if !command.spec.accepts(args.len()) {
         return false;
     }
-    let outcome = if !command.may_run_beside_a_slow_script(args) {
-        Err(server.scripts.busy_error())
-    } else {
-        match run_beside(executor, command) {
-            Some(outcome) => outcome,
-            None => return false,
+    let outcome = if command.may_run_beside_a_slow_script(args) {
+        match command.full_name.as_str() {
+            "script|kill" => server.scripts.kill(false),
+            "function|kill" => server.scripts.kill(true),
+            "function|stats" => {
+                server.scripts.write_stats(reply);
+                return true;
+            }
+            "shutdown" => {
+                if server.prepare_to_leave(ShutdownFlags::NOSAVE) {
+                    server.shutdown.notify_one();
+                }
+                Ok(())
+            }
+            _ => return false,
         }
+    } else {
+        Err(server.scripts.busy_error())
     };
     match outcome {
         Ok(()) => reply.ok(),
@@ -82,22 +92,6 @@ fn answer_one(executor: &Executor, args: Args<'_>, reply: &mut Reply) -> bool {
         }
     }
     true
-}
-
-/// Carries out what may end a script; `None` for other commands.
-fn run_beside(executor: &Executor, command: &Command) -> Option<Result<(), Error>> {
-    let server = executor.server;
-    match command.full_name.as_str() {
-        "script|kill" => Some(server.scripts.kill(false)),
-        "function|kill" => Some(server.scripts.kill(true)),
-        "shutdown" => {
-            if server.prepare_to_leave(ShutdownFlags::NOSAVE) {
-                server.shutdown.notify_one();
-            }
-            Some(Ok(()))
-        }
-        _ => None,
-    }
 }
 
 /// Receives what is there, without waiting.

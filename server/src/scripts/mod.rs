@@ -15,9 +15,11 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::
 use ahash::AHashMap;
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
+use protocol::Reply;
 use scripting::{Flags, Sha};
 
 use crate::command::Error;
+use crate::server::unix_ms;
 
 pub use host::{Limits, ScriptHost};
 pub use library::{Libraries, LibraryCode};
@@ -223,6 +225,34 @@ impl Scripts {
         }
         run.killed.store(true, Relaxed);
         Ok(())
+    }
+
+    /// What FUNCTION STATS tells.
+    pub fn write_stats(&self, reply: &mut Reply) {
+        reply.map(2);
+        reply.bulk(b"running_script");
+        match self.slow_run() {
+            None => reply.null(),
+            Some(run) => {
+                reply.map(3);
+                reply.bulk(b"name");
+                reply.bulk(run.name.as_bytes());
+                reply.bulk(b"command");
+                reply.array(run.request.len());
+                run.request.iter().for_each(|word| reply.bulk(word));
+                reply.bulk(b"duration_ms");
+                reply.integer(unix_ms() - run.started_ms);
+            }
+        }
+        let libraries = self.libraries.lock();
+        reply.bulk(b"engines");
+        reply.map(1);
+        reply.bulk(b"LUA");
+        reply.map(2);
+        reply.bulk(b"libraries_count");
+        reply.integer(libraries.len() as i64);
+        reply.bulk(b"functions_count");
+        reply.integer(libraries.values().map(|library| library.functions.len() as i64).sum());
     }
 
     fn add_slow(&self, run: Arc<Run>) {

@@ -7,7 +7,6 @@ use super::run::lua;
 use crate::command::{CommandResult, Context, Error};
 use crate::glob;
 use crate::scripts::LibraryCode;
-use crate::server::unix_ms;
 
 /// How long the code of a library may run while it is being loaded.
 const LOAD_TIME: Duration = Duration::from_millis(500);
@@ -101,31 +100,7 @@ pub(super) fn list(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn stats(cx: &mut Context<'_>) -> CommandResult {
-    let reply = &mut *cx.reply;
-    reply.map(2);
-    reply.bulk(b"running_script");
-    match cx.server.scripts.slow_run() {
-        None => reply.null(),
-        Some(run) => {
-            reply.map(3);
-            reply.bulk(b"name");
-            reply.bulk(run.name.as_bytes());
-            reply.bulk(b"command");
-            reply.array(run.request.len());
-            run.request.iter().for_each(|word| reply.bulk(word));
-            reply.bulk(b"duration_ms");
-            reply.integer(unix_ms() - run.started_ms);
-        }
-    }
-    let libraries = cx.server.scripts.libraries.lock();
-    reply.bulk(b"engines");
-    reply.map(1);
-    reply.bulk(b"LUA");
-    reply.map(2);
-    reply.bulk(b"libraries_count");
-    reply.integer(libraries.len() as i64);
-    reply.bulk(b"functions_count");
-    reply.integer(libraries.values().map(|library| library.functions.len() as i64).sum());
+    cx.server.scripts.write_stats(cx.reply);
     Ok(())
 }
 
