@@ -25,6 +25,8 @@ pub struct Context<'a> {
     /// The keys that the command's declaration names, locked; nothing else may be touched.
     pub db: View<'static>,
     pub within: Within,
+    /// Set by a command that has replied an error of its own and reported it.
+    pub failed: bool,
 }
 
 /// What a command is a part of. Those of a transaction or a script happen at one instant, so what they touch is locked

@@ -261,7 +261,17 @@ impl Executor {
             // A pause is for copying the data to another server, which is to see all of it the same.
             db.keep_expired();
         }
-        let mut cx = Context { server, executor: self, client, command, args, reply, db, within: Within::Nothing };
+        let mut cx = Context {
+            server,
+            executor: self,
+            client,
+            command,
+            args,
+            reply,
+            db,
+            within: Within::Nothing,
+            failed: false,
+        };
         let mark = cx.reply.mark();
         let mut failed = invoke(&mut cx);
         let Context { db, client, reply, .. } = cx;
@@ -298,6 +308,7 @@ impl Executor {
             reply: &mut *reply,
             db: std::mem::replace(db, away),
             within,
+            failed: false,
         };
         let failed = invoke(&mut cx);
         *db = cx.db;
@@ -379,7 +390,7 @@ fn invoke(cx: &mut Context<'_>) -> bool {
         log::warning!("A command panicked, which is a bug: {request}");
         Err(Error::fixed("ERR internal error while executing the command, see the server's log"))
     });
-    let Err(error) = result else { return false };
+    let Err(error) = result else { return cx.failed };
     cx.reply.truncate_to(mark);
     cx.reply.error_bytes(error.text());
     cx.executor.stats.error(error.code());

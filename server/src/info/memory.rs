@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use storage::View;
 
-use super::{Human, Lines, ratio};
+use super::{Lines, ratio};
 use crate::config::Choice;
 use crate::server::Server;
 
@@ -108,7 +108,7 @@ pub(super) fn fill(server: &Server, view: &View<'_>, lines: &mut Lines) {
     lines.field("allocator_resident", figures.heap);
     lines.field("allocator_muzzy", 0);
     lines.bytes("total_system_memory", crate::process::system_memory());
-    scripts(lines);
+    scripts(server, lines);
     lines.bytes("maxmemory", server.config.maxmemory() as u64);
     lines.field("maxmemory_policy", server.config.maxmemory_policy().name());
     let pairs = [
@@ -137,19 +137,20 @@ pub(super) fn fill(server: &Server, view: &View<'_>, lines: &mut Lines) {
     lines.field("lazyfreed_objects", server.keyspace.reclaimer.freed());
 }
 
-/// Scripts and functions: there are none.
-fn scripts(lines: &mut Lines) {
-    let zero = Human(0);
-    lines.zeros(&["used_memory_lua", "used_memory_vm_eval"]);
-    lines.field("used_memory_lua_human", &zero);
-    lines.zeros(&[
-        "used_memory_scripts_eval",
-        "number_of_cached_scripts",
-        "number_of_functions",
-        "number_of_libraries",
-    ]);
-    lines.zeros(&["used_memory_vm_functions", "used_memory_vm_total"]);
-    lines.field("used_memory_vm_total_human", &zero);
-    lines.zeros(&["used_memory_functions", "used_memory_scripts"]);
-    lines.field("used_memory_scripts_human", &zero);
+fn scripts(server: &Server, lines: &mut Lines) {
+    let scripts = &server.scripts;
+    let (cached, text) = scripts.figures();
+    let (eval, functions) = (scripts.eval_memory.load(Relaxed) as u64, scripts.function_memory.load(Relaxed) as u64);
+    let libraries = scripts.libraries.lock();
+    let code: usize = libraries.values().map(|library| library.code.len()).sum();
+    lines.bytes("used_memory_lua", eval);
+    lines.field("used_memory_vm_eval", eval);
+    lines.field("used_memory_scripts_eval", text);
+    lines.field("number_of_cached_scripts", cached);
+    lines.field("number_of_functions", libraries.values().map(|library| library.functions.len()).sum::<usize>());
+    lines.field("number_of_libraries", libraries.len());
+    lines.field("used_memory_vm_functions", functions);
+    lines.bytes("used_memory_vm_total", eval + functions);
+    lines.field("used_memory_functions", code);
+    lines.bytes("used_memory_scripts", (text + code) as u64);
 }

@@ -162,7 +162,10 @@ fn run(
         cx.db.select(home);
         conduct.note(strayed);
         match end {
-            End::Replied => break,
+            End::Replied => {
+                cx.failed = cx.reply.is_error_since(mark);
+                break;
+            }
             End::Abandoned if !all_locked && !run.wrote.load(Relaxed) => {
                 cx.reply.truncate_to(mark);
                 cx.unlock();
