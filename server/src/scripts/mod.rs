@@ -9,8 +9,8 @@ mod library;
 mod worker;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use ahash::AHashMap;
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use scripting::{Flags, Sha};
 use crate::command::Error;
 use crate::server::unix_ms;
 
-pub use host::{Limits, ScriptHost};
+pub use host::{Limits, ScriptHost, Subject};
 pub use library::{Libraries, LibraryCode};
 pub use worker::Lua;
 
@@ -99,16 +99,22 @@ impl Cache {
 
 /// A script or function that is running.
 pub struct Run {
-    pub name: String,
     pub is_function: bool,
-    /// The whole request.
-    pub request: Vec<Vec<u8>>,
+    /// What is told of it if it is slow.
+    pub story: OnceLock<Story>,
     pub started_ms: i64,
     /// The worker that it keeps from its clients.
     pub worker: usize,
     /// It has changed something, and cannot be ended any more.
     pub wrote: AtomicBool,
     pub killed: AtomicBool,
+}
+
+/// What is told of a slow run.
+pub struct Story {
+    pub name: String,
+    /// The whole request.
+    pub request: Vec<Vec<u8>>,
 }
 
 /// All scripts and functions of the server.
@@ -231,15 +237,16 @@ impl Scripts {
     pub fn write_stats(&self, reply: &mut Reply) {
         reply.map(2);
         reply.bulk(b"running_script");
-        match self.slow_run() {
+        let run = self.slow_run();
+        match run.as_ref().and_then(|run| Some((run, run.story.get()?))) {
             None => reply.null(),
-            Some(run) => {
+            Some((run, story)) => {
                 reply.map(3);
                 reply.bulk(b"name");
-                reply.bulk(run.name.as_bytes());
+                reply.bulk(story.name.as_bytes());
                 reply.bulk(b"command");
-                reply.array(run.request.len());
-                run.request.iter().for_each(|word| reply.bulk(word));
+                reply.array(story.request.len());
+                story.request.iter().for_each(|word| reply.bulk(word));
                 reply.bulk(b"duration_ms");
                 reply.integer(unix_ms() - run.started_ms);
             }

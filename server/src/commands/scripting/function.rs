@@ -36,6 +36,9 @@ pub(super) fn delete(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn flush(cx: &mut Context<'_>) -> CommandResult {
+    if cx.args.len() > 3 {
+        return Err(Error::unknown_subcommand(cx.args));
+    }
     let known_mode = cx.args.len() == 3 && (cx.arg_is(2, "sync") || cx.arg_is(2, "async"));
     if cx.args.len() != 2 && !known_mode {
         return Err(Error::fixed("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
