@@ -5,6 +5,7 @@ mod seed;
 use rand::RngExt;
 use rand::rngs::SmallRng;
 use seed::Seed;
+use storage::listpack::Item;
 use storage::zset::Zset;
 use storage::{Collection, PackLimits};
 
@@ -188,7 +189,8 @@ fn sorted_elements_make_the_set_that_single_ones_make() {
     for (count, limits) in [(0, BIG), (100, PackLimits { entries: 128, value: 64 }), (3000, BIG)] {
         let elements: Vec<(String, f64)> =
             (0..count).map(|number| (format!("{number:05}"), f64::from(number / 3) / 2.0)).collect();
-        let zset = Zset::from_sorted(elements.iter().map(|(name, score)| (name.as_bytes(), *score)), limits);
+        let zset = Zset::from_sorted(elements.iter().map(|(name, score)| (Item::Str(name.as_bytes()), *score)), limits);
+        let zset = zset.expect("room");
         let mut single = Zset::new();
         for (name, score) in elements.iter().rev() {
             single.set(name.as_bytes(), *score, limits);

@@ -238,29 +238,33 @@ impl Zset {
         }
     }
 
-    /// A set of elements that are sorted and differ. There must be room for them ([`Zset::has_room`]).
+    /// A set of elements that are sorted and differ; `None` if there is no room for so many.
     pub fn from_sorted<'m>(
-        elements: impl ExactSizeIterator<Item = (&'m [u8], f64)> + Clone,
+        elements: impl ExactSizeIterator<Item = (Item<'m>, f64)> + Clone,
         limits: PackLimits,
-    ) -> Zset {
+    ) -> Option<Zset> {
         let mut zset = Zset::new();
-        let longest = elements.clone().map(|(member, _)| member.len()).max().unwrap_or(0);
+        if !zset.has_room(elements.clone().map(|(member, _)| member.text_len())) {
+            return None;
+        }
+        let longest = elements.clone().map(|(member, _)| member.text_len()).max().unwrap_or(0);
         zset.prepare(elements.len(), longest, limits);
-        let mut end = Path::new();
+        let (mut end, mut digits) = (Path::new(), itoa::Buffer::new());
         for (member, score) in elements {
+            let member = member.bytes(&mut digits);
             match &mut zset {
                 Zset::Packed(pack) => append_packed(pack, member, score),
                 Zset::Big(big) => big.append(&mut end, member, score),
             }
         }
-        zset
+        Some(zset)
     }
 
-    /// Whether there is room for so many more members, of so many bytes together. A sorted set ends at about 16 GiB.
-    pub fn has_room(&self, members: usize, bytes: usize) -> bool {
+    /// Whether there is room for more members, of these lengths. A sorted set ends at about 16 GiB.
+    pub fn has_room(&self, lengths: impl Iterator<Item = usize>) -> bool {
         match self {
-            Zset::Packed(_) => BigZset::new().list.has_room(members, bytes),
-            Zset::Big(big) => big.list.has_room(members, bytes),
+            Zset::Packed(_) => SkipList::new().has_room(lengths),
+            Zset::Big(big) => big.list.has_room(lengths),
         }
     }
 

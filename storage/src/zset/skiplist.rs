@@ -316,10 +316,11 @@ impl SkipList {
         }
     }
 
-    /// Whether so many more members, of so many bytes together, certainly have room.
-    pub(super) fn has_room(&self, members: usize, bytes: usize) -> bool {
-        // A node has less than one word of upper links on the average; a word more is for rounding up.
-        self.arena.has_room(members.saturating_mul(UPPER + 2).saturating_add(bytes / 4))
+    /// Whether more members, of these lengths, certainly have room.
+    pub(super) fn has_room(&self, lengths: impl Iterator<Item = usize>) -> bool {
+        // A node has less than one word of upper links on the average.
+        let words = lengths.map(|len| UPPER + 1 + if len > MAX_INLINE { 1 } else { len.div_ceil(4) });
+        self.arena.has_room(words.sum())
     }
 
     /// The element with a rank.

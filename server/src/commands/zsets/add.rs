@@ -87,8 +87,8 @@ pub(in crate::commands) fn add_elements(
         if zset.is_empty() && options.only_existing {
             return Ok(());
         }
-        if !zset.has_room(elements.len(), elements.iter().map(|(_, member)| member.len()).sum()) {
-            return Err(Error::fixed("ERR Elements are too large to be stored"));
+        if !zset.has_room(elements.iter().map(|(_, member)| member.len())) {
+            return Err(Error::TOO_LARGE);
         }
         zset.prepare(elements.len(), 0, limits);
         log.silently();

@@ -4,7 +4,7 @@ use storage::zset::{Zset, ZsetRef};
 use storage::{Event, Free};
 
 use super::bounds::{Bounds, By};
-use super::{Form, limits};
+use super::{Form, from_sorted, limits};
 use crate::command::{CommandResult, Context, Error};
 
 /// What a command lists.
@@ -140,16 +140,15 @@ pub(super) fn zrangestore(cx: &mut Context<'_>) -> CommandResult {
     if let Some(entry) = cx.db.read(&source) {
         let zset = entry.get::<Zset>()?;
         let (first, count) = query.select(zset);
-        let own = |(member, score): (storage::listpack::Item<'_>, f64)| (member.to_vec(), score);
         if query.reverse {
-            elements.extend(zset.iter_back_from(first).take(count).map(own));
+            elements.extend(zset.iter_back_from(first).take(count));
             elements.reverse();
         } else {
-            elements.extend(zset.iter_from(first).take(count).map(own));
+            elements.extend(zset.iter_from(first).take(count));
         }
     }
     let stored = elements.len();
-    let result = Zset::from_sorted(elements.iter().map(|(member, score)| (member.as_slice(), *score)), limits);
+    let result = from_sorted(&elements, limits)?;
     if stored == 0 {
         cx.db.remove(&destination, Free::Later, Event::DEL);
     } else {
