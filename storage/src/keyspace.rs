@@ -275,12 +275,20 @@ impl Keyspace {
         }
     }
 
+    /// About how many keys there are, as far as one can see without waiting for anybody; `None` where most shards are held.
+    pub fn about_keys(&self) -> Option<usize> {
+        let (mut keys, mut seen) = (0, 0);
+        for shard in self.shards.iter().filter_map(|shard| shard.try_lock()) {
+            keys += shard.dbs().map(|db| db.table.len()).sum::<usize>();
+            seen += 1;
+        }
+        (seen > SHARDS / 2).then(|| keys * SHARDS / seen)
+    }
+
     /// One step of the active expiry: goes on looking through one shard, at no more than about `budget` entries, and
-    /// removes what has expired. A shard that is in use at this moment is left for the next time.
-    pub fn expire_shard(&self, shard: usize, from: SweepAt, now_ms: i64, budget: usize) -> ExpirySweep {
-        let Some(locked) = self.lock(Scope::Shard(shard), Patience::Never) else {
-            return ExpirySweep { effects: Effects::default(), next: None };
-        };
+    /// removes what has expired. `None` if somebody holds the shard: upkeep waits for no one.
+    pub fn expire_shard(&self, shard: usize, from: SweepAt, now_ms: i64, budget: usize) -> Option<ExpirySweep> {
+        let locked = self.lock(Scope::Shard(shard), Patience::None)?;
         let mut view = View::new(self, locked, from.db, now_ms);
         let dbs = view.shard_len(shard);
         let mut next = None;
@@ -296,7 +304,7 @@ impl Keyspace {
             }
         }
         view.serve_waiters();
-        ExpirySweep { effects: view.effects, next }
+        Some(ExpirySweep { effects: view.effects, next })
     }
 
     pub(crate) fn slot_hash(&self, slot: &Slot) -> u64 {

@@ -99,8 +99,9 @@ impl Executor {
 
     /// Called now and then: whether the keyspace has outgrown the cache.
     pub fn note_size(&self) {
-        let keys = self.server.keyspace.view_none(0, self.now_ms.get()).total_keys();
-        self.large.set(keys >= PREFETCH_FROM);
+        if let Some(keys) = self.server.keyspace.about_keys() {
+            self.large.set(keys >= PREFETCH_FROM);
+        }
     }
 
     /// Has the processor fetch what a batch of requests will look at, while none of it is waited for.

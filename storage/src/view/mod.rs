@@ -209,6 +209,13 @@ impl<'k> View<'k> {
         Ok(())
     }
 
+    /// Stores another form of the same value: nobody hears of that.
+    pub fn reencode(&mut self, key: &Key<'_>, value: NewValue<'_>) {
+        let found = self.find(key);
+        self.put(key, found, value, Ttl::Keep);
+        self.effects.dirty += 1;
+    }
+
     /// Lets `edit` change a string's bytes in place, after lengthening it with zeros to `min_len`; a missing key is an
     /// empty string. `edit` says besides its result whether it changed anything.
     pub fn edit<R>(

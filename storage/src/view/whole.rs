@@ -125,7 +125,7 @@ impl View<'_> {
     /// How many keys all databases hold, but for shards that are in use at this moment.
     pub fn total_keys(&self) -> usize {
         let mut keys = 0;
-        self.each_shard_with(Patience::Never, |shard| keys += shard.dbs().map(|db| db.table.len()).sum::<usize>());
+        self.each_shard_with(Patience::None, |shard| keys += shard.dbs().map(|db| db.table.len()).sum::<usize>());
         keys
     }
 
