@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use protocol::{OwnedArgs, Reply, Resp};
 use smallvec::SmallVec;
-use storage::{Effects, Key, Keyspace, Served, View, Waiter};
+use storage::{Effects, Key, Keyspace, Served, Type, View, Waiter};
 
 use crate::acl::{Acl, Denial, Place, Session};
 use crate::client::{OpenWait, Shared, Unblock, Wait};
@@ -22,6 +22,9 @@ use crate::server::Server;
 pub trait Blocking: Send + Sync + 'static {
     /// The keys that may bring data.
     fn keys(&self) -> &[Vec<u8>];
+
+    /// The type of the values that can bring data.
+    fn wants(&self) -> Type;
 
     /// Another key that serving changes.
     fn destination(&self) -> Option<&[u8]> {
@@ -78,6 +81,10 @@ struct Call {
 }
 
 impl Waiter for Parked {
+    fn wants(&self) -> Type {
+        self.command.wants()
+    }
+
     fn serve(&self, view: &mut View<'_>) -> Served {
         // Its client takes this lock without holding any shard, so that nobody waits for each other.
         let mut state = self.state.lock();
