@@ -15,8 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Sleep, sleep};
 
-use crate::client::{Client, ReplyMode, Unblock, Wait};
-use crate::command::Error;
+use crate::client::{Client, OpenWait, ReplyMode, Unblock, Wait};
 use crate::command::dispatch::Executor;
 use crate::eviction;
 use crate::log;
@@ -112,7 +111,7 @@ impl Connection {
         })
         .await;
         if self.timer.is_some()
-            && let Some(parked) = self.end_wait().parked
+            && let OpenWait::Parked(parked) = self.end_wait().1
         {
             parked.end(server);
         }
@@ -161,7 +160,7 @@ impl Connection {
                 continue;
             }
             if self.timer.is_some() || self.client.closing {
-                // Nothing more is carried out for now. What the client sends is left where it is.
+                // Nothing more is carried out for now.
                 self.publish();
                 return self.poll_waiting_peer(cx);
             }
@@ -182,16 +181,14 @@ impl Connection {
         self.timer.is_none() && !self.client.closing && self.next < self.reader.len()
     }
 
-    /// While the client waits, its leaving must still be noticed.
+    /// While the client waits, its leaving must still be noticed, which takes reading all that it sends ahead. That is
+    /// limited as any input is.
     fn poll_waiting_peer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        if self.client.closing || self.reader.buffered() > MAX_READ_WHILE_WAITING {
+        if self.client.closing {
             return Poll::Pending;
         }
         loop {
             ready!(self.poll_read(cx))?;
-            if self.reader.buffered() > MAX_READ_WHILE_WAITING {
-                return Poll::Pending;
-            }
         }
     }
 
@@ -306,7 +303,10 @@ impl Connection {
             if let Some(wait) = &self.client.wait {
                 self.timer = Some(sleep_until(wait.next_ms()));
                 self.client.shared.wait_is_timed.store(wait.until_ms.is_some(), Relaxed);
-                self.client.shared.blocked.store(true, Relaxed);
+                if wait.parked.is_none() {
+                    self.client.shared.open_wait(OpenWait::Plain(None));
+                }
+                self.client.shared.note_blocked();
                 self.executor.server.blocked.fetch_add(1, Relaxed);
                 break;
             }
@@ -331,21 +331,22 @@ impl Connection {
             }
             return ended;
         }
-        let served = self.client.wait.as_ref().and_then(|wait| wait.parked.as_ref()).is_some_and(|p| p.is_served());
-        let unblocked = self.client.shared.take_unblocked();
-        if over && !served && unblocked.is_none() && self.try_again() {
+        let parked = self.client.wait.as_ref().and_then(|wait| wait.parked.as_ref());
+        let ended = parked.map_or_else(|| self.client.shared.is_unblocked(), |parked| parked.is_over());
+        if over && !ended && self.try_again() {
             return true;
         }
-        if !over && !served && unblocked.is_none() {
+        if !over && !ended {
             return false;
         }
         self.timer = None;
-        let wait = self.end_wait();
-        let outcome = wait.parked.and_then(|parked| parked.end(self.executor.server));
-        let outcome = outcome.unwrap_or(match unblocked {
-            Some(Unblock::Error) => Err(Error::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK")),
-            _ => Ok(wait.reply),
-        });
+        let (wait, open_wait) = self.end_wait();
+        let outcome = match open_wait {
+            OpenWait::Parked(parked) => parked.end(self.executor.server),
+            OpenWait::Plain(Some(Unblock::Error)) => Some(Err(Unblock::ERROR)),
+            OpenWait::Plain(_) | OpenWait::None => None,
+        };
+        let outcome = outcome.unwrap_or(Ok(wait.reply));
         // The request that waited is the last one that was carried out.
         let args = self.reader.request(self.next - 1);
         self.executor.finish(&mut self.client, args, wait.spent_nanos, outcome, &mut self.reply);
@@ -368,10 +369,9 @@ impl Connection {
     }
 
     /// The client waits no more.
-    fn end_wait(&mut self) -> Wait {
-        self.client.shared.blocked.store(false, Relaxed);
+    fn end_wait(&mut self) -> (Wait, OpenWait) {
         self.executor.server.blocked.fetch_sub(1, Relaxed);
-        self.client.wait.take().unwrap_or_default()
+        (self.client.wait.take().unwrap_or_default(), self.client.shared.close_wait())
     }
 
     /// Writes what waits, as much as the socket takes.
@@ -445,9 +445,6 @@ impl Connection {
         shared.resp.store(if self.reply.resp() == Resp::V3 { 3 } else { 2 }, Relaxed);
     }
 }
-
-/// A client that waits may send ahead so much before it has to stop.
-const MAX_READ_WHILE_WAITING: usize = 1 << 20;
 
 fn sleep_until(until_ms: Option<i64>) -> Pin<Box<Sleep>> {
     const AGES: Duration = Duration::from_secs(60 * 60 * 24 * 365);

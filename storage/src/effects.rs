@@ -34,6 +34,28 @@ impl Event {
     pub(crate) fn modifies(self) -> bool {
         self.class != Class::Stream || matches!(self, Event::XADD | Event::XDEL | Event::XTRIM)
     }
+
+    /// Whether it can be what somebody waits for: not if something was taken away and the key is still there, nor if
+    /// it tells of no elements at all.
+    pub(crate) fn helps_waiters(self) -> bool {
+        match self.class {
+            Class::Hash => false,
+            Class::List => !matches!(self, Event::LPOP | Event::RPOP | Event::LSET | Event::LREM | Event::LTRIM),
+            Class::Set => !matches!(self, Event::SADD | Event::SREM | Event::SPOP),
+            Class::Zset => !matches!(
+                self,
+                Event::ZREM
+                    | Event::ZPOPMIN
+                    | Event::ZPOPMAX
+                    | Event::ZREMRANGEBYRANK
+                    | Event::ZREMRANGEBYSCORE
+                    | Event::ZREMRANGEBYLEX
+            ),
+            Class::Stream => matches!(self, Event::XADD | Event::XGROUP_DESTROY),
+            Class::Generic => !matches!(self, Event::EXPIRE | Event::PERSIST),
+            _ => true,
+        }
+    }
 }
 
 macro_rules! events {

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use storage::hash::{FieldTtl, Hash};
-use storage::{Event, Free, Keyspace, NewValue, PackLimits, SHARDS, Served, SweepAt, Ttl, View, Waiter, WrongType};
+use storage::{
+    Event, Free, Keyspace, NewValue, PackLimits, SHARDS, Served, SweepAt, Ttl, Type, View, Waiter, WrongType,
+};
 
 const LIMITS: PackLimits = PackLimits { entries: 512, value: 64 };
 
@@ -200,6 +202,10 @@ struct Taker {
 }
 
 impl Waiter for Taker {
+    fn wants(&self) -> Type {
+        Type::Hash
+    }
+
     fn serve(&self, view: &mut View<'_>) -> Served {
         if self.left.load(Relaxed) == 0 {
             return Served::Done;

@@ -10,11 +10,9 @@ mod walk;
 mod watch;
 mod whole;
 
-use std::cell::Cell;
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 use smallvec::SmallVec;
+use std::cell::Cell;
 
 use crate::effects::{Effects, Event};
 use crate::entry::{NewValue, Slot};
@@ -29,6 +27,7 @@ pub use change::Log;
 pub use entry::Entry;
 pub use evict::{Candidate, Evictable, Sampled};
 use expire::{FIELDS_AT_ONCE, hint_of};
+use serve::Ready;
 pub use whole::SizeCounts;
 
 /// What becomes of a key's expiry when its value is set.
@@ -57,8 +56,8 @@ pub struct View<'k> {
     touch: bool,
     /// Whether expired keys are only hidden instead of removed; for those who change nothing.
     keep_expired: bool,
-    /// Keys that changed while somebody waits for them, in order.
-    ready: VecDeque<(usize, Box<[u8]>)>,
+    /// Keys that changed while somebody waits for them.
+    ready: Option<Box<Ready>>,
     /// Something was left out that somebody holds for long.
     gave_up: Cell<bool>,
     /// What was done so far.
@@ -68,7 +67,7 @@ pub struct View<'k> {
 impl<'k> View<'k> {
     #[inline]
     pub(crate) fn new(keyspace: &'k Keyspace, locked: Locked<'k>, db: usize, now_ms: i64) -> View<'k> {
-        let (ready, effects) = (VecDeque::new(), Effects::default());
+        let (ready, effects) = (None, Effects::default());
         View {
             keyspace,
             locked,
@@ -546,7 +545,7 @@ impl<'k> View<'k> {
         if event.modifies() {
             self.touch_watches(key);
         }
-        self.wake(key);
+        self.wake(key, Some(event));
     }
 
     /// Those who watch the key hear that its value has changed.
@@ -557,14 +556,15 @@ impl<'k> View<'k> {
         }
     }
 
-    /// Those who wait for the key are looked after when the command is over.
+    /// Those who wait for the key are looked after when the command is over, if what happened can help any.
     #[inline]
-    fn wake(&mut self, key: &Key<'_>) {
+    fn wake(&mut self, key: &Key<'_>, event: Option<Event>) {
         let db = self.db;
         if let Some(waiting) = self.locked.shard_ref(key.shard()).waiting()
+            && event.is_none_or(Event::helps_waiters)
             && waiting.contains(db, key.bytes)
         {
-            self.ready.push_back((db, key.bytes.into()));
+            self.ready.get_or_insert_default().add(db, key.bytes);
         }
     }
 
