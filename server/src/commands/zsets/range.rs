@@ -1,5 +1,6 @@
 //! Ranges of ranks, scores and names.
 
+use storage::listpack::Item;
 use storage::zset::{Zset, ZsetRef};
 use storage::{Event, Free};
 
@@ -142,9 +143,15 @@ pub(super) fn zrangestore(cx: &mut Context<'_>) -> CommandResult {
         let (first, count) = query.select(zset);
         if query.reverse {
             elements.extend(zset.iter_back_from(first).take(count));
-            elements.reverse();
         } else {
             elements.extend(zset.iter_from(first).take(count));
+        }
+        // As long as what Redis has stored so far fits into a listpack, a zero loses its sign there.
+        let fits = |(member, _): &(Item<'_>, f64)| member.text_len() <= limits.value;
+        let compact = elements.iter().take(limits.entries).take_while(|element| fits(element)).count();
+        elements[..compact].iter_mut().for_each(|(_, score)| *score += 0.0);
+        if query.reverse {
+            elements.reverse();
         }
     }
     let stored = elements.len();
