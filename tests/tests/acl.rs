@@ -269,6 +269,8 @@ fn what_waits_is_checked_again_when_it_is_served() {
 fn the_default_user_is_who_has_not_logged_in() {
     let server = start(&[]);
     let (mut admin, mut old) = (server.connect().unwrap(), server.connect().unwrap());
+    // Now it has been let in.
+    converse(&mut old, &[("PING", r"+PONG\r\n")]);
     converse(
         &mut admin,
         &[
