@@ -4,7 +4,6 @@
 //! The worker's event loop stands still meanwhile, and its connections with it. So this looks into the sockets of those
 //! connections that are at rest, and takes out no more than it answers. All else stays there for later.
 
-use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::BufMut;
@@ -102,8 +101,7 @@ fn receive(fd: i32, into: &mut [u8], flags: i32) -> Option<usize> {
 }
 
 /// Sends a short answer. A client that has no room for it does not read, and would not miss it.
-fn send(fd: i32, bytes: &[u8]) -> Option<usize> {
+fn send(fd: i32, bytes: &[u8]) {
     // SAFETY: `bytes` is readable for its length.
-    let count = unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
-    usize::try_from(count).map_err(|_| io::Error::last_os_error()).ok()
+    unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
 }
