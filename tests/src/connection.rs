@@ -79,3 +79,16 @@ pub fn encode<A: AsRef<[u8]>>(args: &[A]) -> Vec<u8> {
     }
     bytes
 }
+
+/// Sends a command of words and gives its whole reply, escaped.
+pub fn call(connection: &mut Connection, command: &str) -> String {
+    let args: Vec<&str> = command.split(' ').collect();
+    connection.call(&args).unwrap().0.escape_ascii().to_string()
+}
+
+/// Sends each command and compares its whole reply.
+pub fn converse(connection: &mut Connection, lines: &[(&str, &str)]) {
+    for (command, expected) in lines {
+        assert_eq!(call(connection, command), *expected, "{command}");
+    }
+}

@@ -10,7 +10,7 @@ mod reply;
 
 use std::path::PathBuf;
 
-pub use connection::{Connection, encode};
+pub use connection::{Connection, call, converse, encode};
 pub use process::{Server, ServerBuilder};
 pub use reply::{Reply, escape};
 

@@ -3,22 +3,10 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use harness::{Connection, Server, ServerBuilder, server_under_test};
+use harness::{Connection, Server, ServerBuilder, call, converse, server_under_test};
 
 fn start(args: &[&str]) -> Server {
     Server::start(server_under_test(env!("CARGO_BIN_EXE_server-under-test")), args).unwrap()
-}
-
-fn call(connection: &mut Connection, command: &str) -> String {
-    let args: Vec<&str> = command.split(' ').collect();
-    connection.call(&args).unwrap().0.escape_ascii().to_string()
-}
-
-/// Sends each command and compares its whole reply.
-fn converse(connection: &mut Connection, lines: &[(&str, &str)]) {
-    for (command, expected) in lines {
-        assert_eq!(call(connection, command), *expected, "{command}");
-    }
 }
 
 fn id_of(connection: &mut Connection) -> String {

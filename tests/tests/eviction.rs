@@ -3,17 +3,12 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::{Connection, Server, encode, server_under_test};
+use harness::{Connection, Server, call, encode, server_under_test};
 
 const OOM: &str = r"-OOM command not allowed when used memory > \'maxmemory\'.\r\n";
 
 fn start(args: &[&str]) -> Server {
     Server::start(server_under_test(env!("CARGO_BIN_EXE_server-under-test")), args).unwrap()
-}
-
-fn call(connection: &mut Connection, command: &str) -> String {
-    let args: Vec<&str> = command.split(' ').collect();
-    connection.call(&args).unwrap().0.escape_ascii().to_string()
 }
 
 /// A figure of INFO.

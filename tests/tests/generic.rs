@@ -2,24 +2,12 @@
 
 use std::collections::HashSet;
 
-use harness::{Connection, Server, server_under_test};
+use harness::{Connection, Server, converse, server_under_test};
 
 fn start() -> (Server, Connection) {
     let server = Server::start(server_under_test(env!("CARGO_BIN_EXE_server-under-test")), &[]).unwrap();
     let connection = server.connect().unwrap();
     (server, connection)
-}
-
-fn call(connection: &mut Connection, command: &str) -> String {
-    let args: Vec<&str> = command.split(' ').collect();
-    connection.call(&args).unwrap().0.escape_ascii().to_string()
-}
-
-/// Sends each command and compares its whole reply.
-fn converse(connection: &mut Connection, lines: &[(&str, &str)]) {
-    for (command, expected) in lines {
-        assert_eq!(call(connection, command), *expected, "{command}");
-    }
 }
 
 #[test]
