@@ -10,10 +10,10 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use protocol::{OwnedArgs, Reply, Resp};
 use smallvec::SmallVec;
-use storage::{Effects, Key, Keyspace, Served, View, Waiter};
+use storage::{Effects, Key, Keyspace, Served, Type, View, Waiter};
 
 use crate::acl::{Acl, Denial, Place, Session};
-use crate::client::{Shared, Wait};
+use crate::client::{OpenWait, Shared, Unblock, Wait};
 use crate::command::{Command, CommandResult, Context, Error};
 use crate::longdouble::LongDouble;
 use crate::server::Server;
@@ -22,6 +22,9 @@ use crate::server::Server;
 pub trait Blocking: Send + Sync + 'static {
     /// The keys that may bring data.
     fn keys(&self) -> &[Vec<u8>];
+
+    /// The type of the values that can bring data.
+    fn wants(&self) -> Type;
 
     /// Another key that serving changes.
     fn destination(&self) -> Option<&[u8]> {
@@ -52,6 +55,8 @@ enum State {
     Served(Result<Vec<u8>, Error>),
     /// There was data, but its user may not make the call any more.
     Denied(Denial),
+    /// CLIENT UNBLOCK has ended the wait.
+    Unblocked(Unblock),
     /// Its client waits no more.
     Over,
 }
@@ -76,10 +81,15 @@ struct Call {
 }
 
 impl Waiter for Parked {
+    fn wants(&self) -> Type {
+        self.command.wants()
+    }
+
     fn serve(&self, view: &mut View<'_>) -> Served {
         // Its client takes this lock without holding any shard, so that nobody waits for each other.
         let mut state = self.state.lock();
-        if !matches!(*state, State::Waiting) {
+        // One that was killed gets nothing more, although its connection may not know it yet.
+        if !matches!(*state, State::Waiting) || self.client.is_killed() {
             return Served::Done;
         }
         let Call { acl, session, command, args } = &self.call;
@@ -111,9 +121,19 @@ impl Waiter for Parked {
 }
 
 impl Parked {
-    /// Whether the reply is there.
-    pub fn is_served(&self) -> bool {
-        matches!(*self.state.lock(), State::Served(_) | State::Denied(_))
+    /// Whether there is nothing more to wait for.
+    pub fn is_over(&self) -> bool {
+        !matches!(*self.state.lock(), State::Waiting)
+    }
+
+    /// Ends the wait, so that from now on nobody serves the command. Tells whether it was still waiting.
+    pub fn unblock(&self, how: Unblock) -> bool {
+        let mut state = self.state.lock();
+        let waits = matches!(*state, State::Waiting) && !self.client.is_killed();
+        if waits {
+            *state = State::Unblocked(how);
+        }
+        waits
     }
 
     /// Tries to serve the command because its time has come, and tells when to try again.
@@ -130,7 +150,7 @@ impl Parked {
         next
     }
 
-    /// Ends the wait: from now on nobody serves the command. Its reply, if it was served before.
+    /// Ends the wait: from now on nobody serves the command. Its reply, unless that is the one to a wait in vain.
     pub fn end(self: Arc<Self>, server: &Server) -> Option<Result<Vec<u8>, Error>> {
         let state = std::mem::replace(&mut *self.state.lock(), State::Over);
         let waiter: Arc<dyn Waiter> = self.clone();
@@ -144,7 +164,8 @@ impl Parked {
                 server.note_denial(&self.client, session.user(), denial, Place::Toplevel, command, args.as_args());
                 Some(Err(denial.error(session.user(), command)))
             }
-            State::Waiting | State::Over => None,
+            State::Unblocked(Unblock::Error) => Some(Err(Unblock::ERROR)),
+            State::Unblocked(Unblock::Timeout) | State::Waiting | State::Over => None,
         }
     }
 }
@@ -178,6 +199,8 @@ pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl 
         },
         state: Mutex::new(State::Waiting),
     });
+    // Before anybody can serve it or end it.
+    cx.client.shared.open_wait(OpenWait::Parked(Arc::clone(&parked)));
     for key in parked.command.keys() {
         let waiter: Arc<dyn Waiter> = parked.clone();
         cx.db.park(&keyspace.key(key), waiter);

@@ -10,6 +10,7 @@ use protocol::Reply;
 
 use crate::acl::{DEFAULT_USER, Session};
 use crate::blocking::Parked;
+use crate::command::Error;
 use crate::command::table::Command;
 use crate::config::Permission;
 use crate::mail::{Bell, Mailbox};
@@ -31,7 +32,7 @@ pub struct Peer {
 
 /// What every client of the server can be seen by: CLIENT LIST reads it and CLIENT KILL acts on it from any thread.
 /// Its own connection is the only one that writes the figures.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Shared {
     pub id: u64,
     pub peer: Peer,
@@ -71,12 +72,16 @@ pub struct Shared {
     /// Keys that are watched.
     pub watched: AtomicUsize,
     pub worker: AtomicU32,
+    /// What is counted of its memory against `maxmemory-clients`.
+    pub counted_memory: AtomicUsize,
     /// Asked to give back the memory of its buffers.
     pub trim: AtomicBool,
+    /// Logged in as somebody who may do everything, as of its last rest.
+    pub unrestricted: AtomicBool,
     /// Asked to close: at once, without writing what is pending.
     killed: AtomicBool,
-    /// A blocked client was asked to go on.
-    unblocked: AtomicU8,
+    /// The wait that CLIENT UNBLOCK can end.
+    open_wait: Mutex<OpenWait>,
     /// What others send it.
     pub mailbox: Mailbox,
     /// How many channels, patterns and shard channels it is subscribed to, by [`Kind`].
@@ -88,8 +93,24 @@ pub struct Shared {
 /// How CLIENT UNBLOCK ends a wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unblock {
-    Timeout = 1,
-    Error = 2,
+    Timeout,
+    Error,
+}
+
+impl Unblock {
+    /// What the client hears of [`Unblock::Error`].
+    pub const ERROR: Error = Error::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+}
+
+/// A wait as others see it.
+#[derive(Default)]
+pub enum OpenWait {
+    #[default]
+    None,
+    /// For nothing that another client could serve; and how it was ended.
+    Plain(Option<Unblock>),
+    /// It is the parked command that knows whether it was served or ended first.
+    Parked(Arc<Parked>),
 }
 
 impl Shared {
@@ -108,6 +129,19 @@ impl Shared {
         }
     }
 
+    /// Bytes that the client takes: its buffers, and what is known about it.
+    pub fn memory(&self) -> usize {
+        // A name in the client's list and one in the keyspace's, or in that of channels.
+        const WATCHED_KEY: usize = 128;
+        const SUBSCRIPTION: usize = 128;
+        let input = [&self.query_buffered, &self.query_free, &self.argv_memory];
+        let buffers = [&self.output_memory, &self.transaction_memory];
+        let buffers: usize = input.into_iter().chain(buffers).map(|bytes| bytes.load(Relaxed)).sum();
+        let subscriptions: usize = self.subscriptions.iter().map(|count| count.load(Relaxed)).sum();
+        let names = self.watched.load(Relaxed) * WATCHED_KEY + subscriptions * SUBSCRIPTION;
+        size_of::<Shared>() + self.name.lock().capacity() + self.mailbox.memory() + buffers + names
+    }
+
     /// Closes the client's connection, from any thread.
     pub fn kill(&self) {
         self.killed.store(true, Relaxed);
@@ -120,25 +154,53 @@ impl Shared {
 
     /// Ends the client's wait in a blocking command. Tells whether it was waiting.
     pub fn unblock(&self, how: Unblock) -> bool {
-        if !self.blocked.load(Relaxed) {
-            return false;
+        let mut open_wait = self.open_wait.lock();
+        let ended = match &mut *open_wait {
+            OpenWait::Parked(parked) => parked.unblock(how),
+            OpenWait::Plain(ended @ None) => {
+                *ended = Some(how);
+                true
+            }
+            OpenWait::Plain(Some(_)) | OpenWait::None => false,
+        };
+        if ended {
+            // `timeout` applies again, but not to the time spent waiting.
+            self.last_active_ms.store(unix_ms(), Relaxed);
+            self.blocked.store(false, Relaxed);
         }
-        // `timeout` applies again, but not to the time spent waiting.
-        self.last_active_ms.store(unix_ms(), Relaxed);
-        if !self.blocked.swap(false, Relaxed) {
-            return false;
+        drop(open_wait);
+        if ended {
+            self.wake();
         }
-        self.unblocked.store(how as u8, Relaxed);
-        self.wake();
-        true
+        ended
     }
 
-    pub(crate) fn take_unblocked(&self) -> Option<Unblock> {
-        match self.unblocked.swap(0, Relaxed) {
-            1 => Some(Unblock::Timeout),
-            2 => Some(Unblock::Error),
-            _ => None,
-        }
+    /// From now on the wait can be ended by others.
+    pub(crate) fn open_wait(&self, wait: OpenWait) {
+        *self.open_wait.lock() = wait;
+    }
+
+    /// From now on others cannot end the wait.
+    pub(crate) fn close_wait(&self) -> OpenWait {
+        let mut open_wait = self.open_wait.lock();
+        self.blocked.store(false, Relaxed);
+        std::mem::take(&mut *open_wait)
+    }
+
+    /// Whether others have ended a wait for nothing that could be served.
+    pub(crate) fn is_unblocked(&self) -> bool {
+        matches!(*self.open_wait.lock(), OpenWait::Plain(Some(_)))
+    }
+
+    /// Counts as waiting, unless somebody has ended the wait already.
+    pub(crate) fn note_blocked(&self) {
+        let open_wait = self.open_wait.lock();
+        let over = match &*open_wait {
+            OpenWait::Parked(parked) => parked.is_over(),
+            OpenWait::Plain(ended) => ended.is_some(),
+            OpenWait::None => true,
+        };
+        self.blocked.store(!over, Relaxed);
     }
 
     /// Puts something behind what the client is being sent, from any thread.
@@ -290,9 +352,11 @@ impl Registry {
         self.clients.lock().insert(client.id, client);
     }
 
+    /// Takes a client off the list, if it is still there.
     pub fn remove(&self, client: &Shared) {
-        self.remove_monitor(client);
-        self.clients.lock().remove(&client.id);
+        if self.clients.lock().remove(&client.id).is_some() {
+            self.remove_monitor(client);
+        }
     }
 
     pub fn get(&self, id: u64) -> Option<Arc<Shared>> {

@@ -15,9 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Sleep, sleep};
 
-use crate::client::{Client, ReplyMode, Unblock, Wait};
-use crate::command::Error;
+use crate::client::{Client, OpenWait, ReplyMode, Unblock, Wait};
 use crate::command::dispatch::Executor;
+use crate::eviction;
 use crate::log;
 use crate::server::{Pause, unix_ms};
 
@@ -111,13 +111,14 @@ impl Connection {
         })
         .await;
         if self.timer.is_some()
-            && let Some(parked) = self.end_wait().parked
+            && let OpenWait::Parked(parked) = self.end_wait().1
         {
             parked.end(server);
         }
         server.pubsub.leave_all(&mut self.client);
         self.client.unwatch(&server.keyspace);
         server.clients.remove(&self.client.shared);
+        server.client_memory.forget(&self.client.shared);
         server.connected.fetch_sub(1, Relaxed);
     }
 
@@ -150,6 +151,7 @@ impl Connection {
             if self.client.closing && self.reply.is_empty() {
                 return Poll::Ready(Err(Closed));
             }
+            self.weigh()?;
             if self.has_more_to_do() {
                 continue;
             }
@@ -158,7 +160,7 @@ impl Connection {
                 continue;
             }
             if self.timer.is_some() || self.client.closing {
-                // Nothing more is carried out for now. What the client sends is left where it is.
+                // Nothing more is carried out for now.
                 self.publish();
                 return self.poll_waiting_peer(cx);
             }
@@ -179,16 +181,14 @@ impl Connection {
         self.timer.is_none() && !self.client.closing && self.next < self.reader.len()
     }
 
-    /// While the client waits, its leaving must still be noticed.
+    /// While the client waits, its leaving must still be noticed, which takes reading all that it sends ahead. That is
+    /// limited as any input is.
     fn poll_waiting_peer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        if self.client.closing || self.reader.buffered() > MAX_READ_WHILE_WAITING {
+        if self.client.closing {
             return Poll::Pending;
         }
         loop {
             ready!(self.poll_read(cx))?;
-            if self.reader.buffered() > MAX_READ_WHILE_WAITING {
-                return Poll::Pending;
-            }
         }
     }
 
@@ -224,7 +224,7 @@ impl Connection {
         stats.net_in.add(count as u64);
         let shared = &self.client.shared;
         shared.net_in.fetch_add(count as u64, Relaxed);
-        shared.query_buffered.store(self.reader.buffered(), Relaxed);
+        shared.query_buffered.store(self.unread(), Relaxed);
         shared.query_free.store(self.reader.free(), Relaxed);
         shared.last_active_ms.store(self.executor.refresh_clock(), Relaxed);
         let limit = self.executor.server.config.query_buffer_limit();
@@ -234,7 +234,20 @@ impl Connection {
             stats.query_limit_disconnections.add(1);
             return Poll::Ready(Err(Closed));
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(self.weigh())
+    }
+
+    /// Counts this connection's memory among all clients', if that is limited. It may be the one that has to go.
+    fn weigh(&self) -> Result<(), Closed> {
+        let server = self.executor.server;
+        if eviction::client_limit(&server.config).is_some() {
+            self.publish();
+            server.client_memory.note(server, &self.client.shared);
+            if self.client.shared.is_killed() {
+                return Err(Closed);
+            }
+        }
+        Ok(())
     }
 
     /// Carries out what has arrived, until it is done or the client has to wait.
@@ -290,7 +303,10 @@ impl Connection {
             if let Some(wait) = &self.client.wait {
                 self.timer = Some(sleep_until(wait.next_ms()));
                 self.client.shared.wait_is_timed.store(wait.until_ms.is_some(), Relaxed);
-                self.client.shared.blocked.store(true, Relaxed);
+                if wait.parked.is_none() {
+                    self.client.shared.open_wait(OpenWait::Plain(None));
+                }
+                self.client.shared.note_blocked();
                 self.executor.server.blocked.fetch_add(1, Relaxed);
                 break;
             }
@@ -315,21 +331,22 @@ impl Connection {
             }
             return ended;
         }
-        let served = self.client.wait.as_ref().and_then(|wait| wait.parked.as_ref()).is_some_and(|p| p.is_served());
-        let unblocked = self.client.shared.take_unblocked();
-        if over && !served && unblocked.is_none() && self.try_again() {
+        let parked = self.client.wait.as_ref().and_then(|wait| wait.parked.as_ref());
+        let ended = parked.map_or_else(|| self.client.shared.is_unblocked(), |parked| parked.is_over());
+        if over && !ended && self.try_again() {
             return true;
         }
-        if !over && !served && unblocked.is_none() {
+        if !over && !ended {
             return false;
         }
         self.timer = None;
-        let wait = self.end_wait();
-        let outcome = wait.parked.and_then(|parked| parked.end(self.executor.server));
-        let outcome = outcome.unwrap_or(match unblocked {
-            Some(Unblock::Error) => Err(Error::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK")),
-            _ => Ok(wait.reply),
-        });
+        let (wait, open_wait) = self.end_wait();
+        let outcome = match open_wait {
+            OpenWait::Parked(parked) => parked.end(self.executor.server),
+            OpenWait::Plain(Some(Unblock::Error)) => Some(Err(Unblock::ERROR)),
+            OpenWait::Plain(_) | OpenWait::None => None,
+        };
+        let outcome = outcome.unwrap_or(Ok(wait.reply));
         // The request that waited is the last one that was carried out.
         let args = self.reader.request(self.next - 1);
         self.executor.finish(&mut self.client, args, wait.spent_nanos, outcome, &mut self.reply);
@@ -352,10 +369,9 @@ impl Connection {
     }
 
     /// The client waits no more.
-    fn end_wait(&mut self) -> Wait {
-        self.client.shared.blocked.store(false, Relaxed);
+    fn end_wait(&mut self) -> (Wait, OpenWait) {
         self.executor.server.blocked.fetch_sub(1, Relaxed);
-        self.client.wait.take().unwrap_or_default()
+        (self.client.wait.take().unwrap_or_default(), self.client.shared.close_wait())
     }
 
     /// Writes what waits, as much as the socket takes.
@@ -406,11 +422,18 @@ impl Connection {
         Err(Closed)
     }
 
+    /// Bytes of requests that are still to be carried out: all of a batch that has begun, but not the arguments that were
+    /// collected for a request that is not whole yet.
+    fn unread(&self) -> usize {
+        if self.reader.is_empty() { self.reader.unparsed() } else { self.reader.buffered() }
+    }
+
     /// Lets others see how much this connection holds.
     fn publish(&self) {
         let shared = &self.client.shared;
-        shared.query_buffered.store(self.reader.buffered(), Relaxed);
+        shared.query_buffered.store(self.unread(), Relaxed);
         shared.query_free.store(self.reader.free(), Relaxed);
+        shared.unrestricted.store(self.executor.server.acl.is_free(&self.client.session), Relaxed);
         shared.argv_memory.store(self.reader.multibulk_bytes(), Relaxed);
         shared.output_buffered.store(self.reply.len(), Relaxed);
         let (before, memory) = (shared.output_memory.load(Relaxed), self.reply.memory());
@@ -422,9 +445,6 @@ impl Connection {
         shared.resp.store(if self.reply.resp() == Resp::V3 { 3 } else { 2 }, Relaxed);
     }
 }
-
-/// A client that waits may send ahead so much before it has to stop.
-const MAX_READ_WHILE_WAITING: usize = 1 << 20;
 
 fn sleep_until(until_ms: Option<i64>) -> Pin<Box<Sleep>> {
     const AGES: Duration = Duration::from_secs(60 * 60 * 24 * 365);

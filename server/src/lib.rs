@@ -13,6 +13,7 @@ pub mod commands;
 pub mod config;
 pub mod connection;
 pub mod crash;
+pub mod eviction;
 pub mod glob;
 pub mod info;
 pub mod latency;

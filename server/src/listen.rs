@@ -326,7 +326,16 @@ fn refuse(server: &Server, mut stream: impl Write, text: &'static str) {
 
 fn hand_over(server: &Server, workers: &[UnboundedSender<Incoming>], incoming: Incoming) {
     server.connected.fetch_add(1, Relaxed);
-    let worker = server.accepted.fetch_add(1, Relaxed) % workers.len();
+    let next = || server.accepted.fetch_add(1, Relaxed) % workers.len();
+    let mut worker = next();
+    // A worker that is kept from its clients by a script gets no more of them.
+    for _ in 1..workers.len() {
+        if !server.scripts.keeps_busy(worker) {
+            break;
+        }
+        worker = next();
+    }
+
     if workers[worker].send(incoming).is_err() {
         server.connected.fetch_sub(1, Relaxed);
     }

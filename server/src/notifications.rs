@@ -5,8 +5,8 @@ use storage::{Class, Event};
 use crate::config::NotifyFlags;
 use crate::server::Server;
 
-/// The letters' flags and the classes of events that they stand for. Nothing here evicts keys or loads modules yet.
-const CLASSES: [(NotifyFlags, Class); 12] = [
+/// The letters' flags and the classes of events that they stand for. Nothing here loads modules.
+const CLASSES: [(NotifyFlags, Class); 13] = [
     (NotifyFlags::GENERIC, Class::Generic),
     (NotifyFlags::STRING, Class::String),
     (NotifyFlags::LIST, Class::List),
@@ -15,6 +15,7 @@ const CLASSES: [(NotifyFlags, Class); 12] = [
     (NotifyFlags::ZSET, Class::Zset),
     (NotifyFlags::STREAM, Class::Stream),
     (NotifyFlags::EXPIRED, Class::Expired),
+    (NotifyFlags::EVICTED, Class::Evicted),
     (NotifyFlags::NEW, Class::New),
     (NotifyFlags::KEY_MISS, Class::Miss),
     (NotifyFlags::OVERWRITTEN, Class::Overwritten),

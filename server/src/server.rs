@@ -16,6 +16,7 @@ use crate::client::{Client, Registry, Shared};
 use crate::command::spec::Flags;
 use crate::command::table::{Command, CommandTable};
 use crate::config::{Apply, Config, OutputLimit, ShutdownFlags};
+use crate::eviction::{ClientMemory, Pressure};
 use crate::info::rates::Rates;
 use crate::latency::LatencyMonitor;
 use crate::listen::Relisten;
@@ -93,6 +94,8 @@ pub struct Server {
     pub output_upkeep: OutputUpkeep,
     /// Elements of lists from so many bytes on are kept on their own; 0 leaves that to the directive.
     pub long_elements: AtomicU32,
+    pub pressure: Pressure,
+    pub client_memory: ClientMemory,
     pub workers: usize,
     pub tcp_port: AtomicUsize,
     /// Where to ask for other sockets to listen on, once there are any.
@@ -141,6 +144,8 @@ impl Server {
             cron_paused: AtomicBool::new(false),
             output_upkeep: OutputUpkeep::default(),
             long_elements: AtomicU32::new(0),
+            pressure: Pressure::default(),
+            client_memory: ClientMemory::default(),
             workers,
             tcp_port: AtomicUsize::new(config.port() as usize),
             relisten: OnceLock::new(),
@@ -174,6 +179,7 @@ impl Server {
                     return Err("Unable to turn on AOF. Check server logs.".into());
                 }
             }
+            Apply::ClientMemory => self.client_memory.limit_changed(self),
             Apply::CrashReports => crate::crash::configure(config.crash_log_enabled(), config.use_exit_on_panic()),
             Apply::Bind => self.relisten("Failed to bind to specified addresses.")?,
             Apply::Port => self.relisten("Unable to listen on this port. Check server logs.")?,
@@ -182,6 +188,11 @@ impl Server {
                 // A higher limit needs as many file descriptors.
                 let room = crate::process::make_room_for_clients(config.maxclients() as u64, self.workers);
                 room.inspect_err(|room| room.log()).map_err(|room| room.refusal())?;
+            }
+            Apply::Memory => {
+                self.pressure.limit_changed(self);
+                // It may be a share of this limit.
+                self.client_memory.limit_changed(self);
             }
             Apply::Notifications => self.keyspace.observe(notifications::wanted(config.notify_keyspace_events())),
             Apply::OomScore => crate::process::set_oom_score(config.oom_score_adj(), config.oom_score_adj_values()[0])?,
@@ -219,13 +230,6 @@ impl Server {
     pub fn output_limit(&self, client: &Shared) -> OutputLimit {
         let [normal, _, pubsub] = self.config.output_limits();
         if client.is_subscriber() { pubsub } else { normal }
-    }
-
-    /// Whether commands that need memory are refused.
-    #[inline]
-    pub fn out_of_memory(&self) -> bool {
-        let limit = self.config.maxmemory();
-        limit > 0 && storage::memory::used_memory() as i64 > limit
     }
 
     /// Tells, at most once a minute, of a browser that was made to talk to this server.

@@ -87,6 +87,7 @@ pub struct WorkerStats {
     pub misses: Counter,
     pub expired: Counter,
     pub expired_fields: Counter,
+    pub evicted: Counter,
     pub dirty: Counter,
     /// Time spent on expiring keys that nobody touched.
     pub expire_nanos: Counter,
@@ -119,6 +120,7 @@ impl WorkerStats {
             misses: Counter::default(),
             expired: Counter::default(),
             expired_fields: Counter::default(),
+            evicted: Counter::default(),
             dirty: Counter::default(),
             expire_nanos: Counter::default(),
             reads: Counter::default(),
@@ -138,11 +140,13 @@ impl WorkerStats {
     /// Counts what was done to the keyspace.
     #[inline]
     pub fn took_effect(&self, effects: &Effects) {
-        if effects.hits | effects.misses | effects.expired | effects.expired_fields | effects.dirty != 0 {
+        let removed = effects.expired | effects.expired_fields | effects.evicted;
+        if effects.hits | effects.misses | effects.dirty | removed != 0 {
             self.hits.add(effects.hits);
             self.misses.add(effects.misses);
             self.expired.add(effects.expired);
             self.expired_fields.add(effects.expired_fields);
+            self.evicted.add(effects.evicted);
             self.dirty.add(effects.dirty);
         }
     }
@@ -290,6 +294,7 @@ impl Stats {
                 &worker.misses,
                 &worker.expired,
                 &worker.expired_fields,
+                &worker.evicted,
                 &worker.expire_nanos,
                 &worker.reads,
                 &worker.loops,

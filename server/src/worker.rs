@@ -39,6 +39,9 @@ pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<I
         let bell = Arc::new(Bell::default());
         spawn_local(Arc::clone(&bell).answer());
         spawn_local(upkeep(server, executor, index));
+        if index == 0 {
+            spawn_local(executor.evict_in_background());
+        }
         while let Some(incoming) = inbox.recv().await {
             match adopt(incoming) {
                 Ok((stream, peer)) => {
@@ -123,7 +126,8 @@ async fn expire(server: &Server, executor: &Executor, index: usize, now: i64) {
         let mut at = Some(SweepAt::default());
         while let Some(from) = at {
             let started = server.clock.raw();
-            let sweep = server.keyspace.expire_shard(shard, from, now, budget);
+            // A shard that a long command holds must not hold up this worker's clients; its turn comes with the next tick.
+            let Some(sweep) = server.keyspace.expire_shard(shard, from, now, budget) else { break };
             let nanos = server.clock.delta_as_nanos(started, server.clock.raw());
             executor.stats.expire_nanos.add(nanos);
             server.observe_latency("expire-cycle", nanos);

@@ -17,6 +17,7 @@ pub enum Class {
     Miss = 1 << 9,
     Overwritten = 1 << 10,
     TypeChanged = 1 << 11,
+    Evicted = 1 << 12,
 }
 
 /// One thing that can happen to a key.
@@ -32,6 +33,28 @@ impl Event {
     #[inline]
     pub(crate) fn modifies(self) -> bool {
         self.class != Class::Stream || matches!(self, Event::XADD | Event::XDEL | Event::XTRIM)
+    }
+
+    /// Whether it can be what somebody waits for: not if something was taken away and the key is still there, nor if
+    /// it tells of no elements at all.
+    pub(crate) fn helps_waiters(self) -> bool {
+        match self.class {
+            Class::Hash => false,
+            Class::List => !matches!(self, Event::LPOP | Event::RPOP | Event::LSET | Event::LREM | Event::LTRIM),
+            Class::Set => !matches!(self, Event::SADD | Event::SREM | Event::SPOP),
+            Class::Zset => !matches!(
+                self,
+                Event::ZREM
+                    | Event::ZPOPMIN
+                    | Event::ZPOPMAX
+                    | Event::ZREMRANGEBYRANK
+                    | Event::ZREMRANGEBYSCORE
+                    | Event::ZREMRANGEBYLEX
+            ),
+            Class::Stream => matches!(self, Event::XADD | Event::XGROUP_DESTROY),
+            Class::Generic => !matches!(self, Event::EXPIRE | Event::PERSIST),
+            _ => true,
+        }
     }
 }
 
@@ -105,6 +128,7 @@ events! {
     XGROUP_CREATECONSUMER = Stream "xgroup-createconsumer",
     XGROUP_DELCONSUMER = Stream "xgroup-delconsumer",
     EXPIRED = Expired "expired",
+    EVICTED = Evicted "evicted",
     NEW = New "new",
     KEY_MISS = Miss "keymiss",
     OVERWRITTEN = Overwritten "overwritten",
@@ -118,13 +142,15 @@ pub type Observer = Box<dyn Fn(usize, &[u8], Event) + Send + Sync>;
 /// What one command did.
 #[derive(Default)]
 pub struct Effects {
-    /// Changes, as `rdb_changes_since_last_save` counts them: what expires is none.
+    /// Changes, as `rdb_changes_since_last_save` counts them: what expires or is evicted is none.
     pub dirty: u64,
     pub hits: u64,
     pub misses: u64,
     pub expired: u64,
     /// Fields of hashes that have expired.
     pub expired_fields: u64,
+    /// Keys that were removed because memory was short.
+    pub evicted: u64,
 }
 
 impl Effects {
@@ -135,5 +161,6 @@ impl Effects {
         self.misses += other.misses;
         self.expired += other.expired;
         self.expired_fields += other.expired_fields;
+        self.evicted += other.evicted;
     }
 }

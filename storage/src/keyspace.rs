@@ -71,6 +71,11 @@ impl Shard {
         self.dbs.get(db)
     }
 
+    /// The databases with something in this shard, and their numbers.
+    pub(crate) fn filled(&self) -> impl Iterator<Item = (usize, &Db)> {
+        self.dbs.iter().enumerate().filter(|(_, db)| !db.table.is_empty())
+    }
+
     #[inline]
     pub(crate) fn db_mut(&mut self, db: usize) -> &mut Db {
         if db >= self.dbs.len() {
@@ -245,11 +250,6 @@ impl Keyspace {
         self.shards[self.key(key).shard()].lock().leave(db, key, waiter);
     }
 
-    /// Lets `look` look at a shard, which is locked for that.
-    pub(crate) fn with_shard(&self, index: usize, look: impl FnOnce(&Shard)) {
-        look(&self.shards[index].lock());
-    }
-
     /// Ends the watch over a key.
     pub fn unwatch(&self, db: usize, key: &[u8], watch: &Arc<Watch>) {
         self.shards[self.key(key).shard()].lock().unwatch(db, key, watch);
@@ -275,10 +275,21 @@ impl Keyspace {
         }
     }
 
+    /// About how many keys there are, as far as one can see without waiting for anybody; `None` where most shards are held.
+    pub fn about_keys(&self) -> Option<usize> {
+        let (mut keys, mut seen) = (0, 0);
+        for shard in self.shards.iter().filter_map(|shard| shard.try_lock()) {
+            keys += shard.dbs().map(|db| db.table.len()).sum::<usize>();
+            seen += 1;
+        }
+        (seen > SHARDS / 2).then(|| keys * SHARDS / seen)
+    }
+
     /// One step of the active expiry: goes on looking through one shard, at no more than about `budget` entries, and
-    /// removes what has expired.
-    pub fn expire_shard(&self, shard: usize, from: SweepAt, now_ms: i64, budget: usize) -> ExpirySweep {
-        let mut view = self.view_shard(from.db, shard, now_ms);
+    /// removes what has expired. `None` if somebody holds the shard: upkeep waits for no one.
+    pub fn expire_shard(&self, shard: usize, from: SweepAt, now_ms: i64, budget: usize) -> Option<ExpirySweep> {
+        let locked = self.lock(Scope::Shard(shard), Patience::None)?;
+        let mut view = View::new(self, locked, from.db, now_ms);
         let dbs = view.shard_len(shard);
         let mut next = None;
         for db in from.db..dbs {
@@ -293,7 +304,7 @@ impl Keyspace {
             }
         }
         view.serve_waiters();
-        ExpirySweep { effects: view.effects, next }
+        Some(ExpirySweep { effects: view.effects, next })
     }
 
     pub(crate) fn slot_hash(&self, slot: &Slot) -> u64 {

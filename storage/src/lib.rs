@@ -33,7 +33,7 @@ pub use entry::{MAX_INLINE, MAX_PACKED, NewValue, StrRef};
 pub use keyspace::{DbCounts, ExpirySweep, Key, Keyspace, SHARDS, SweepAt};
 pub use locks::Scope;
 pub use value::{Boxed, Collection, PackLimits, Stored, Type, Value, WrongType};
-pub use view::{Entry, Free, Log, SizeCounts, Ttl, View};
+pub use view::{Candidate, Entry, Evictable, Free, Log, Sampled, SizeCounts, Ttl, View};
 pub use waiting::{Served, Waiter};
 pub use watching::Watch;
 

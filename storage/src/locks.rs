@@ -36,6 +36,8 @@ pub enum Scope<'a> {
 /// How long to wait for locks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
+    /// Only what is free at once.
+    None,
     Endless,
     /// Until it is known that somebody holds shards for long.
     UntilStalled,
@@ -239,6 +241,7 @@ impl Keyspace {
     #[cold]
     fn lock_contended(&self, index: usize, patience: Patience) -> Option<MutexGuard<'_, Shard>> {
         match patience {
+            Patience::None => None,
             Patience::Endless => Some(self.shards[index].lock()),
             Patience::UntilStalled => loop {
                 if let Some(shard) = self.shards[index].try_lock_for(LOOK_AGAIN) {
@@ -279,7 +282,13 @@ impl Keyspace {
             for index in indices.clone() {
                 let shard = loop {
                     let shard = &self.shards[index];
-                    if let Some(shard) = shard.try_lock().or_else(|| shard.try_lock_for(LOOK_AGAIN)) {
+                    if let Some(shard) = shard.try_lock() {
+                        break shard;
+                    }
+                    if patience == Patience::None {
+                        return None;
+                    }
+                    if let Some(shard) = shard.try_lock_for(LOOK_AGAIN) {
                         break shard;
                     }
                     if patience == Patience::UntilStalled && self.contention.stalled.load(Relaxed) {

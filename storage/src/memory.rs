@@ -5,7 +5,7 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
 
 /// The alignment that every block has, whatever mimalloc was compiled with.
 const BLOCK_ALIGNMENT: usize = 8;
@@ -138,6 +138,9 @@ const OWN_SLOTS: usize = 256;
 static SLOTS: [Slot; OWN_SLOTS] = [const { Slot::new() }; OWN_SLOTS];
 static SHARED: Slot = Slot::new();
 
+/// How many slots were ever taken: only these are looked at.
+static USED_SLOTS: AtomicUsize = AtomicUsize::new(0);
+
 thread_local! {
     /// The slot that this thread alone writes to.
     static OWN: Cell<Option<&'static Slot>> = const { Cell::new(None) };
@@ -171,11 +174,12 @@ fn count(bytes: isize) {
 fn count_without_slot(bytes: isize) {
     // A thread that ends frees blocks after its slot has gone: it must not take another one, which nobody would release.
     if FRESH.replace(false) && RELEASE.try_with(|_| ()).is_ok() {
-        let free = SLOTS.iter().find(|slot| {
+        let free = SLOTS.iter().enumerate().find(|(_, slot)| {
             !slot.taken.load(Ordering::Relaxed)
                 && slot.taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
         });
-        if let Some(slot) = free {
+        if let Some((index, slot)) = free {
+            USED_SLOTS.fetch_max(index + 1, Ordering::Relaxed);
             OWN.set(Some(slot));
             return count(bytes);
         }
@@ -187,7 +191,15 @@ fn count_without_slot(bytes: isize) {
 pub fn used_memory() -> usize {
     let sum = |sum: isize, slot: &Slot| sum.wrapping_add(slot.bytes.load(Ordering::Relaxed));
     // While others allocate and free, the sum may catch a free without its allocation.
-    SLOTS.iter().chain([&SHARED]).fold(0, sum).max(0) as usize
+    let slots = SLOTS.iter().take(USED_SLOTS.load(Ordering::Relaxed));
+    slots.chain([&SHARED]).fold(0, sum).max(0) as usize
+}
+
+/// What this thread has taken and not given back, by itself: negative where it frees what others have made. Costs no
+/// more than a load. `None` if the thread has no count of its own.
+#[inline]
+pub fn own_memory() -> Option<isize> {
+    OWN.get().map(|slot| slot.bytes.load(Ordering::Relaxed))
 }
 
 /// The bytes of the process that are in physical memory; 0 where the system does not tell.

@@ -1,7 +1,7 @@
 //! Frees big things on a thread of its own, so that no client waits for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
@@ -25,6 +25,15 @@ impl Garbage {
         }
     }
 
+    /// Bytes that will be free again, as far as it is quick to tell.
+    fn bytes(&self) -> usize {
+        match self {
+            Garbage::Entry(slot) => slot.memory(),
+            Garbage::Table(table) => table.memory(),
+            Garbage::Flush(_) => 0,
+        }
+    }
+
     fn free(self) {
         match self {
             Garbage::Entry(slot) => slot.free(),
@@ -42,7 +51,20 @@ pub(crate) fn free_table(mut table: HashTable<Slot>) {
 #[derive(Default)]
 struct Counters {
     pending: AtomicU64,
+    pending_bytes: AtomicUsize,
     freed: AtomicU64,
+}
+
+impl Counters {
+    fn handed_in(&self, objects: u64, bytes: usize) {
+        self.pending.fetch_add(objects, Relaxed);
+        self.pending_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    fn handed_out(&self, objects: u64, bytes: usize) {
+        self.pending.fetch_sub(objects, Relaxed);
+        self.pending_bytes.fetch_sub(bytes, Relaxed);
+    }
 }
 
 /// The way to the thread that frees.
@@ -58,9 +80,9 @@ impl Reclaimer {
         let shared = Arc::clone(&counters);
         let work = move || {
             for garbage in inbox {
-                let objects = garbage.objects();
+                let (objects, bytes) = (garbage.objects(), garbage.bytes());
                 garbage.free();
-                shared.pending.fetch_sub(objects, Relaxed);
+                shared.handed_out(objects, bytes);
                 shared.freed.fetch_add(objects, Relaxed);
             }
         };
@@ -85,10 +107,10 @@ impl Reclaimer {
     }
 
     fn send(&self, garbage: Garbage) {
-        self.counters.pending.fetch_add(garbage.objects(), Relaxed);
+        self.counters.handed_in(garbage.objects(), garbage.bytes());
         if let Err(unsent) = self.queue.send(garbage) {
             let garbage = unsent.into_inner();
-            self.counters.pending.fetch_sub(garbage.objects(), Relaxed);
+            self.counters.handed_out(garbage.objects(), garbage.bytes());
             garbage.free();
         }
     }
@@ -96,6 +118,11 @@ impl Reclaimer {
     /// Objects handed in and not freed yet.
     pub fn pending(&self) -> u64 {
         self.counters.pending.load(Relaxed)
+    }
+
+    /// Bytes that these take, at least.
+    pub fn pending_bytes(&self) -> usize {
+        self.counters.pending_bytes.load(Relaxed)
     }
 
     /// Objects freed since the start or the last reset.

@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ahash::AHashMap;
+use smallvec::SmallVec;
 
+use crate::value::Type;
 use crate::view::View;
 
 /// What became of an attempt to serve a waiter.
@@ -25,21 +27,36 @@ pub enum Served {
 
 /// Somebody who waits for keys.
 pub trait Waiter: Send + Sync {
+    /// The type of the values that it waits for.
+    fn wants(&self) -> Type;
+
     /// Tries to serve, after one of the keys has changed. Only keys that the view holds may be touched.
     fn serve(&self, view: &mut View<'_>) -> Served;
 
-    /// Whether it wants to hear when a key goes, too.
+    /// Whether it wants to hear when a key goes or gets another type, too.
     fn hears_of_removal(&self) -> bool;
 
     /// The shards, other than those of the keys it waits for, that serving needs.
     fn extra_shards(&self) -> &[usize];
 }
 
+/// Those who wait for one key, by the types that they want: only those who want the type that the key has are run.
 #[derive(Default)]
 struct Queue {
+    lines: SmallVec<[Line; 1]>,
+}
+
+struct Line {
+    wants: Type,
     waiters: VecDeque<Arc<dyn Waiter>>,
     /// How many of them hear of removals.
     removal: usize,
+}
+
+impl Queue {
+    fn hears_of_removal(&self) -> bool {
+        self.lines.iter().any(|line| line.removal > 0)
+    }
 }
 
 /// The waiters of one shard.
@@ -57,7 +74,7 @@ impl WaitList {
 
     /// How many keys are waited for, and how many of these by somebody who hears of removals.
     pub(crate) fn keys(&self) -> (usize, usize) {
-        (self.queues.len(), self.queues.values().filter(|queue| queue.removal > 0).count())
+        (self.queues.len(), self.queues.values().filter(|queue| queue.hears_of_removal()).count())
     }
 
     pub(crate) fn contains(&self, db: usize, key: &[u8]) -> bool {
@@ -79,27 +96,60 @@ impl WaitList {
             *self.needed.entry(*shard).or_default() += 1;
         }
         let queue = self.queues.entry((db, key.into())).or_default();
-        queue.removal += usize::from(waiter.hears_of_removal());
-        queue.waiters.push_back(waiter);
+        let (wants, removal) = (waiter.wants(), usize::from(waiter.hears_of_removal()));
+        match queue.lines.iter_mut().find(|line| line.wants == wants) {
+            Some(line) => {
+                line.removal += removal;
+                line.waiters.push_back(waiter);
+            }
+            None => queue.lines.push(Line { wants, waiters: VecDeque::from([waiter]), removal }),
+        }
     }
 
-    /// The `index`th waiter of a key, if it may be interested.
-    pub(crate) fn waiter(&self, db: usize, key: &[u8], index: usize, exists: bool) -> Option<Arc<dyn Waiter>> {
+    /// The first waiter of a key, from `index` on, whom it helps that the key has this type or is not there; and the
+    /// index.
+    pub(crate) fn waiter(
+        &self,
+        db: usize,
+        key: &[u8],
+        kind: Option<Type>,
+        index: usize,
+    ) -> Option<(usize, Arc<dyn Waiter>)> {
         let queue = self.queues.get(&(db, key.into()) as &(usize, Box<[u8]>))?;
-        if !exists && queue.removal == 0 {
-            return None;
+        if let Some(line) = queue.lines.iter().find(|line| Some(line.wants) == kind)
+            && let Some(waiter) = line.waiters.get(index)
+        {
+            return Some((index, Arc::clone(waiter)));
         }
-        queue.waiters.get(index).cloned()
+        // Behind them come those who want another type and hear that the key has none such.
+        let mut place = queue.lines.iter().find(|line| Some(line.wants) == kind).map_or(0, |line| line.waiters.len());
+        for line in queue.lines.iter().filter(|line| Some(line.wants) != kind) {
+            let skipped = index.saturating_sub(place);
+            if line.removal > 0 {
+                let mut waiters = line.waiters.iter().enumerate().skip(skipped);
+                if let Some((at, waiter)) = waiters.find(|(_, waiter)| waiter.hears_of_removal()) {
+                    return Some((place + at, Arc::clone(waiter)));
+                }
+            }
+            place += line.waiters.len();
+        }
+        None
     }
 
     /// Takes a waiter off a key's list.
     pub(crate) fn leave(&mut self, db: usize, key: &[u8], waiter: &Arc<dyn Waiter>) {
         let name = (db, Box::from(key));
         let Some(queue) = self.queues.get_mut(&name) else { return };
-        let Some(at) = queue.waiters.iter().position(|parked| Arc::ptr_eq(parked, waiter)) else { return };
-        queue.waiters.remove(at);
-        queue.removal -= usize::from(waiter.hears_of_removal());
-        if queue.waiters.is_empty() {
+        let wants = waiter.wants();
+        let Some(line_at) = queue.lines.iter().position(|line| line.wants == wants) else { return };
+        let line = &mut queue.lines[line_at];
+        let Some(at) = line.waiters.iter().position(|parked| Arc::ptr_eq(parked, waiter)) else { return };
+        line.waiters.remove(at);
+        line.removal -= usize::from(waiter.hears_of_removal());
+        if line.waiters.is_empty() {
+            queue.lines.remove(line_at);
+        }
+        if queue.lines.is_empty() {
             self.queues.remove(&name);
         }
         for shard in waiter.extra_shards() {

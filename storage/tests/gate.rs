@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use storage::hash::{FieldTtl, Hash};
-use storage::{Event, Free, Keyspace, NewValue, PackLimits, SHARDS, Served, SweepAt, Ttl, View, Waiter, WrongType};
+use storage::{
+    Event, Free, Keyspace, NewValue, PackLimits, SHARDS, Served, SweepAt, Ttl, Type, View, Waiter, WrongType,
+};
 
 const LIMITS: PackLimits = PackLimits { entries: 512, value: 64 };
 
@@ -79,7 +81,7 @@ fn types_are_kept_apart_and_replaced() {
 /// Looks through a shard in steps of so many entries. Returns how many steps it took.
 fn sweep(keyspace: &Keyspace, shard: usize, now_ms: i64, budget: usize) -> usize {
     let (mut at, mut steps) = (SweepAt::default(), 1);
-    while let Some(next) = keyspace.expire_shard(shard, at, now_ms, budget).next {
+    while let Some(next) = keyspace.expire_shard(shard, at, now_ms, budget).expect("nobody holds it").next {
         at = next;
         steps += 1;
     }
@@ -163,7 +165,7 @@ fn a_hash_whose_fields_are_all_due_is_emptied_in_pieces() {
     }
     let (mut at, mut removed) = (Some(SweepAt::default()), 0);
     while let Some(from) = at {
-        let sweep = keyspace.expire_shard(key.shard(), from, 20, BUDGET);
+        let sweep = keyspace.expire_shard(key.shard(), from, 20, BUDGET).expect("nobody holds it");
         assert!(sweep.effects.expired_fields <= BUDGET as u64);
         assert!(sweep.next.is_none() || sweep.effects.expired_fields > 0, "a step that does nothing");
         (at, removed) = (sweep.next, removed + sweep.effects.expired_fields);
@@ -200,6 +202,10 @@ struct Taker {
 }
 
 impl Waiter for Taker {
+    fn wants(&self) -> Type {
+        Type::Hash
+    }
+
     fn serve(&self, view: &mut View<'_>) -> Served {
         if self.left.load(Relaxed) == 0 {
             return Served::Done;
@@ -256,4 +262,26 @@ fn those_who_wait_are_served_in_order_and_feed_each_other() {
     }
     assert_eq!(keyspace.view_none(0, 0).awaited_keys(), (0, 0));
     assert!(keyspace.view_one(0, &key, 0).remove(&key, Free::Now, Event::DEL));
+}
+
+#[test]
+fn upkeep_waits_for_nobody() {
+    let keyspace = Keyspace::new(1);
+    let names: Vec<[u8; 4]> = (0..1000u32).map(u32::to_le_bytes).collect();
+    for name in &names {
+        let key = keyspace.key(name);
+        keyspace.view_one(0, &key, 0).set(&key, NewValue::Str(b"value"), Ttl::At(5), Event::SET);
+    }
+    let (busy, free) = (keyspace.key(&names[0]), keyspace.key(&names[1]));
+    assert_ne!(busy.shard(), free.shard());
+    let held = keyspace.view_one(0, &busy, 0);
+    assert!(keyspace.expire_shard(busy.shard(), SweepAt::default(), 10, 400).is_none());
+    assert!(keyspace.about_keys().is_some_and(|keys| (900..1100).contains(&keys)));
+    let sweep = keyspace.expire_shard(free.shard(), SweepAt::default(), 10, 400);
+    assert!(sweep.is_some_and(|sweep| sweep.effects.expired > 0));
+    drop(held);
+    let held = keyspace.view_all(0, 0);
+    assert_eq!(keyspace.about_keys(), None);
+    drop(held);
+    assert!(keyspace.expire_shard(busy.shard(), SweepAt::default(), 10, 400).is_some());
 }

@@ -192,3 +192,181 @@ fn every_element_goes_to_one_consumer() {
     assert_eq!(taken.into_iter().collect::<HashSet<_>>(), expected);
     assert_eq!(call(&mut connect(&server), "DBSIZE"), "0");
 }
+
+/// Sends requests in one go, and returns the replies.
+fn pipeline(connection: &mut Connection, requests: &[&str]) -> Vec<String> {
+    let bytes: Vec<u8> =
+        requests.iter().flat_map(|words| harness::encode(&words.split(' ').collect::<Vec<_>>())).collect();
+    connection.send_bytes(&bytes).expect("sent");
+    requests.iter().map(|_| answer(connection)).collect()
+}
+
+/// As [`wait_with`], and the client's id.
+fn known_wait_with(server: &Server, words: &str, waiting: usize) -> (Connection, String) {
+    let mut connection = connect(server);
+    let id = call(&mut connection, "CLIENT ID");
+    connection.send_bytes(&harness::encode(&words.split(' ').collect::<Vec<_>>())).expect("sent");
+    until_waiting(server, waiting);
+    (connection, id)
+}
+
+#[test]
+fn who_was_killed_gets_nothing() {
+    let server = start();
+    let mut control = connect(&server);
+    let (_killed, id) = known_wait_with(&server, "BLPOP k 0", 1);
+    let kill = format!("CLIENT KILL ID {id}");
+    assert_eq!(pipeline(&mut control, &[&kill, "RPUSH k v", "LLEN k"]), ["1", "1", "1"]);
+    until_waiting(&server, 0);
+    call(&mut control, "DEL k");
+    let (_killed, id) = known_wait_with(&server, "BLPOP k 0", 1);
+    let kill = format!("CLIENT KILL ID {id}");
+    let replies = pipeline(&mut control, &["MULTI", "RPUSH k v", &kill, "EXEC", "LLEN k"]);
+    assert_eq!(replies[3..], ["1 1", "1"]);
+    until_waiting(&server, 0);
+    call(&mut control, "XGROUP CREATE s g $ MKSTREAM");
+    let (_killed, id) = known_wait_with(&server, "XREADGROUP GROUP g c BLOCK 0 STREAMS s >", 1);
+    let kill = format!("CLIENT KILL ID {id}");
+    let replies = pipeline(&mut control, &[&kill, "XADD s 1-1 f v", "XPENDING s g - + 10"]);
+    assert_eq!(replies, ["1", "1-1", ""]);
+    until_waiting(&server, 0);
+}
+
+#[test]
+fn who_was_unblocked_gets_nothing() {
+    let server = start();
+    let mut control = connect(&server);
+    for (how, expected) in [("ERROR", "UNBLOCKED client unblocked via CLIENT UNBLOCK"), ("TIMEOUT", "-1")] {
+        let (mut client, id) = known_wait_with(&server, "BLPOP k 0", 1);
+        let unblock = format!("CLIENT UNBLOCK {id} {how}");
+        let replies = pipeline(&mut control, &[&unblock, &unblock, "RPUSH k v", "LPOP k"]);
+        assert_eq!(replies, ["1", "0", "1", "v"]);
+        assert_eq!(answer(&mut client), expected);
+        // Nothing of that is left for the next wait.
+        client.send_bytes(&harness::encode(&["BLPOP", "k", "0"])).expect("sent");
+        until_waiting(&server, 1);
+        assert_eq!(pipeline(&mut control, &["RPUSH k w", &unblock]), ["1", "0"]);
+        assert_eq!(answer(&mut client), "k w");
+        let replies = pipeline(&mut control, &["MULTI", "RPUSH k v", &unblock, "EXEC", "LPOP k"]);
+        assert_eq!(replies[3..], ["1 0", "v"]);
+        until_waiting(&server, 0);
+    }
+}
+
+#[test]
+fn who_sent_much_ahead_is_seen_leaving() {
+    let server = start();
+    let mut leaving = wait_with(&server, "BLPOP k 0", 1);
+    let big = "x".repeat(3 << 20);
+    leaving.send_bytes(&harness::encode(&["ECHO", &big])).expect("sent");
+    drop(leaving);
+    until_waiting(&server, 0);
+    let mut control = connect(&server);
+    assert_eq!(pipeline(&mut control, &["RPUSH k v", "LLEN k"]), ["1", "1"]);
+    // And what was sent ahead by one who stays is carried out.
+    let mut staying = wait_with(&server, "BLPOP other 0", 1);
+    staying.send_bytes(&harness::encode(&["ECHO", &big])).expect("sent");
+    call(&mut control, "RPUSH other v");
+    assert_eq!(answer(&mut staying), "other v");
+    assert_eq!(answer(&mut staying).len(), big.len());
+}
+
+#[test]
+fn only_a_value_of_the_right_type_serves() {
+    let server = start();
+    let mut first = wait_with(&server, "BLPOP k2 0", 1);
+    let mut second = wait_with(&server, "BLPOP k2 k4 0", 2);
+    let mut control = connect(&server);
+    let replies = pipeline(&mut control, &["MULTI", "ZADD k4 1 x", "RPUSH k2 v", "EXEC", "DEL k4"]);
+    assert_eq!(replies[3], "1 1");
+    assert_eq!(answer(&mut first), "k2 v");
+    call(&mut control, "RPUSH k4 w");
+    assert_eq!(answer(&mut second), "k4 w");
+    // Waiting for different types under one name, all get theirs, in their order.
+    let mut zset = wait_with(&server, "BZPOPMIN k 0", 1);
+    let mut list = wait_with(&server, "BLPOP k 0", 2);
+    let mut stream = wait_with(&server, "XREAD BLOCK 0 STREAMS k 0", 3);
+    let mut next = wait_with(&server, "BLPOP k 0", 4);
+    call(&mut control, "RPUSH k a b");
+    assert_eq!(answer(&mut list), "k a");
+    assert_eq!(answer(&mut next), "k b");
+    call(&mut control, "ZADD k 1 m");
+    assert_eq!(answer(&mut zset), "k m 1");
+    call(&mut control, "XADD k 1-1 f v");
+    assert_eq!(answer(&mut stream), "k 1-1 f v");
+    until_waiting(&server, 0);
+}
+
+#[test]
+fn readers_of_groups_hear_of_what_concerns_them() {
+    let server = start();
+    let mut control = connect(&server);
+    let read = "XREADGROUP GROUP g c BLOCK 0 STREAMS s >";
+    let gone = ["DEL s", "XGROUP DESTROY s g", "SET s text", "RENAME s other", "FLUSHDB"];
+    for (end, error) in gone.iter().zip(["NOGROUP", "NOGROUP", "WRONGTYPE", "NOGROUP", "NOGROUP"]) {
+        call(&mut control, "FLUSHALL");
+        call(&mut control, "XGROUP CREATE s g $ MKSTREAM");
+        let mut reader = wait_with(&server, read, 1);
+        let mut lister = wait_with(&server, "BLPOP s 0", 2);
+        // None of these wakes it.
+        let idle =
+            ["XADD s 1-1 f v", "XDEL s 1-1", "XTRIM s MAXLEN 0", "EXPIRE s 100", "PERSIST s", "XGROUP SETID s g $"];
+        let quiet = &idle[1..];
+        let mut also = wait_with(&server, "XREADGROUP GROUP g d BLOCK 0 STREAMS s >", 3);
+        call(&mut control, idle[0]);
+        assert_eq!(answer(&mut reader), "s 1-1 f v");
+        pipeline(&mut control, quiet);
+        until_waiting(&server, 2);
+        call(&mut control, end);
+        let told = answer(&mut also);
+        assert!(told.starts_with(error), "{end}: {told}");
+        call(&mut control, "DEL s");
+        call(&mut control, "RPUSH s x");
+        assert_eq!(answer(&mut lister), "s x");
+    }
+}
+
+#[test]
+fn a_reader_of_several_streams_gets_all_or_an_error() {
+    let server = start();
+    let mut control = connect(&server);
+    for key in ["{s}1", "{s}2"] {
+        call(&mut control, &format!("XGROUP CREATE {key} g $ MKSTREAM"));
+    }
+    let mut reader = wait_with(&server, "XREADGROUP GROUP g c BLOCK 0 STREAMS {s}1 {s}2 > >", 1);
+    let replies = pipeline(
+        &mut control,
+        &["MULTI", "XADD {s}1 1-1 f v", "XGROUP DESTROY {s}2 g", "EXEC", "XPENDING {s}1 g - + 9"],
+    );
+    assert_eq!(replies[3..], ["1-1 1", ""]);
+    assert!(answer(&mut reader).starts_with("NOGROUP"));
+}
+
+#[test]
+fn many_who_wait_cost_nothing_for_what_does_not_concern_them() {
+    const WAITING: usize = 300;
+    let server = start();
+    let mut control = connect(&server);
+    call(&mut control, "XGROUP CREATE s g $ MKSTREAM");
+    let connections: Vec<Connection> = (0..WAITING)
+        .map(|number| {
+            let mut connection = connect(&server);
+            let request = match number % 2 {
+                0 => vec!["XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "s", ">"],
+                _ => vec!["BZPOPMIN", "k", "0"],
+            };
+            connection.send_bytes(&harness::encode(&request)).expect("sent");
+            connection
+        })
+        .collect();
+    until_waiting(&server, WAITING);
+    let seen = call(&mut control, "XINFO CONSUMERS s g");
+    let idle = |text: &str| text.split(' ').nth(5).and_then(|idle| idle.parse::<u64>().ok()).expect("a number");
+    thread::sleep(std::time::Duration::from_millis(20));
+    for _ in 0..100 {
+        pipeline(&mut control, &["XADD other * f v", "XDEL s 1-1", "RPUSH k v", "LPOP k", "EXPIRE s 100", "PERSIST s"]);
+    }
+    // A mere look at the stream is not the consumer's.
+    assert!(idle(&call(&mut control, "XINFO CONSUMERS s g")) >= idle(&seen) + 20);
+    drop(connections);
+}

@@ -142,6 +142,22 @@ fn many_large_replies_to_one_packet_stop_at_the_limit() {
 }
 
 #[test]
+fn an_endless_reply_ends_at_the_limit() {
+    let server = start(&["--client-output-buffer-limit", "normal", "1mb", "0", "0"]);
+    let mut client = server.connect().expect("a connection");
+    client.call(&["SADD", "s", "a", "b"]).expect("a reply");
+    client.call(&["HSET", "h", "f", "v"]).expect("a reply");
+    client.call(&["ZADD", "z", "1", "m"]).expect("a reply");
+    for command in [["SRANDMEMBER", "s"], ["HRANDFIELD", "h"], ["ZRANDMEMBER", "z"]] {
+        let mut greedy = server.connect().expect("a connection");
+        greedy.send(&[command[0], command[1], "-4611686018427387904"]).expect("sent");
+        // The server closes rather than to go on for ever.
+        let _ = greedy.read_to_close();
+        assert_alive(&server);
+    }
+}
+
+#[test]
 fn who_neither_reads_nor_writes_is_closed_when_the_soft_limit_was_passed_for_long() {
     let server = start(&["--client-output-buffer-limit", "normal", "0", "1mb", "1"]);
     let mut silent = server.connect().expect("a connection");

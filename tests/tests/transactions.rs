@@ -194,3 +194,29 @@ fn monitors_and_the_slow_log_show_the_commands_and_not_what_queues_them() {
     let log = call(&mut client, "SLOWLOG GET");
     assert!(log.contains("$3\\r\\nSET") && log.contains("MULTI") && !log.contains("EXEC"), "{log}");
 }
+
+#[test]
+fn what_time_does_inside_a_hash_is_no_change_until_it_is_swept() {
+    let server = start();
+    let mut client = connect(&server);
+    let expiring = ["DEL h", "HSET h f v g v", "HPEXPIRE h 30 FIELDS 1 f", "WATCH h"];
+    call(&mut client, "DEBUG SET-ACTIVE-EXPIRE 0");
+    last(&mut client, &expiring);
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    assert_eq!(call(&mut connect(&server), "HGET h f"), "$-1\\r\\n");
+    assert_eq!(last(&mut client, &["MULTI", "PING", "EXEC"]), "*1\\r\\n+PONG\\r\\n");
+    last(&mut client, &expiring);
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    call(&mut client, "DEBUG SET-ACTIVE-EXPIRE 1");
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    assert_eq!(last(&mut client, &["MULTI", "PING", "EXEC"]), "*-1\\r\\n");
+}
+
+#[test]
+fn another_form_of_a_counter_is_no_change() {
+    let server = start();
+    let mut client = connect(&server);
+    let converted = last(&mut client, &["PFADD p a", "WATCH p", "PFDEBUG TODENSE p"]);
+    assert_eq!(converted, ":1\\r\\n");
+    assert_eq!(last(&mut client, &["MULTI", "PING", "EXEC"]), "*1\\r\\n+PONG\\r\\n");
+}

@@ -349,6 +349,11 @@ impl Reply {
         Mark(self.out.position())
     }
 
+    /// Whether what was appended since the mark begins with an error.
+    pub fn is_error_since(&self, mark: Mark) -> bool {
+        self.out.byte_at(mark.0) == Some(b'-')
+    }
+
     /// Takes back all that was appended since the mark.
     pub fn truncate_to(&mut self, mark: Mark) {
         self.out.truncate(mark.0);

@@ -119,6 +119,14 @@ impl Output {
         self.room(bytes.len()).extend_from_slice(bytes);
     }
 
+    /// The own byte at a place, if it is not sent yet.
+    pub(super) fn byte_at(&self, at: Position) -> Option<u8> {
+        let blocks = self.blocks.iter().rev().map(|block| (block.start, &block.bytes));
+        let mut buffers = std::iter::once((self.tail_start, &self.tail)).chain(blocks);
+        let (start, bytes) = buffers.find(|(start, _)| at.own >= *start)?;
+        bytes.get((at.own - start) as usize).copied()
+    }
+
     /// Inserts bytes at an earlier place.
     pub(super) fn insert(&mut self, at: Position, bytes: &[u8]) {
         let count = bytes.len();

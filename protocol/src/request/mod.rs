@@ -193,7 +193,7 @@ impl RequestReader {
 
     /// Bytes of the arguments that have been collected for a request that is not whole yet.
     pub fn multibulk_bytes(&self) -> usize {
-        self.collected + self.big.len()
+        self.collected
     }
 
     /// Bytes that have not become arguments yet.

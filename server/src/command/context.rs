@@ -25,6 +25,8 @@ pub struct Context<'a> {
     /// The keys that the command's declaration names, locked; nothing else may be touched.
     pub db: View<'static>,
     pub within: Within,
+    /// Set by a command that has replied an error of its own and reported it.
+    pub failed: bool,
 }
 
 /// What a command is a part of. Those of a transaction or a script happen at one instant, so what they touch is locked
@@ -133,10 +135,25 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// More output than this ends the connection: what may become endless stops there.
+    pub fn most_output(&self) -> usize {
+        match self.server.output_limit(&self.client.shared).hard {
+            0 => usize::MAX,
+            hard => usize::try_from(hard).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Lets go of all locks.
+    pub fn unlock(&mut self) {
+        self.db.serve_waiters();
+        self.replace_view(self.server.keyspace.view_none(self.client.db(), self.now_ms()));
+    }
+
     /// Takes another view of the keyspace. The one before must hold no locks.
-    pub fn replace_view(&mut self, view: View<'static>) {
+    fn replace_view(&mut self, view: View<'static>) {
         let before = std::mem::replace(&mut self.db, view);
         self.db.take_settings(&before);
+        self.db.effects.absorb(before.effects);
     }
 
     pub fn now_ms(&self) -> i64 {

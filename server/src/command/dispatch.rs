@@ -15,6 +15,7 @@ use crate::command::error::{Error, shown};
 use crate::command::keys::{self, KeysAt};
 use crate::command::spec::{BeginSearch, FindKeys, Flags, KeyFlags};
 use crate::command::table::{Command, CommandTable};
+use crate::eviction::{Eviction, Room};
 use crate::log;
 use crate::pubsub;
 use crate::scripts::Lua;
@@ -32,6 +33,7 @@ pub struct Executor {
     synced: Cell<(u64, i64)>,
     /// Whether prefetching is worth its while.
     large: Cell<bool>,
+    pub eviction: Eviction,
     /// The engines of scripts and functions, from the first one on.
     pub lua: RefCell<Option<Box<Lua>>>,
 }
@@ -63,6 +65,7 @@ impl Executor {
             now_ms: Cell::default(),
             synced: Cell::default(),
             large: Cell::new(false),
+            eviction: Eviction::default(),
             lua: RefCell::default(),
         };
         executor.sync_clock();
@@ -96,8 +99,9 @@ impl Executor {
 
     /// Called now and then: whether the keyspace has outgrown the cache.
     pub fn note_size(&self) {
-        let keys = self.server.keyspace.view_none(0, self.now_ms.get()).total_keys();
-        self.large.set(keys >= PREFETCH_FROM);
+        if let Some(keys) = self.server.keyspace.about_keys() {
+            self.large.set(keys >= PREFETCH_FROM);
+        }
     }
 
     /// Has the processor fetch what a batch of requests will look at, while none of it is waited for.
@@ -187,7 +191,10 @@ impl Executor {
         if !free && let Err(denial) = acl::check(client.session.user(), command, args) {
             return Some(Objection::Denied(denial));
         }
-        if client.flags_of(command).contains(Flags::DENYOOM) && self.server.out_of_memory() {
+        let flags = client.flags_of(command);
+        // Whatever the command is, it is a moment at which nothing is locked.
+        let room = self.find_room(flags.intersects(Flags::DENYOOM | Flags::MAY_REPLICATE));
+        if room == Room::None && flags.contains(Flags::DENYOOM) {
             return Some(Objection::Error(Error::OUT_OF_MEMORY));
         }
         if self.server.scripts.busy() && !command.may_run_beside_a_slow_script(args) {
@@ -255,9 +262,25 @@ impl Executor {
             // A pause is for copying the data to another server, which is to see all of it the same.
             db.keep_expired();
         }
-        let mut cx = Context { server, executor: self, client, command, args, reply, db, within: Within::Nothing };
-        let failed = invoke(&mut cx);
+        let mut cx = Context {
+            server,
+            executor: self,
+            client,
+            command,
+            args,
+            reply,
+            db,
+            within: Within::Nothing,
+            failed: false,
+        };
+        let mark = cx.reply.mark();
+        let mut failed = invoke(&mut cx);
         let Context { db, client, reply, .. } = cx;
+        if db.gave_up() {
+            reply.truncate_to(mark);
+            self.refuse(&server.scripts.busy_error(), reply);
+            failed = true;
+        }
         self.stats.took_effect(&db.effects);
         drop(db);
         self.account(client, command, args, reply, Timing { started, failed, within: Within::Nothing })
@@ -286,6 +309,7 @@ impl Executor {
             reply: &mut *reply,
             db: std::mem::replace(db, away),
             within,
+            failed: false,
         };
         let failed = invoke(&mut cx);
         *db = cx.db;
@@ -367,7 +391,7 @@ fn invoke(cx: &mut Context<'_>) -> bool {
         log::warning!("A command panicked, which is a bug: {request}");
         Err(Error::fixed("ERR internal error while executing the command, see the server's log"))
     });
-    let Err(error) = result else { return false };
+    let Err(error) = result else { return cx.failed };
     cx.reply.truncate_to(mark);
     cx.reply.error_bytes(error.text());
     cx.executor.stats.error(error.code());

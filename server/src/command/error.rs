@@ -16,6 +16,8 @@ impl Error {
     pub const OVERFLOW: Error = Error::fixed("ERR increment or decrement would overflow");
     pub const NO_SUCH_KEY: Error = Error::fixed("ERR no such key");
     pub const WRONG_TYPE: Error = Error::fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
+    /// A collection would outgrow what it can be made of.
+    pub const TOO_LARGE: Error = Error::fixed("ERR Elements are too large to be stored");
     pub const STRING_TOO_LONG: Error = Error::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     pub const OFFSET_OUT_OF_RANGE: Error = Error::fixed("ERR offset is out of range");
     pub const DB_OUT_OF_RANGE: Error = Error::fixed("ERR DB index is out of range");

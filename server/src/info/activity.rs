@@ -33,8 +33,12 @@ pub(super) fn stats(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.field("expired_stale_perc", "0.00");
     lines.field("expired_time_cap_reached_count", 0);
     lines.field("expire_cycle_cpu_milliseconds", total(|worker| &worker.expire_nanos) / 1_000_000);
-    lines.zeros(&["evicted_keys", "evicted_clients", "evicted_scripts"]);
-    lines.zeros(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
+    lines.field("evicted_keys", total(|worker| &worker.evicted));
+    lines.field("evicted_clients", server.client_memory.evicted.load(Relaxed));
+    lines.field("evicted_scripts", 0);
+    let (exceeded, exceeded_now) = server.pressure.durations(server);
+    lines.field("total_eviction_exceeded_time", exceeded.as_millis());
+    lines.field("current_eviction_exceeded_time", exceeded_now.as_millis());
     lines.field("keyspace_hits", total(|worker| &worker.hits));
     lines.field("keyspace_misses", total(|worker| &worker.misses));
     lines.field("pubsub_channels", server.pubsub.count(Kind::Channel));

@@ -4,8 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use storage::View;
 
-use super::{Human, Lines, ratio};
-use crate::client::Shared;
+use super::{Lines, ratio};
 use crate::config::Choice;
 use crate::server::Server;
 
@@ -40,6 +39,8 @@ pub struct Figures {
 impl Figures {
     pub fn collect(server: &Server, view: &View<'_>) -> Figures {
         let used = storage::memory::used_memory() as u64;
+        // A peak that was shown stays one, even if memory is less again when it is looked at next.
+        server.stats.note_memory(used, view.now_ms());
         let dbs: Vec<DbFigures> = (0..server.keyspace.databases())
             .filter_map(|db| {
                 let keys = view.counts(db).keys;
@@ -53,7 +54,7 @@ impl Figures {
             startup: server.startup_memory.load(Relaxed) as u64,
             resident: storage::memory::rss() as u64,
             heap: storage::memory::anonymous_rss() as u64,
-            clients: server.clients.all().iter().map(|client| client_memory(client)).sum(),
+            clients: server.clients.all().iter().map(|client| client.memory() as u64).sum(),
             keys: dbs.iter().map(|db| db.keys as u64).sum(),
             dbs,
         }
@@ -86,13 +87,6 @@ impl Figures {
     }
 }
 
-/// What a client's buffers and state take.
-fn client_memory(client: &Shared) -> u64 {
-    let parts = [&client.query_buffered, &client.query_free, &client.argv_memory, &client.output_memory];
-    let buffers: usize = parts.iter().map(|part| part.load(Relaxed)).sum();
-    (buffers + client.mailbox.memory() + size_of::<Shared>() + client.name.lock().capacity()) as u64
-}
-
 /// How much more `outer` is than `inner`: as a ratio and in bytes.
 pub fn excess(outer: u64, inner: u64) -> (f64, i64) {
     (ratio(outer as f64, inner as f64), outer as i64 - inner as i64)
@@ -114,7 +108,7 @@ pub(super) fn fill(server: &Server, view: &View<'_>, lines: &mut Lines) {
     lines.field("allocator_resident", figures.heap);
     lines.field("allocator_muzzy", 0);
     lines.bytes("total_system_memory", crate::process::system_memory());
-    scripts(lines);
+    scripts(server, lines);
     lines.bytes("maxmemory", server.config.maxmemory() as u64);
     lines.field("maxmemory_policy", server.config.maxmemory_policy().name());
     let pairs = [
@@ -143,19 +137,20 @@ pub(super) fn fill(server: &Server, view: &View<'_>, lines: &mut Lines) {
     lines.field("lazyfreed_objects", server.keyspace.reclaimer.freed());
 }
 
-/// Scripts and functions: there are none.
-fn scripts(lines: &mut Lines) {
-    let zero = Human(0);
-    lines.zeros(&["used_memory_lua", "used_memory_vm_eval"]);
-    lines.field("used_memory_lua_human", &zero);
-    lines.zeros(&[
-        "used_memory_scripts_eval",
-        "number_of_cached_scripts",
-        "number_of_functions",
-        "number_of_libraries",
-    ]);
-    lines.zeros(&["used_memory_vm_functions", "used_memory_vm_total"]);
-    lines.field("used_memory_vm_total_human", &zero);
-    lines.zeros(&["used_memory_functions", "used_memory_scripts"]);
-    lines.field("used_memory_scripts_human", &zero);
+fn scripts(server: &Server, lines: &mut Lines) {
+    let scripts = &server.scripts;
+    let (cached, text) = scripts.figures();
+    let (eval, functions) = (scripts.eval_memory.load(Relaxed) as u64, scripts.function_memory.load(Relaxed) as u64);
+    let libraries = scripts.libraries.lock();
+    let code: usize = libraries.values().map(|library| library.code.len()).sum();
+    lines.bytes("used_memory_lua", eval);
+    lines.field("used_memory_vm_eval", eval);
+    lines.field("used_memory_scripts_eval", text);
+    lines.field("number_of_cached_scripts", cached);
+    lines.field("number_of_functions", libraries.values().map(|library| library.functions.len()).sum::<usize>());
+    lines.field("number_of_libraries", libraries.len());
+    lines.field("used_memory_vm_functions", functions);
+    lines.bytes("used_memory_vm_total", eval + functions);
+    lines.field("used_memory_functions", code);
+    lines.bytes("used_memory_scripts", (text + code) as u64);
 }

@@ -1,5 +1,6 @@
 //! What scripts ask of the server.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -8,7 +9,8 @@ use scripting::{Flow, Host, LogLevel, Replication};
 use smallvec::SmallVec;
 use storage::{Key, View};
 
-use super::Run;
+use super::attend::attend;
+use super::{Run, Story};
 use crate::acl::Place;
 use crate::client::Client;
 use crate::command::Error;
@@ -27,6 +29,15 @@ pub struct Limits {
     pub out_of_memory: bool,
 }
 
+/// What is run.
+#[derive(Clone, Copy)]
+pub struct Subject<'h> {
+    pub name: &'h dyn Display,
+    /// The request, of which some keys are declared.
+    pub args: Args<'h>,
+    pub keys: &'h [Key<'h>],
+}
+
 /// How far a script's keys are locked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Cover {
@@ -43,15 +54,18 @@ pub struct ScriptHost<'h> {
     pub client: &'h mut Client,
     pub db: &'h mut View<'static>,
     pub limits: Limits,
+    subject: Subject<'h>,
     pub run: Arc<Run>,
     /// Everything is locked.
     pub all_locked: bool,
-    /// The shards of the keys that were declared.
-    pub declared: SmallVec<[usize; 8]>,
     /// It has needed more than it declared.
     pub strayed: bool,
     is_slow: bool,
+    attended_ms: i64,
 }
+
+/// How often the other clients of the worker are looked at while a script takes long.
+const ATTEND_EVERY_MS: i64 = 5;
 
 impl<'h> ScriptHost<'h> {
     pub fn new(
@@ -59,12 +73,22 @@ impl<'h> ScriptHost<'h> {
         client: &'h mut Client,
         db: &'h mut View<'static>,
         limits: Limits,
+        subject: Subject<'h>,
         run: Arc<Run>,
         all_locked: bool,
-        declared: &[Key<'_>],
     ) -> ScriptHost<'h> {
-        let declared = declared.iter().map(Key::shard).collect();
-        ScriptHost { executor, client, db, limits, run, all_locked, declared, strayed: false, is_slow: false }
+        ScriptHost {
+            executor,
+            client,
+            db,
+            limits,
+            run,
+            all_locked,
+            subject,
+            strayed: false,
+            is_slow: false,
+            attended_ms: 0,
+        }
     }
 
     /// The command that a script asks for, if it may have it.
@@ -107,7 +131,8 @@ impl<'h> ScriptHost<'h> {
         let found = keys::find(&command.spec, args).unwrap_or_default();
         let keys: SmallVec<[Key<'_>; 8]> =
             found.iter().filter_map(|key| Some(server.keyspace.key(args.get(key.index)?))).collect();
-        if keys.iter().all(|key| self.declared.contains(&key.shard())) {
+        let declared = self.subject.keys;
+        if keys.iter().all(|key| declared.iter().any(|other| other.shard() == key.shard())) {
             return Cover::Covered;
         }
         self.strayed = true;
@@ -172,10 +197,16 @@ impl Host for ScriptHost<'_> {
             log::warning!(
                 "Slow script detected: still in execution after {elapsed} milliseconds. You can try killing the script \
                  using the {kill} command. Script name is: {}.",
-                self.run.name
+                self.subject.name
             );
+            let request = self.subject.args.iter().map(<[u8]>::to_vec).collect();
+            let _ = self.run.story.set(Story { name: self.subject.name.to_string(), request });
             server.scripts.add_slow(self.run.clone());
             server.keyspace.set_stalled(true);
+        }
+        if self.is_slow && now_ms - self.attended_ms >= ATTEND_EVERY_MS {
+            self.attended_ms = now_ms;
+            attend(self.executor, self.client);
         }
         Flow::Continue
     }

@@ -3,22 +3,25 @@
 //! A script may touch keys that it did not declare, and all that it does happens at one instant. Both come at the price
 //! of all shards, unless the script is known to keep to the keys that it declares: see [`Conduct`].
 
+mod attend;
 mod host;
 mod library;
 mod worker;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use ahash::AHashMap;
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
+use protocol::Reply;
 use scripting::{Flags, Sha};
 
 use crate::command::Error;
+use crate::server::unix_ms;
 
-pub use host::{Limits, ScriptHost};
+pub use host::{Limits, ScriptHost, Subject};
 pub use library::{Libraries, LibraryCode};
 pub use worker::Lua;
 
@@ -96,14 +99,22 @@ impl Cache {
 
 /// A script or function that is running.
 pub struct Run {
-    pub name: String,
     pub is_function: bool,
-    /// The whole request.
-    pub request: Vec<Vec<u8>>,
+    /// What is told of it if it is slow.
+    pub story: OnceLock<Story>,
     pub started_ms: i64,
+    /// The worker that it keeps from its clients.
+    pub worker: usize,
     /// It has changed something, and cannot be ended any more.
     pub wrote: AtomicBool,
     pub killed: AtomicBool,
+}
+
+/// What is told of a slow run.
+pub struct Story {
+    pub name: String,
+    /// The whole request.
+    pub request: Vec<Vec<u8>>,
 }
 
 /// All scripts and functions of the server.
@@ -199,6 +210,56 @@ impl Scripts {
     /// The slow run that began first.
     pub fn slow_run(&self) -> Option<Arc<Run>> {
         self.slow.lock().first().cloned()
+    }
+
+    /// Whether a slow run keeps a worker from its clients.
+    pub fn keeps_busy(&self, worker: usize) -> bool {
+        self.busy() && self.slow.lock().iter().any(|run| run.worker == worker)
+    }
+
+    /// Ends the slow run, a function or a script, unless it has changed something.
+    pub fn kill(&self, function: bool) -> Result<(), Error> {
+        let run = self.slow_run().ok_or(Error::fixed("NOTBUSY No scripts in execution right now."))?;
+        if run.wrote.load(Relaxed) {
+            return Err(Error::fixed(
+                "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait \
+                 the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+            ));
+        }
+        if run.is_function != function {
+            return Err(self.busy_error());
+        }
+        run.killed.store(true, Relaxed);
+        Ok(())
+    }
+
+    /// What FUNCTION STATS tells.
+    pub fn write_stats(&self, reply: &mut Reply) {
+        reply.map(2);
+        reply.bulk(b"running_script");
+        let run = self.slow_run();
+        match run.as_ref().and_then(|run| Some((run, run.story.get()?))) {
+            None => reply.null(),
+            Some((run, story)) => {
+                reply.map(3);
+                reply.bulk(b"name");
+                reply.bulk(story.name.as_bytes());
+                reply.bulk(b"command");
+                reply.array(story.request.len());
+                story.request.iter().for_each(|word| reply.bulk(word));
+                reply.bulk(b"duration_ms");
+                reply.integer(unix_ms() - run.started_ms);
+            }
+        }
+        let libraries = self.libraries.lock();
+        reply.bulk(b"engines");
+        reply.map(1);
+        reply.bulk(b"LUA");
+        reply.map(2);
+        reply.bulk(b"libraries_count");
+        reply.integer(libraries.len() as i64);
+        reply.bulk(b"functions_count");
+        reply.integer(libraries.values().map(|library| library.functions.len() as i64).sum());
     }
 
     fn add_slow(&self, run: Arc<Run>) {

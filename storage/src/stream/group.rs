@@ -58,6 +58,8 @@ pub struct Group {
     by_time: Option<BTreeSet<(i64, StreamId)>>,
     names: BTreeMap<Arc<[u8]>, u32>,
     consumers: Vec<Option<Consumer>>,
+    /// The places in `consumers` that are free.
+    vacant: Vec<u32>,
     /// How many pending entries have no consumer.
     released: usize,
 }
@@ -71,6 +73,7 @@ impl Group {
             by_time: None,
             names: BTreeMap::new(),
             consumers: Vec::new(),
+            vacant: Vec::new(),
             released: 0,
         }
     }
@@ -116,14 +119,14 @@ impl Group {
             return (ConsumerAt(*at), false);
         }
         let name: Arc<[u8]> = name.into();
-        let at = self.consumers.iter().position(Option::is_none).unwrap_or(self.consumers.len());
         let consumer = Consumer { name: name.clone(), seen_ms: now_ms, active_ms: None, pending: BTreeSet::new() };
-        match self.consumers.get_mut(at) {
+        let at = self.vacant.pop().unwrap_or(self.consumers.len() as u32);
+        match self.consumers.get_mut(at as usize) {
             Some(place) => *place = Some(consumer),
             None => self.consumers.push(Some(consumer)),
         }
-        self.names.insert(name, at as u32);
-        (ConsumerAt(at as u32), true)
+        self.names.insert(name, at);
+        (ConsumerAt(at), true)
     }
 
     pub fn consumer_mut(&mut self, at: ConsumerAt) -> Option<&mut Consumer> {
@@ -134,6 +137,7 @@ impl Group {
     pub fn remove_consumer(&mut self, name: &[u8]) -> Option<usize> {
         let at = self.names.remove(name)?;
         let consumer = self.consumers.get_mut(at as usize)?.take()?;
+        self.vacant.push(at);
         for id in &consumer.pending {
             if let Some(pending) = self.pending.remove(id) {
                 self.forget_time(*id, pending);
@@ -235,6 +239,7 @@ impl Group {
             + self.by_time.as_ref().map_or(0, |by_time| tree::<(i64, StreamId)>(by_time.len()))
             + tree::<(Arc<[u8]>, u32)>(self.names.len())
             + good_size(self.consumers.capacity() * size_of::<Option<Consumer>>())
+            + good_size(self.vacant.capacity() * size_of::<u32>())
     }
 }
 

@@ -101,6 +101,12 @@ impl<T: PlainItem> HashTable<T> {
         self.pages.len()
     }
 
+    /// The items of a page and its hint. A number beyond the last page is counted from the first one again.
+    pub fn page_items(&self, number: usize) -> Option<(&[T], u32)> {
+        let page = self.pages.get(number % self.pages.len().max(1))?;
+        Some((page.items(), page.hint()))
+    }
+
     /// Shows one page to be changed and returns the number of the next, or 0 after the last. A number beyond the last
     /// counts as 0. As pages come and go with the items, a round of visits may miss some items, the next one will not.
     pub fn visit_page(&mut self, number: usize, visit: impl FnOnce(&mut PageView<'_, T>)) -> usize {

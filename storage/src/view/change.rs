@@ -137,7 +137,7 @@ impl View<'_> {
     fn record_log(&mut self, key: &Key<'_>, log: Log) {
         self.effects.dirty += log.dirty;
         if log.wakes {
-            self.wake(key);
+            self.wake(key, None);
         }
         for event in log.events {
             self.record(key, event);

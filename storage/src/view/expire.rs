@@ -44,7 +44,13 @@ impl View<'_> {
         for (page, name) in due {
             let key = self.keyspace.key(&name);
             let fields_left = end.saturating_sub(self.effects.expired_fields) as usize;
-            let Some(found) = self.find_expiring(&key, fields_left) else { continue };
+            let fields_before = self.effects.expired_fields;
+            let found = self.find_expiring(&key, fields_left);
+            // As in Redis, watchers hear of fields only when they are swept away, not when somebody meets expired ones.
+            if self.effects.expired_fields > fields_before {
+                self.touch_watches(&key);
+            }
+            let Some(found) = found else { continue };
             // The page's hint knows nothing of what the value has left.
             self.lower_hint(&key, found);
             let rest = self.table_db(&key).table.at(found).inner_expiry();
@@ -64,6 +70,12 @@ impl View<'_> {
         self.locked.shard_ref(shard).db(self.db).is_some_and(|db| db.expiring > 0 || db.timed > 0)
     }
 
+    /// Time has changed a value, which is news to all but those who watch it.
+    fn tell_waiting(&mut self, key: &Key<'_>, event: Event) {
+        self.tell(key, event);
+        self.wake(key);
+    }
+
     /// Removes up to so many fields that have expired inside a value. The place of the key, unless it went with the last of it.
     #[cold]
     pub(super) fn expire_inside(&mut self, key: &Key<'_>, handle: Position, most: usize) -> Option<Position> {
@@ -78,12 +90,12 @@ impl View<'_> {
         let spent = slot.is_spent();
         if removed > 0 {
             self.effects.expired_fields += removed as u64;
-            self.record(key, Event::HEXPIRED);
+            self.tell_waiting(key, Event::HEXPIRED);
         }
         if spent {
             let slot = self.take(key, handle);
             self.release(slot, Free::Later);
-            self.record(key, Event::DEL);
+            self.tell_waiting(key, Event::DEL);
             return None;
         }
         Some(handle)

@@ -3,16 +3,16 @@
 
 mod change;
 mod entry;
+mod evict;
 mod expire;
 mod serve;
 mod walk;
 mod watch;
 mod whole;
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 use smallvec::SmallVec;
+use std::cell::Cell;
 
 use crate::effects::{Effects, Event};
 use crate::entry::{NewValue, Slot};
@@ -25,7 +25,9 @@ use crate::value::{Type, WrongType};
 
 pub use change::Log;
 pub use entry::Entry;
+pub use evict::{Candidate, Evictable, Sampled};
 use expire::{FIELDS_AT_ONCE, hint_of};
+use serve::Ready;
 pub use whole::SizeCounts;
 
 /// What becomes of a key's expiry when its value is set.
@@ -54,8 +56,10 @@ pub struct View<'k> {
     touch: bool,
     /// Whether expired keys are only hidden instead of removed; for those who change nothing.
     keep_expired: bool,
-    /// Keys that changed while somebody waits for them, in order.
-    ready: VecDeque<(usize, Box<[u8]>)>,
+    /// Keys that changed while somebody waits for them.
+    ready: Option<Box<Ready>>,
+    /// Something was left out that somebody holds for long.
+    gave_up: Cell<bool>,
     /// What was done so far.
     pub effects: Effects,
 }
@@ -63,8 +67,18 @@ pub struct View<'k> {
 impl<'k> View<'k> {
     #[inline]
     pub(crate) fn new(keyspace: &'k Keyspace, locked: Locked<'k>, db: usize, now_ms: i64) -> View<'k> {
-        let (ready, effects) = (VecDeque::new(), Effects::default());
-        View { keyspace, locked, db, now_ms, touch: true, keep_expired: false, ready, effects }
+        let (ready, effects) = (None, Effects::default());
+        View {
+            keyspace,
+            locked,
+            db,
+            now_ms,
+            touch: true,
+            keep_expired: false,
+            ready,
+            effects,
+            gave_up: Cell::new(false),
+        }
     }
 
     pub fn keyspace(&self) -> &'k Keyspace {
@@ -192,6 +206,13 @@ impl<'k> View<'k> {
         self.put(key, found, value, Ttl::Keep);
         self.changed(key, event);
         Ok(())
+    }
+
+    /// Stores another form of the same value: nobody hears of that.
+    pub fn reencode(&mut self, key: &Key<'_>, value: NewValue<'_>) {
+        let found = self.find(key);
+        self.put(key, found, value, Ttl::Keep);
+        self.effects.dirty += 1;
     }
 
     /// Lets `edit` change a string's bytes in place, after lengthening it with zeros to `min_len`; a missing key is an
@@ -524,7 +545,7 @@ impl<'k> View<'k> {
         if event.modifies() {
             self.touch_watches(key);
         }
-        self.wake(key);
+        self.wake(key, Some(event));
     }
 
     /// Those who watch the key hear that its value has changed.
@@ -535,14 +556,15 @@ impl<'k> View<'k> {
         }
     }
 
-    /// Those who wait for the key are looked after when the command is over.
+    /// Those who wait for the key are looked after when the command is over, if what happened can help any.
     #[inline]
-    fn wake(&mut self, key: &Key<'_>) {
+    fn wake(&mut self, key: &Key<'_>, event: Option<Event>) {
         let db = self.db;
         if let Some(waiting) = self.locked.shard_ref(key.shard()).waiting()
+            && event.is_none_or(Event::helps_waiters)
             && waiting.contains(db, key.bytes)
         {
-            self.ready.push_back((db, key.bytes.into()));
+            self.ready.get_or_insert_default().add(db, key.bytes);
         }
     }
 

@@ -1,10 +1,38 @@
 //! Serving those who wait for keys.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+
+use ahash::AHashSet;
 
 use super::View;
 use crate::keyspace::Key;
 use crate::waiting::{Served, Waiter};
+
+/// Keys that changed while somebody waits for them, in the order in which they first did.
+#[derive(Default)]
+pub(super) struct Ready {
+    order: VecDeque<Name>,
+    known: AHashSet<Name>,
+}
+
+/// A key's database and name.
+type Name = (usize, Arc<[u8]>);
+
+impl Ready {
+    pub(super) fn add(&mut self, db: usize, key: &[u8]) {
+        let name = (db, Arc::from(key));
+        if self.known.insert(name.clone()) {
+            self.order.push_back(name);
+        }
+    }
+
+    fn take(&mut self) -> Option<Name> {
+        let name = self.order.pop_front()?;
+        self.known.remove(&name);
+        Some(name)
+    }
+}
 
 impl View<'_> {
     /// Whether the key's shard is locked by this view.
@@ -22,7 +50,7 @@ impl View<'_> {
     /// what is done for one may be what another waits for.
     #[inline]
     pub fn serve_waiters(&mut self) {
-        if !self.ready.is_empty() {
+        if self.ready.is_some() {
             self.serve_ready();
         }
     }
@@ -30,14 +58,18 @@ impl View<'_> {
     #[cold]
     fn serve_ready(&mut self) {
         let home = self.db;
-        while let Some((db, name)) = self.ready.pop_front() {
+        while let Some((db, name)) = self.ready.as_mut().and_then(|ready| ready.take()) {
             let key = self.keyspace.key(&name);
             self.db = db;
-            let mut index = 0;
+            let (mut index, mut had) = (0, None);
             loop {
-                let exists = self.exists(&key);
+                let kind = self.peek(&key).map(|entry| entry.kind());
+                if kind != had {
+                    (index, had) = (0, kind);
+                }
                 let list = self.locked.shard_ref(key.shard()).waiting();
-                let Some(waiter) = list.and_then(|list| list.waiter(db, &name, index, exists)) else { break };
+                let Some((at, waiter)) = list.and_then(|list| list.waiter(db, &name, kind, index)) else { break };
+                index = at;
                 match waiter.serve(self) {
                     Served::Done => self.locked.shard(key.shard()).leave(db, &name, &waiter),
                     Served::NotYet => index += 1,
@@ -45,6 +77,7 @@ impl View<'_> {
                 self.db = db;
             }
         }
+        self.ready = None;
         self.db = home;
     }
 
@@ -52,7 +85,8 @@ impl View<'_> {
     pub(super) fn wake_all(&mut self, db: usize) {
         for shard in self.locked.all() {
             let Some(waiting) = shard.waiting() else { continue };
-            self.ready.extend(waiting.keys_of(db).map(|key| (db, key.into())));
+            let ready = self.ready.get_or_insert_default();
+            waiting.keys_of(db).for_each(|key| ready.add(db, key));
         }
     }
 }

@@ -51,10 +51,11 @@ impl View<'_> {
                 keys => ((u128::from(random()) * keys as u128) >> 64) as usize,
             };
             for shard in 0..SHARDS {
-                let (keys, key) = self.in_shard(shard, |view| {
+                let looked = self.in_shard(shard, |view| {
                     let keys = view.locked.shard(shard).db(view.db).map_or(0, |db| db.table.len());
                     (keys, if at < keys { view.random_in_shard(shard, &mut random) } else { None })
                 });
+                let (keys, key) = looked?;
                 if key.is_some() {
                     return key;
                 }

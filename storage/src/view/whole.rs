@@ -3,6 +3,7 @@
 use super::View;
 use crate::entry::Slot;
 use crate::keyspace::{DbCounts, SHARDS, Shard};
+use crate::locks::{Patience, Scope};
 use crate::value::Value;
 use crate::waiting::WaitList;
 
@@ -41,27 +42,43 @@ impl Default for SizeCounts {
 }
 
 impl View<'_> {
-    fn each_shard(&self, mut each: impl FnMut(&Shard)) {
+    fn each_shard(&self, each: impl FnMut(&Shard)) {
+        self.each_shard_with(Patience::UntilStalled, each);
+    }
+
+    fn each_shard_with(&self, patience: Patience, mut each: impl FnMut(&Shard)) {
         for index in 0..SHARDS {
             if self.locked.holds(index) {
                 each(self.locked.shard_ref(index));
             } else {
-                self.keyspace.with_shard(index, &mut each);
+                match self.keyspace.lock(Scope::Shard(index), patience) {
+                    Some(locked) => each(locked.shard_ref(index)),
+                    None => self.gave_up.set(true),
+                }
             }
         }
     }
 
-    /// Lets `work` see a shard: through this view if it holds it, otherwise through one of its own.
-    pub fn in_shard<R>(&mut self, shard: usize, work: impl FnOnce(&mut View<'_>) -> R) -> R {
+    /// Lets `work` see a shard: through this view if it holds it, otherwise through one of its own. `None` if somebody
+    /// holds it for long.
+    pub fn in_shard<R>(&mut self, shard: usize, work: impl FnOnce(&mut View<'_>) -> R) -> Option<R> {
         if self.locked.holds(shard) {
-            return work(self);
+            return Some(work(self));
         }
-        let mut view = self.keyspace.view_shard(self.db, shard, self.now_ms);
+        let Some(mut view) = self.keyspace.view_unless_stalled(self.db, Scope::Shard(shard), self.now_ms) else {
+            self.gave_up.set(true);
+            return None;
+        };
         view.take_settings(self);
         let result = work(&mut view);
         view.serve_waiters();
         self.effects.absorb(view.effects);
-        result
+        Some(result)
+    }
+
+    /// Whether something was left out because somebody holds a shard for long: then what was found is no answer.
+    pub fn gave_up(&self) -> bool {
+        self.gave_up.get()
     }
 
     /// How many keys are waited for, and how many of these by somebody who hears of their removal.
@@ -105,10 +122,10 @@ impl View<'_> {
         counts
     }
 
-    /// How many keys all databases hold.
+    /// How many keys all databases hold, but for shards that are in use at this moment.
     pub fn total_keys(&self) -> usize {
         let mut keys = 0;
-        self.each_shard(|shard| keys += shard.dbs().map(|db| db.table.len()).sum::<usize>());
+        self.each_shard_with(Patience::None, |shard| keys += shard.dbs().map(|db| db.table.len()).sum::<usize>());
         keys
     }
 

@@ -1,5 +1,7 @@
 //! Sorted sets.
 
+mod arena;
+mod boxes;
 mod skiplist;
 
 use crate::hashing::hash;
@@ -8,7 +10,7 @@ use crate::memory::good_size;
 use crate::table::{HashTable, PlainItem};
 use crate::value::{Collection, PackLimits, Type};
 
-use skiplist::{SkipList, is_before};
+use skiplist::{Path, SkipList, is_before};
 
 /// A sorted set. A small one is, as in Redis, a listpack of members and scores in their order.
 #[derive(Clone)]
@@ -57,21 +59,38 @@ impl BigZset {
         self.table.find(hash(member), |link| self.list.member(link.get()) == member).map(|link| link.get())
     }
 
+    /// Inserts a member that is not there yet. Nothing happens if there is no room, which callers have looked for.
     fn insert(&mut self, member: &[u8], score: f64) {
-        let link = self.list.insert(score, member);
+        if let Some(link) = self.list.insert(score, member) {
+            self.know(member, link);
+        }
+    }
+
+    fn know(&mut self, member: &[u8], link: u32) {
         let list = &self.list;
         self.table.insert_unique(hash(member), Link::new(link), |link| hash(list.member(link.get())));
     }
 
-    fn set_score(&mut self, link: u32, score: f64) {
-        let hash = hash(self.list.member(link));
-        let Some(position) = self.table.position(hash, |other| other.get() == link) else { return };
-        *self.table.at_mut(position) = Link::new(self.list.set_score(link, score));
+    /// As [`BigZset::insert`], behind everything else, where the path leads.
+    fn append(&mut self, end: &mut Path, member: &[u8], score: f64) {
+        if let Some(link) = self.list.insert_at(end, score, member) {
+            self.know(member, link);
+        }
     }
 
     fn remove(&mut self, link: u32) {
         self.table.remove(hash(self.list.member(link)), |other| other.get() == link);
         self.list.remove(link);
+    }
+
+    /// To be called when members have been removed. Links are others afterwards.
+    fn tidy(&mut self) {
+        let table = &mut self.table;
+        self.list.tidy(|member, from, to| {
+            if let Some(link) = table.find_mut(hash(member), |link| link.get() == from) {
+                *link = Link::new(to);
+            }
+        });
     }
 }
 
@@ -223,6 +242,36 @@ impl Zset {
         }
     }
 
+    /// A set of elements that are sorted and differ; `None` if there is no room for so many.
+    pub fn from_sorted<'m>(
+        elements: impl ExactSizeIterator<Item = (Item<'m>, f64)> + Clone,
+        limits: PackLimits,
+    ) -> Option<Zset> {
+        let mut zset = Zset::new();
+        if !zset.has_room(elements.clone().map(|(member, _)| member.text_len())) {
+            return None;
+        }
+        let longest = elements.clone().map(|(member, _)| member.text_len()).max().unwrap_or(0);
+        zset.prepare(elements.len(), longest, limits);
+        let (mut end, mut digits) = (Path::new(), itoa::Buffer::new());
+        for (member, score) in elements {
+            let member = member.bytes(&mut digits);
+            match &mut zset {
+                Zset::Packed(pack) => append_packed(pack, member, score),
+                Zset::Big(big) => big.append(&mut end, member, score),
+            }
+        }
+        Some(zset)
+    }
+
+    /// Whether there is room for more members, of these lengths. A sorted set ends at about 16 GiB.
+    pub fn has_room(&self, lengths: impl Iterator<Item = usize>) -> bool {
+        match self {
+            Zset::Packed(_) => SkipList::new().has_room(lengths),
+            Zset::Big(big) => big.list.has_room(lengths),
+        }
+    }
+
     /// Sets the score of a member. Returns the one it had.
     pub fn set(&mut self, member: &[u8], score: f64, limits: PackLimits) -> Option<f64> {
         let old = self.as_ref().score(member);
@@ -242,7 +291,7 @@ impl Zset {
                 insert_packed(pack, member, score);
             }
             Zset::Big(big) => match big.find(member) {
-                Some(link) => big.set_score(link, score),
+                Some(link) => big.list.set_score(link, score),
                 None => big.insert(member, score),
             },
         }
@@ -257,8 +306,10 @@ impl Zset {
                 found.is_some_and(|at| pack.remove(at, 2) > 0)
             }
             Zset::Big(big) => {
-                let found = big.find(member);
-                found.map(|link| big.remove(link)).is_some()
+                let Some(link) = big.find(member) else { return false };
+                big.remove(link);
+                big.tidy();
+                true
             }
         }
     }
@@ -274,6 +325,7 @@ impl Zset {
             Zset::Big(big) => {
                 let links: Vec<u32> = big.list.iter_from(rank).take(count).collect();
                 links.into_iter().for_each(|link| big.remove(link));
+                big.tidy();
             }
         }
     }
@@ -282,12 +334,18 @@ impl Zset {
         if let Zset::Packed(pack) = self {
             let mut big = BigZset::new();
             let mut digits = itoa::Buffer::new();
+            let mut end = Path::new();
             for (member, score) in pairs(pack.as_ref(), pack.as_ref().start()) {
-                big.insert(member.bytes(&mut digits), score);
+                big.append(&mut end, member.bytes(&mut digits), score);
             }
             *self = Zset::Big(Box::new(big));
         }
     }
+}
+
+/// Inserts an element that no other one comes after.
+fn append_packed(pack: &mut ListPackBuf, member: &[u8], score: f64) {
+    put_packed(pack, pack.as_ref().end(), member, score);
 }
 
 fn insert_packed(pack: &mut ListPackBuf, member: &[u8], score: f64) {
@@ -300,6 +358,10 @@ fn insert_packed(pack: &mut ListPackBuf, member: &[u8], score: f64) {
     {
         at = next;
     }
+    put_packed(pack, at, member, score);
+}
+
+fn put_packed(pack: &mut ListPackBuf, at: usize, member: &[u8], score: f64) {
     let text;
     // As in Redis, whole numbers are stored as such.
     let whole = score as i64;

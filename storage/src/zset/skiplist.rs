@@ -3,21 +3,17 @@
 //! ```text
 //! [level, whether the member is boxed, length of the member] [score: 2 words] [back] [next]
 //! ([next on this level] [how many elements that is ahead]) for each level above the lowest
-//! [member, or two words of a box's number]
+//! [member, or a box's number]
 //! ```
 //!
-//! Links are numbers of words, so that the arena can grow and be copied as it is. On the lowest level the next element
-//! is always one ahead, which is not stored.
+//! On the lowest level the next element is always one ahead, which is not stored.
 
-use crate::memory::good_size;
+use super::arena::{Arena, NONE};
+use super::boxes::Boxes;
 use crate::random::quick_random;
 
-/// The number that stands for no node, and where a path begins for the list's head.
-const NONE: u32 = 0;
 /// Four to this power is far more than a list of 32-bit links can hold.
 const MAX_LEVEL: usize = 16;
-/// Words of a chunk of the arena.
-const CHUNK: usize = 1 << 14;
 /// Members longer than this have an allocation of their own.
 const MAX_INLINE: usize = 1024;
 
@@ -31,12 +27,9 @@ const BOXED: u32 = 1 << 8;
 /// See the module's description.
 #[derive(Clone)]
 pub(super) struct SkipList {
-    chunks: Vec<Vec<u32>>,
-    /// By their number of words, the first of the blocks that are free; each names the next in its first word.
-    free: Vec<u32>,
+    arena: Arena,
     /// Members that are too long for the arena.
-    boxes: Vec<Box<[u8]>>,
-    free_boxes: Vec<u32>,
+    boxes: Boxes,
     head: [(u32, u32); MAX_LEVEL],
     tail: u32,
     level: usize,
@@ -44,19 +37,23 @@ pub(super) struct SkipList {
 }
 
 /// The way to a place: on each level the last node before it, and that node's rank (the head's is 0).
-struct Path {
+pub(super) struct Path {
     nodes: [u32; MAX_LEVEL],
     ranks: [u32; MAX_LEVEL],
+}
+
+impl Path {
+    /// The way to the first place of all.
+    pub(super) fn new() -> Path {
+        Path { nodes: [NONE; MAX_LEVEL], ranks: [0; MAX_LEVEL] }
+    }
 }
 
 impl SkipList {
     pub(super) fn new() -> SkipList {
         SkipList {
-            // The first word is nobody's: its number means none.
-            chunks: vec![vec![0]],
-            free: Vec::new(),
-            boxes: Vec::new(),
-            free_boxes: Vec::new(),
+            arena: Arena::new(),
+            boxes: Boxes::default(),
             head: [(NONE, 0); MAX_LEVEL],
             tail: NONE,
             level: 1,
@@ -70,12 +67,12 @@ impl SkipList {
 
     #[inline]
     fn node(&self, link: u32) -> &[u32] {
-        &self.chunks[link as usize / CHUNK][link as usize % CHUNK..]
+        self.arena.block(link)
     }
 
     #[inline]
     fn node_mut(&mut self, link: u32) -> &mut [u32] {
-        &mut self.chunks[link as usize / CHUNK][link as usize % CHUNK..]
+        self.arena.block_mut(link)
     }
 
     #[inline]
@@ -97,7 +94,7 @@ impl SkipList {
     fn member_of<'a>(&'a self, node: &'a [u32]) -> &'a [u8] {
         let at = UPPER + 2 * (Self::level_of(node) - 1);
         if node[0] & BOXED != 0 {
-            return &self.boxes[node[at] as usize];
+            return self.boxes.member(node[at]);
         }
         &bytemuck::cast_slice(&node[at..])[..(node[0] >> 16) as usize]
     }
@@ -128,7 +125,7 @@ impl SkipList {
     /// The way to the first node that `before` does not hold for. It must hold for a beginning of the list.
     #[inline]
     fn path(&self, mut before: impl FnMut(f64, &[u8]) -> bool) -> Path {
-        let mut path = Path { nodes: [NONE; MAX_LEVEL], ranks: [0; MAX_LEVEL] };
+        let mut path = Path::new();
         let (mut at, mut rank) = (NONE, 0);
         for level in (0..self.level).rev() {
             loop {
@@ -152,46 +149,80 @@ impl SkipList {
         self.path(before).ranks[0] as usize
     }
 
-    /// Inserts an element, which is not there yet. Returns its link.
-    pub(super) fn insert(&mut self, score: f64, member: &[u8]) -> u32 {
-        let path = self.path(|other, name| is_before(other, name, score, member));
+    /// Inserts an element, which is not there yet. Returns its link; `None` if the arena is full.
+    pub(super) fn insert(&mut self, score: f64, member: &[u8]) -> Option<u32> {
+        let mut path = self.path(|other, name| is_before(other, name, score, member));
+        self.insert_at(&mut path, score, member)
+    }
+
+    /// As [`SkipList::insert`], where the place is known. The path then leads to the place behind the new element.
+    pub(super) fn insert_at(&mut self, path: &mut Path, score: f64, member: &[u8]) -> Option<u32> {
         let mut level = 1;
         while level < MAX_LEVEL && quick_random() & 3 == 0 {
             level += 1;
         }
+        let boxed = member.len() > MAX_INLINE;
+        let link = self.arena.allocate(words_of(level, if boxed { BOX } else { member.len() }))?;
+        let at = UPPER + 2 * (level - 1);
+        if boxed {
+            let number = self.boxes.add(member, link);
+            let node = self.node_mut(link);
+            (node[0], node[at]) = (level as u32 | BOXED, number);
+        } else {
+            let node = self.node_mut(link);
+            node[0] = level as u32 | (member.len() as u32) << 16;
+            bytemuck::cast_slice_mut(&mut node[at..])[..member.len()].copy_from_slice(member);
+        }
+        set_score(self.node_mut(link), score);
+        self.link_at(path, link, level);
+        Some(link)
+    }
+
+    fn link_at(&mut self, path: &mut Path, link: u32, level: usize) {
         while self.level < level {
             self.head[self.level] = (NONE, self.len as u32);
             self.level += 1;
         }
-        let link = self.allocate(level, member);
-        let back = path.nodes[0];
-        let node = self.node_mut(link);
-        set_score(node, score);
-        node[BACK] = back;
+        self.node_mut(link)[BACK] = path.nodes[0];
+        let rank = path.ranks[0];
         for number in 0..self.level {
             let before = path.nodes[number];
             let (next, span) = self.ahead(before, number);
             if number < level {
-                let behind = path.ranks[0] - path.ranks[number];
+                let behind = rank - path.ranks[number];
                 self.set_ahead(link, number, next, span - behind.min(span));
                 self.set_ahead(before, number, link, behind + 1);
+                (path.nodes[number], path.ranks[number]) = (link, rank + 1);
             } else {
                 self.set_ahead(before, number, next, span + 1);
             }
         }
-        match self.ahead(link, 0).0 {
-            NONE => self.tail = link,
-            next => self.node_mut(next)[BACK] = link,
-        }
+        self.set_back(self.ahead(link, 0).0, link);
         self.len += 1;
-        link
     }
 
     /// Removes an element.
     pub(super) fn remove(&mut self, link: u32) {
-        let node = self.node(link);
-        let (score, member) = (score_of(node), self.member_of(node));
-        let path = self.path(|other, name| is_before(other, name, score, member));
+        self.unlink(link);
+        let (header, words) = (self.node(link)[0], node_words(self.node(link)));
+        if header & BOXED != 0 {
+            let number = self.node(link)[UPPER + 2 * (Self::level_of(self.node(link)) - 1)];
+            if let Some(owner) = self.boxes.remove(number) {
+                self.set_box(owner, number);
+            }
+        }
+        self.arena.release(link, words);
+    }
+
+    /// Tells a node that its box has got another number.
+    fn set_box(&mut self, link: u32, number: u32) {
+        let node = self.node_mut(link);
+        let at = UPPER + 2 * (Self::level_of(node) - 1);
+        node[at] = number;
+    }
+
+    fn unlink(&mut self, link: u32) {
+        let path = self.path_to(link);
         for level in 0..self.level {
             let before = path.nodes[level];
             let (next, span) = self.ahead(before, level);
@@ -203,19 +234,21 @@ impl SkipList {
             }
         }
         let (next, back) = (self.ahead(link, 0).0, self.node(link)[BACK]);
-        match next {
-            NONE => self.tail = back,
-            next => self.node_mut(next)[BACK] = back,
-        }
+        self.set_back(next, back);
         while self.level > 1 && self.head[self.level - 1].0 == NONE {
             self.level -= 1;
         }
         self.len -= 1;
-        self.release(link);
     }
 
-    /// Gives an element another score. Returns its link, which is another one if the element had to move.
-    pub(super) fn set_score(&mut self, link: u32, score: f64) -> u32 {
+    fn path_to(&self, link: u32) -> Path {
+        let node = self.node(link);
+        let (score, member) = (score_of(node), self.member_of(node));
+        self.path(|other, name| is_before(other, name, score, member))
+    }
+
+    /// Gives an element another score. It keeps its link.
+    pub(super) fn set_score(&mut self, link: u32, score: f64) {
         let node = self.node(link);
         let member = self.member_of(node);
         let back_stays = node[BACK] == NONE || {
@@ -228,11 +261,66 @@ impl SkipList {
         };
         if back_stays && next_stays {
             set_score(self.node_mut(link), score);
-            return link;
+            return;
         }
-        let member = member.to_vec();
-        self.remove(link);
-        self.insert(score, &member)
+        self.unlink(link);
+        set_score(self.node_mut(link), score);
+        let mut path = self.path_to(link);
+        let level = Self::level_of(self.node(link));
+        self.link_at(&mut path, link, level);
+    }
+
+    /// Gives back what removed elements have left, if it has become much. Elements move: `moved` is told a member, its
+    /// link so far and its new one.
+    pub(super) fn tidy(&mut self, mut moved: impl FnMut(&[u8], u32, u32)) {
+        while let Some(chunk) = self.arena.wasteful_chunk() {
+            let nodes = self.arena.vacate(chunk, node_words);
+            for from in nodes {
+                // There is room: `wasteful_chunk` has seen to that.
+                let Some(to) = self.arena.allocate(node_words(self.node(from))) else { return };
+                self.relocate(from, to);
+                moved(self.member(to), from, to);
+            }
+            self.arena.drop_chunk(chunk);
+        }
+    }
+
+    fn relocate(&mut self, from: u32, to: u32) {
+        let level = Self::level_of(self.node(from));
+        if level == 1 {
+            let (back, next) = (self.node(from)[BACK], self.node(from)[NEXT]);
+            self.set_ahead(back, 0, to, 1);
+            self.set_back(next, to);
+        } else {
+            let path = self.path_to(from);
+            for number in 0..level {
+                let before = path.nodes[number];
+                let span = self.ahead(before, number).1;
+                self.set_ahead(before, number, to, span);
+            }
+            self.set_back(self.node(from)[NEXT], to);
+        }
+        self.arena.copy(from, to, node_words(self.node(from)));
+        let node = self.node(to);
+        if node[0] & BOXED != 0 {
+            let number = node[UPPER + 2 * (level - 1)];
+            self.boxes.set_owner(number, to);
+        }
+    }
+
+    /// Tells the element `next`, or the tail, what comes before it.
+    fn set_back(&mut self, next: u32, back: u32) {
+        match next {
+            NONE => self.tail = back,
+            next => self.node_mut(next)[BACK] = back,
+        }
+    }
+
+    /// Whether more members, of these lengths, certainly have room.
+    pub(super) fn has_room(&self, lengths: impl Iterator<Item = usize>) -> bool {
+        // A node has less than one word of upper links on the average.
+        let words = lengths.map(|len| UPPER + 1 + if len > MAX_INLINE { 1 } else { len.div_ceil(4) });
+        self.arena.has_room(words.sum())
     }
 
     /// The element with a rank.
@@ -264,83 +352,18 @@ impl SkipList {
         std::iter::successors(first, |link| Some(self.node(*link)[BACK]).filter(|back| *back != NONE))
     }
 
-    fn allocate(&mut self, level: usize, member: &[u8]) -> u32 {
-        let boxed = member.len() > MAX_INLINE;
-        let words = words_of(level, if boxed { 4 } else { member.len() });
-        let link = match self.free.get(words) {
-            Some(&link) if link != NONE => {
-                self.free[words] = self.node(link)[0];
-                link
-            }
-            _ => self.extend(words),
-        };
-        let number = if boxed { self.put_box(member) } else { 0 };
-        let node = &mut self.node_mut(link)[..words];
-        node.fill(0);
-        let at = UPPER + 2 * (level - 1);
-        if boxed {
-            node[0] = level as u32 | BOXED;
-            node[at] = number;
-        } else {
-            node[0] = level as u32 | (member.len() as u32) << 16;
-            bytemuck::cast_slice_mut(&mut node[at..])[..member.len()].copy_from_slice(member);
-        }
-        link
-    }
-
-    /// New words at the arena's end. A chunk that has no room for them stays as it is.
-    fn extend(&mut self, words: usize) -> u32 {
-        if self.chunks.last().is_none_or(|chunk| chunk.len() + words > CHUNK) {
-            self.chunks.push(Vec::with_capacity(CHUNK));
-        }
-        let number = self.chunks.len() - 1;
-        let chunk = &mut self.chunks[number];
-        let at = chunk.len();
-        if at + words > chunk.capacity() {
-            // Only the first one grows: the next are as large as they get.
-            let wanted = (at + words + at / 4).min(CHUNK);
-            chunk.reserve_exact(wanted - at);
-        }
-        chunk.resize(at + words, 0);
-        u32::try_from(number * CHUNK + at).expect("an arena of less than 16 GiB")
-    }
-
-    fn put_box(&mut self, member: &[u8]) -> u32 {
-        match self.free_boxes.pop() {
-            Some(number) => {
-                self.boxes[number as usize] = member.into();
-                number
-            }
-            None => {
-                self.boxes.push(member.into());
-                self.boxes.len() as u32 - 1
-            }
-        }
-    }
-
-    fn release(&mut self, link: u32) {
-        let node = self.node(link);
-        let level = Self::level_of(node);
-        let words = if node[0] & BOXED != 0 {
-            let number = node[UPPER + 2 * (level - 1)];
-            self.boxes[number as usize] = Box::default();
-            self.free_boxes.push(number);
-            words_of(level, 4)
-        } else {
-            words_of(level, (node[0] >> 16) as usize)
-        };
-        if self.free.len() <= words {
-            self.free.resize(words + 1, NONE);
-        }
-        let next = std::mem::replace(&mut self.free[words], link);
-        self.node_mut(link)[0] = next;
-    }
-
     pub(super) fn memory(&self) -> usize {
-        let chunks: usize = self.chunks.iter().map(|chunk| good_size(chunk.capacity() * 4)).sum();
-        let boxes: usize = self.boxes.iter().map(|member| good_size(member.len())).sum();
-        chunks + boxes + good_size(self.boxes.capacity() * 16) + good_size(self.free.capacity() * 4)
+        self.arena.memory() + self.boxes.memory()
     }
+}
+
+/// Bytes of a box's number.
+const BOX: usize = 4;
+
+/// Words of a node, as its first word tells.
+fn node_words(node: &[u32]) -> usize {
+    let member = if node[0] & BOXED != 0 { BOX } else { (node[0] >> 16) as usize };
+    words_of(SkipList::level_of(node), member)
 }
 
 /// Words of a node with so many levels and bytes of member.

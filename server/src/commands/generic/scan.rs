@@ -71,6 +71,8 @@ fn scan(cx: &mut Context<'_>) -> CommandResult {
                 }
             })
         });
+        // A shard that a slow script holds: the command is refused as a whole.
+        let Some(next) = next else { break };
         cursor = cursor.advance(next);
         if cursor.is_end() {
             break;

@@ -3,7 +3,7 @@
 use protocol::Args;
 use storage::listpack::Item;
 use storage::zset::{Zset, ZsetRef};
-use storage::{Collection, Event, Free, PackLimits};
+use storage::{Event, Free, PackLimits};
 
 use super::area::{Area, Shape};
 use super::cell::Position;
@@ -12,7 +12,7 @@ use crate::command::keys::{KeyAt, KeysAt};
 use crate::command::{CommandResult, Context, Error, KeyFlags};
 use crate::commands::elements::reply_item;
 use crate::commands::zsets::bounds::parse_score;
-use crate::commands::zsets::limits;
+use crate::commands::zsets::{from_unsorted, limits};
 use crate::set;
 
 /// Which command is being carried out.
@@ -317,7 +317,7 @@ fn search(cx: &mut Context<'_>, kind: Kind, may_store: bool) -> CommandResult {
         return Ok(());
     };
     let count = found.len();
-    let result = collect(&found, &query, limits);
+    let result = collect(&found, &query, limits)?;
     let destination = cx.key(store);
     if count == 0 {
         cx.db.remove(&destination, Free::Later, Event::DEL);
@@ -330,15 +330,10 @@ fn search(cx: &mut Context<'_>, kind: Kind, may_store: bool) -> CommandResult {
 }
 
 /// The places as a sorted set of their own.
-fn collect(found: &[Found<'_>], query: &Query<'_>, limits: PackLimits) -> Zset {
-    let (mut result, mut digits) = (Zset::new(), itoa::Buffer::new());
-    let longest = found.iter().map(|place| place.member.text_len()).max().unwrap_or(0);
-    result.prepare(found.len(), longest, limits);
-    for place in found {
-        let score = if query.store_distances { place.distance / query.unit } else { place.score };
-        result.set(place.member.bytes(&mut digits), score, limits);
-    }
-    result
+fn collect(found: &[Found<'_>], query: &Query<'_>, limits: PackLimits) -> Result<Zset, Error> {
+    let score = |place: &Found<'_>| if query.store_distances { place.distance / query.unit } else { place.score };
+    let elements = found.iter().map(|place| (place.member, score(place)));
+    from_unsorted(elements.collect(), limits)
 }
 
 pub(super) fn georadius(cx: &mut Context<'_>) -> CommandResult {

@@ -112,7 +112,7 @@ pub(super) fn hrandfield(cx: &mut Context<'_>) -> CommandResult {
     if cx.args.len() > 4 || with_values && !cx.arg_is(3, "withvalues") {
         return Err(Error::SYNTAX);
     }
-    let picks = Picks::parse(cx, 2, with_values)?;
+    let (picks, most) = (Picks::parse(cx, 2, with_values)?, cx.most_output());
     let Some(entry) = cx.db.read(&key) else {
         cx.reply.array(0);
         return Ok(());
@@ -124,6 +124,7 @@ pub(super) fn hrandfield(cx: &mut Context<'_>) -> CommandResult {
     };
     let as_pairs = with_values && cx.reply.resp() == protocol::Resp::V3;
     cx.reply.array(if with_values && !as_pairs { count * 2 } else { count });
+    // Tells whether there may be more.
     let mut answer = |(field, value)| {
         if as_pairs {
             cx.reply.array(2);
@@ -132,15 +133,18 @@ pub(super) fn hrandfield(cx: &mut Context<'_>) -> CommandResult {
         if with_values {
             reply_item(cx.reply, value);
         }
+        cx.reply.len() <= most
     };
     match picks {
         // Such a hash would have to be walked through for each.
         Picks::Any(_) if hash.is_quickly_walked() => {
             let all: Vec<_> = hash.iter().map(|(field, value, _)| (field, value)).collect();
             let mut random = rand::rng();
-            (0..count).filter_map(|_| all.choose(&mut random).copied()).for_each(answer);
+            let _ = (0..count).filter_map(|_| all.choose(&mut random).copied()).all(answer);
         }
-        Picks::Any(_) => (0..count).filter_map(|_| hash.random(rand::random)).for_each(answer),
+        Picks::Any(_) => {
+            let _ = (0..count).filter_map(|_| hash.random(rand::random)).all(answer);
+        }
         // A few of many are picked one by one, and again if they were picked before.
         Picks::Distinct(_) if !hash.is_quickly_walked() && count < hash.len() / 3 => {
             let mut picked = HashSet::with_capacity(count);

@@ -199,7 +199,7 @@ fn pfdebug(cx: &mut Context<'_>) -> CommandResult {
 fn make_dense(cx: &mut Context<'_>, key: &Key<'_>, bytes: &mut Vec<u8>) -> Result<bool, Error> {
     let converted = hll::make_dense(bytes)?;
     if converted {
-        store(cx, key, std::mem::take(bytes), 1)?;
+        cx.db.reencode(key, NewValue::Grown(std::mem::take(bytes)));
     }
     Ok(converted)
 }

@@ -167,23 +167,25 @@ impl Search {
     }
 
     fn run(&self, list: ListRef<'_>, text: &[u8]) -> Vec<usize> {
+        match self.from {
+            End::Head => self.find(list.iter(), text),
+            End::Tail => {
+                let last = list.len();
+                self.find(list.iter_back(), text).into_iter().map(|index| last - 1 - index).collect()
+            }
+        }
+    }
+
+    /// Where a text is among items. Made for each kind of iterator, so that it goes through a node in one loop.
+    fn find<'i>(&self, items: impl Iterator<Item = Item<'i>>, text: &[u8]) -> Vec<usize> {
         let wanted = Item::from_text(text);
         let most = match self.count {
             None => 1,
             Some(0) => usize::MAX,
             Some(count) => count,
         };
-        let find = |items: &mut dyn Iterator<Item = Item<'_>>| -> Vec<usize> {
-            let matches = items.take(self.compare).enumerate().filter(|(_, item)| *item == wanted);
-            matches.map(|(index, _)| index).skip(self.skip).take(most).collect()
-        };
-        match self.from {
-            End::Head => find(&mut list.iter()),
-            End::Tail => {
-                let last = list.len();
-                find(&mut list.iter_back()).into_iter().map(|index| last - 1 - index).collect()
-            }
-        }
+        let matches = items.take(self.compare).enumerate().filter(|(_, item)| *item == wanted);
+        matches.map(|(index, _)| index).skip(self.skip).take(most).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use protocol::Reply;
 use storage::list::{End, List, NodeLimit};
-use storage::{Collection, Key, View};
+use storage::{Collection, Key, Type, View};
 
 use super::{end_at, limit};
 use crate::blocking::{Blocking, first_served, serve_or_wait};
@@ -38,6 +38,10 @@ impl Pop {
 impl Blocking for Pop {
     fn keys(&self) -> &[Vec<u8>] {
         &self.keys
+    }
+
+    fn wants(&self) -> Type {
+        Type::List
     }
 
     fn serve(&self, db: &mut View<'_>, reply: &mut Reply, woken: bool) -> Result<bool, Error> {

@@ -2,9 +2,9 @@
 
 use protocol::Reply;
 use smallvec::SmallVec;
-use storage::View;
 use storage::list::{End, List, ListRef, NodeLimit};
 use storage::listpack::Item;
+use storage::{Type, View};
 
 use super::ends::{pop_event, push_event};
 use super::{end_at, limit};
@@ -101,6 +101,10 @@ impl Move {
 impl Blocking for Move {
     fn keys(&self) -> &[Vec<u8>] {
         &self.source
+    }
+
+    fn wants(&self) -> Type {
+        Type::List
     }
 
     fn destination(&self) -> Option<&[u8]> {

@@ -4,11 +4,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::run::lua;
-use super::script::kill_run;
 use crate::command::{CommandResult, Context, Error};
 use crate::glob;
 use crate::scripts::LibraryCode;
-use crate::server::unix_ms;
 
 /// How long the code of a library may run while it is being loaded.
 const LOAD_TIME: Duration = Duration::from_millis(500);
@@ -38,6 +36,9 @@ pub(super) fn delete(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn flush(cx: &mut Context<'_>) -> CommandResult {
+    if cx.args.len() > 3 {
+        return Err(Error::unknown_subcommand(cx.args));
+    }
     let known_mode = cx.args.len() == 3 && (cx.arg_is(2, "sync") || cx.arg_is(2, "async"));
     if cx.args.len() != 2 && !known_mode {
         return Err(Error::fixed("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
@@ -102,36 +103,14 @@ pub(super) fn list(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn stats(cx: &mut Context<'_>) -> CommandResult {
-    let reply = &mut *cx.reply;
-    reply.map(2);
-    reply.bulk(b"running_script");
-    match cx.server.scripts.slow_run() {
-        None => reply.null(),
-        Some(run) => {
-            reply.map(3);
-            reply.bulk(b"name");
-            reply.bulk(run.name.as_bytes());
-            reply.bulk(b"command");
-            reply.array(run.request.len());
-            run.request.iter().for_each(|word| reply.bulk(word));
-            reply.bulk(b"duration_ms");
-            reply.integer(unix_ms() - run.started_ms);
-        }
-    }
-    let libraries = cx.server.scripts.libraries.lock();
-    reply.bulk(b"engines");
-    reply.map(1);
-    reply.bulk(b"LUA");
-    reply.map(2);
-    reply.bulk(b"libraries_count");
-    reply.integer(libraries.len() as i64);
-    reply.bulk(b"functions_count");
-    reply.integer(libraries.values().map(|library| library.functions.len() as i64).sum());
+    cx.server.scripts.write_stats(cx.reply);
     Ok(())
 }
 
 pub(super) fn kill(cx: &mut Context<'_>) -> CommandResult {
-    kill_run(cx, true)
+    cx.server.scripts.kill(true)?;
+    cx.reply.ok();
+    Ok(())
 }
 
 pub(super) fn help(cx: &mut Context<'_>) -> CommandResult {

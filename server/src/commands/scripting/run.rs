@@ -1,8 +1,9 @@
 //! Running scripts and functions.
 
 use std::cell::RefMut;
-use std::sync::Arc;
+use std::fmt::Display;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 
 use protocol::{Args, Reply};
 use scripting::{End, Flags as ScriptFlags, Host, Sha};
@@ -10,8 +11,9 @@ use smallvec::SmallVec;
 use storage::Key;
 
 use crate::command::{CommandResult, Context, Error};
+use crate::eviction::Room;
 use crate::monitor;
-use crate::scripts::{Conduct, Limits, Lua, Origin, Run, ScriptHost};
+use crate::scripts::{Conduct, Limits, Lua, Origin, Run, ScriptHost, Subject};
 use crate::server::unix_ms;
 
 const NO_SCRIPT: Error = Error::fixed("NOSCRIPT No matching script. Please use EVAL.");
@@ -42,7 +44,7 @@ fn eval_text(cx: &mut Context<'_>, read_only: bool) -> CommandResult {
     let keys = declared_keys(cx)?;
     let mut lua = lua(cx);
     let script = lua.load(&cx.server.scripts, cx.arg(1), Origin::Eval)?;
-    let call = Call { name: script.sha.to_string(), is_function: false, read_only, flags: script.flags, keys };
+    let call = Call { name: &script.sha, is_function: false, read_only, flags: script.flags, keys };
     run(cx, &mut lua, &script.conduct, call, |lua, keys, args, host, reply| lua.run(&script, keys, args, host, reply))
 }
 
@@ -52,7 +54,7 @@ fn eval_sha(cx: &mut Context<'_>, read_only: bool) -> CommandResult {
     let keys = declared_keys(cx)?;
     let mut lua = lua(cx);
     let script = lua.find(&cx.server.scripts, sha).ok_or(NO_SCRIPT)?;
-    let call = Call { name: script.sha.to_string(), is_function: false, read_only, flags: script.flags, keys };
+    let call = Call { name: &script.sha, is_function: false, read_only, flags: script.flags, keys };
     run(cx, &mut lua, &script.conduct, call, |lua, keys, args, host, reply| lua.run(&script, keys, args, host, reply))
 }
 
@@ -73,7 +75,7 @@ fn call_function(cx: &mut Context<'_>, read_only: bool) -> CommandResult {
         if error == Error::NOT_AN_INTEGER { Error::fixed("ERR Bad number of keys provided") } else { error }
     })?;
     let function = &at.library.functions[at.index];
-    let call = Call { name: function.name.clone(), is_function: true, read_only, flags: Some(function.flags), keys };
+    let call = Call { name: &function.name, is_function: true, read_only, flags: Some(function.flags), keys };
     run(cx, &mut lua, at.conduct(), call, |lua, keys, args, host, reply| lua.call(&at, keys, args, host, reply))
 }
 
@@ -94,8 +96,8 @@ fn declared_keys(cx: &Context<'_>) -> Result<usize, Error> {
 }
 
 /// What is to be run.
-struct Call {
-    name: String,
+struct Call<'a> {
+    name: &'a dyn Display,
     is_function: bool,
     /// It was asked for by a command that writes nothing.
     read_only: bool,
@@ -105,10 +107,10 @@ struct Call {
     keys: usize,
 }
 
-impl Call {
+impl Call<'_> {
     /// What the script may do, if it may run.
     fn limits(&self, cx: &Context<'_>) -> Result<Limits, Error> {
-        let out_of_memory = cx.server.out_of_memory();
+        let out_of_memory = cx.executor.room() == Room::None;
         let Some(flags) = self.flags else { return Ok(Limits { read_only: self.read_only, out_of_memory }) };
         let writes = !flags.contains(ScriptFlags::NO_WRITES);
         if writes && self.read_only {
@@ -127,13 +129,14 @@ fn run(
     cx: &mut Context<'_>,
     lua: &mut Lua,
     conduct: &Conduct,
-    call: Call,
+    call: Call<'_>,
     mut start: impl FnMut(&mut Lua, Words<'_>, Words<'_>, &mut dyn Host, &mut Reply) -> End,
 ) -> CommandResult {
     let limits = call.limits(cx)?;
     let args = cx.args;
     let (keys, rest) = (args.tail(3), args.tail(3 + call.keys));
     let names: SmallVec<[Key<'_>; 8]> = keys.iter().take(call.keys).map(|name| cx.server.keyspace.key(name)).collect();
+    let subject = Subject { name: call.name, args, keys: &names };
     let mut all_locked = cx.is_nested() || !conduct.keeps();
     let home = cx.client.db();
     let mark = cx.reply.mark();
@@ -144,14 +147,14 @@ fn run(
             cx.lock(&names);
         }
         let run = Arc::new(Run {
-            name: call.name.clone(),
             is_function: call.is_function,
-            request: args.iter().map(<[u8]>::to_vec).collect(),
+            story: OnceLock::new(),
             started_ms: unix_ms(),
+            worker: cx.client.shared.worker.load(Relaxed) as usize,
             wrote: false.into(),
             killed: false.into(),
         });
-        let mut host = ScriptHost::new(cx.executor, cx.client, &mut cx.db, limits, run.clone(), all_locked, &names);
+        let mut host = ScriptHost::new(cx.executor, cx.client, &mut cx.db, limits, subject, run.clone(), all_locked);
         let end = start(lua, words(keys, call.keys), words(rest, usize::MAX), &mut host, cx.reply);
         let strayed = host.strayed;
         host.end();
@@ -160,9 +163,13 @@ fn run(
         cx.db.select(home);
         conduct.note(strayed);
         match end {
-            End::Replied => break,
+            End::Replied => {
+                cx.failed = cx.reply.is_error_since(mark);
+                break;
+            }
             End::Abandoned if !all_locked && !run.wrote.load(Relaxed) => {
                 cx.reply.truncate_to(mark);
+                cx.unlock();
                 all_locked = true;
             }
             End::Abandoned => return Err(Error::fixed("ERR Error running script: it was given up")),

@@ -1,7 +1,5 @@
 //! SCRIPT.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use scripting::Sha;
 
 use super::run::lua;
@@ -42,23 +40,7 @@ pub(super) fn show(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn kill(cx: &mut Context<'_>) -> CommandResult {
-    kill_run(cx, false)
-}
-
-/// Ends what is running, a function or a script.
-pub(super) fn kill_run(cx: &mut Context<'_>, function: bool) -> CommandResult {
-    let run = cx.server.scripts.slow_run();
-    let run = run.ok_or(Error::fixed("NOTBUSY No scripts in execution right now."))?;
-    if run.wrote.load(Relaxed) {
-        return Err(Error::fixed(
-            "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the \
-             script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
-        ));
-    }
-    if run.is_function != function {
-        return Err(cx.server.scripts.busy_error());
-    }
-    run.killed.store(true, Relaxed);
+    cx.server.scripts.kill(false)?;
     cx.reply.ok();
     Ok(())
 }

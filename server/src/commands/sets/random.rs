@@ -74,7 +74,7 @@ pub(super) fn srandmember(cx: &mut Context<'_>) -> CommandResult {
         return Err(Error::SYNTAX);
     }
     let picks = if cx.args.len() == 3 { Some(Picks::parse(cx, 2, false)?) } else { None };
-    let key = cx.key(1);
+    let (key, most) = (cx.key(1), cx.most_output());
     let Some(entry) = cx.db.read(&key) else {
         match picks {
             Some(_) => cx.reply.array(0),
@@ -87,7 +87,12 @@ pub(super) fn srandmember(cx: &mut Context<'_>) -> CommandResult {
         None => reply_found(cx.reply, set.random(rand::random)),
         Some(Picks::Any(count)) => {
             cx.reply.array(count);
-            (0..count).filter_map(|_| set.random(rand::random)).for_each(|member| reply_item(cx.reply, member));
+            for member in (0..count).filter_map(|_| set.random(rand::random)) {
+                reply_item(cx.reply, member);
+                if cx.reply.len() > most {
+                    break;
+                }
+            }
         }
         Some(Picks::Distinct(count)) if count >= set.len() => {
             cx.reply.array(set.len());

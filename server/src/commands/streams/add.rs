@@ -45,7 +45,7 @@ pub(super) fn xadd(cx: &mut Context<'_>) -> CommandResult {
             .ok_or(Error::fixed("ERR The ID specified in XADD is equal or smaller than the target stream top item"))?;
         let fields: SmallVec<[&[u8]; 32]> = (first_field..args.len()).filter_map(|index| args.get(index)).collect();
         if !StreamLimits::can_store(fields.iter().map(|text| text.len()).sum()) {
-            return Err(Error::fixed("ERR Elements are too large to be stored"));
+            return Err(Error::TOO_LARGE);
         }
         stream.append(id, &fields, limits);
         log.changed(Event::XADD, 1);

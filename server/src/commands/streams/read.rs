@@ -2,7 +2,7 @@
 
 use protocol::{Reply, Resp};
 use storage::stream::{ConsumerAt, Entries, Group, Stream, StreamId};
-use storage::{Key, View};
+use storage::{Key, Type, View};
 
 use super::claim::{active, claimant};
 use super::id::{self, reply_entry, reply_fields, reply_id};
@@ -183,11 +183,25 @@ impl Blocking for Read {
         &self.keys
     }
 
+    fn wants(&self) -> Type {
+        Type::Stream
+    }
+
     fn hears_of_removal(&self) -> bool {
         self.reader.is_some()
     }
 
     fn serve(&self, db: &mut View<'_>, reply: &mut Reply, woken: bool) -> Result<bool, Error> {
+        if let Some(reader) = &self.reader {
+            // An error must come before the first effect.
+            for key in &self.keys {
+                let key = db.keyspace().key(key);
+                if db.holds(&key) {
+                    let stream = db.peek(&key).map(|entry| entry.get::<Stream>()).transpose()?;
+                    check_group(stream, &key, reader)?;
+                }
+            }
+        }
         let (deferred, mut served) = (reply.defer(), 0);
         let mark = reply.mark();
         for (key, from) in self.keys.iter().zip(&self.from) {
@@ -202,6 +216,7 @@ impl Blocking for Read {
             reply.bulk(key.bytes);
             let found = match &self.reader {
                 None => self.read_stream(db, &key, *from, reply)?,
+                Some(reader) if woken && !has_new(db, &key, reader) => false,
                 Some(reader) => self.read_group(db, &key, *from, reader, reply)?,
             };
             if found {
@@ -264,11 +279,6 @@ impl Read {
         reader: &Reader,
         reply: &mut Reply,
     ) -> Result<bool, Error> {
-        let stream = match db.peek(key) {
-            Some(entry) => Some(entry.get::<Stream>()?),
-            None => None,
-        };
-        check_group(stream, key, reader)?;
         let now_ms = db.now_ms();
         let served = db.change_existing::<Stream, _>(key, |stream, log| {
             let Some((entries, group)) = stream.group_mut(&reader.group) else { return false };
@@ -320,6 +330,15 @@ impl Read {
         })?;
         Ok(served == Some(true))
     }
+}
+
+/// Whether there may be something for a reader who waits, who only counts as seen if there is.
+fn has_new(db: &mut View<'_>, key: &Key<'_>, reader: &Reader) -> bool {
+    let due = reader.claim.map(|min_idle| db.now_ms() - min_idle);
+    let Some(stream) = db.peek(key).and_then(|entry| entry.get::<Stream>().ok()) else { return false };
+    let Some(group) = stream.group(&reader.group) else { return false };
+    stream.entries().last().is_some_and(|last| last.id > group.last_id)
+        || due.is_some_and(|due| group.oldest_delivery().is_some_and(|delivered| delivered <= due))
 }
 
 /// Gives a consumer what has been pending since a time, up to `most` entries. What is not in the stream any more stops

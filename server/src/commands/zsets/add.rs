@@ -87,6 +87,9 @@ pub(in crate::commands) fn add_elements(
         if zset.is_empty() && options.only_existing {
             return Ok(());
         }
+        if !zset.has_room(elements.iter().map(|(_, member)| member.len())) {
+            return Err(Error::TOO_LARGE);
+        }
         zset.prepare(elements.len(), 0, limits);
         log.silently();
         let result =

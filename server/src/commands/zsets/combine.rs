@@ -1,15 +1,16 @@
 //! Several sorted sets: what they have in common, together, or not.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
+use ahash::AHashMap;
 use smallvec::SmallVec;
 use storage::listpack::Item;
 use storage::set::{Set, SetRef};
 use storage::zset::{Zset, ZsetRef};
-use storage::{Collection, Event, Free, Key, Value, View};
+use storage::{Event, Free, Key, Value, View};
 
 use super::bounds::parse_score;
-use super::{Form, limits};
+use super::{Form, from_unsorted, limits, sort};
 use crate::command::{CommandResult, Context, Error};
 
 /// A set or sorted set as an input. The members of a set have the score 1.
@@ -179,31 +180,40 @@ impl<'a> Call<'a> {
     }
 
     /// The members of the result with their scores, in any order.
-    fn run(&self, sources: &[Source<'_>]) -> Vec<(Vec<u8>, f64)> {
+    fn run<'v>(&self, sources: &[Source<'v>]) -> Elements<'v> {
         let weigh = |index: usize, score: f64| self.aggregate.weigh(self.weights[index], score);
         match self.operation {
             Operation::Union => {
-                let mut scores: HashMap<Vec<u8>, f64> = HashMap::new();
+                let most = sources.iter().map(|source| source.len()).max().unwrap_or(0);
+                let mut places: AHashMap<Item<'v>, usize> = AHashMap::with_capacity(most);
+                let mut elements: Elements<'v> = Vec::with_capacity(most);
                 for (index, source) in sources.iter().enumerate() {
                     for (member, score) in source.iter() {
-                        let score = number_or_zero(weigh(index, score));
-                        scores
-                            .entry(member.to_vec())
-                            .and_modify(|sum| *sum = self.aggregate.add(*sum, score))
-                            .or_insert(score);
+                        let (member, score) = (settled(member), number_or_zero(weigh(index, score)));
+                        match places.entry(member) {
+                            Entry::Vacant(entry) => {
+                                entry.insert(elements.len());
+                                elements.push((member, score));
+                            }
+                            Entry::Occupied(entry) => {
+                                let sum = &mut elements[*entry.get()].1;
+                                *sum = self.aggregate.add(*sum, score);
+                            }
+                        }
                     }
                 }
-                scores.into_iter().collect()
+                elements
             }
             Operation::Inter => {
                 let mut order: Vec<usize> = (0..sources.len()).collect();
                 order.sort_by_key(|index| sources[*index].len());
                 let Some((smallest, others)) = order.split_first() else { return Vec::new() };
+                let mut digits = itoa::Buffer::new();
                 let common = sources[*smallest].iter().filter_map(|(member, score)| {
-                    let member = member.to_vec();
+                    let name = member.bytes(&mut digits);
                     let mut sum = number_or_zero(weigh(*smallest, score));
                     for other in others {
-                        sum = self.aggregate.add(sum, weigh(*other, sources[*other].score(&member)?));
+                        sum = self.aggregate.add(sum, weigh(*other, sources[*other].score(name)?));
                     }
                     Some((member, sum))
                 });
@@ -211,10 +221,26 @@ impl<'a> Call<'a> {
             }
             Operation::Diff => {
                 let Some((first, others)) = sources.split_first() else { return Vec::new() };
-                let rest = first.iter().map(|(member, score)| (member.to_vec(), score));
-                rest.filter(|(member, _)| others.iter().all(|other| other.score(member).is_none())).collect()
+                let mut digits = itoa::Buffer::new();
+                let only = first.iter().filter(|(member, _)| {
+                    let name = member.bytes(&mut digits);
+                    others.iter().all(|other| other.score(name).is_none())
+                });
+                only.collect()
             }
         }
+    }
+}
+
+/// Members, which lie where they are stored, and their scores.
+type Elements<'v> = Vec<(Item<'v>, f64)>;
+
+/// A member in the one form that it has wherever it comes from: what is a number in one encoding may be a text in
+/// another.
+fn settled(member: Item<'_>) -> Item<'_> {
+    match member {
+        Item::Str(text) => Item::from_text(text),
+        number => number,
     }
 }
 
@@ -241,12 +267,10 @@ pub(super) fn zdiff(cx: &mut Context<'_>) -> CommandResult {
 fn answer(cx: &mut Context<'_>, operation: Operation) -> CommandResult {
     let call = Call::parse(cx, operation, 1, Kind::Answer)?;
     let mut result = call.run(&read(&mut cx.db, &call.keys)?);
-    result.sort_unstable_by(|(a, one), (b, other)| {
-        one.partial_cmp(other).unwrap_or(std::cmp::Ordering::Equal).then_with(|| a.cmp(b))
-    });
+    sort(&mut result);
     call.form.begin(cx.reply, result.len());
-    for (member, score) in &result {
-        call.form.element(cx.reply, (Item::Str(member), *score));
+    for element in result {
+        call.form.element(cx.reply, element);
     }
     Ok(())
 }
@@ -267,18 +291,14 @@ fn store(cx: &mut Context<'_>, operation: Operation, event: Event) -> CommandRes
     let call = Call::parse(cx, operation, 2, Kind::Store)?;
     let (destination, limits) = (cx.key(1), limits(cx));
     let elements = call.run(&read(&mut cx.db, &call.keys)?);
-    if elements.is_empty() {
+    let count = elements.len();
+    let result = from_unsorted(elements, limits)?;
+    if count == 0 {
         cx.db.remove(&destination, Free::Later, Event::DEL);
     } else {
-        let mut result = Zset::new();
-        let longest = elements.iter().map(|(member, _)| member.len()).max().unwrap_or(0);
-        result.prepare(elements.len(), longest, limits);
-        for (member, score) in &elements {
-            result.set(member, *score, limits);
-        }
         cx.db.store(&destination, result, event, 1);
     }
-    cx.reply.integer(elements.len() as i64);
+    cx.reply.integer(count as i64);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use protocol::Reply;
 use storage::zset::Zset;
-use storage::{Collection, Event, Key, View};
+use storage::{Collection, Event, Key, Type, View};
 
 use super::Form;
 use crate::blocking::{Blocking, first_served, serve_or_wait};
@@ -77,6 +77,10 @@ fn answer_flat(reply: &mut Reply, (member, score): (storage::listpack::Item<'_>,
 impl Blocking for Pop {
     fn keys(&self) -> &[Vec<u8>] {
         &self.keys
+    }
+
+    fn wants(&self) -> Type {
+        Type::Zset
     }
 
     fn serve(&self, db: &mut View<'_>, reply: &mut Reply, woken: bool) -> Result<bool, Error> {

@@ -4,7 +4,7 @@ use storage::zset::{Zset, ZsetRef};
 use storage::{Event, Free};
 
 use super::bounds::{Bounds, By};
-use super::{Form, limits};
+use super::{Form, from_sorted, limits};
 use crate::command::{CommandResult, Context, Error};
 
 /// What a command lists.
@@ -136,22 +136,19 @@ pub(super) fn zrevrangebylex(cx: &mut Context<'_>) -> CommandResult {
 pub(super) fn zrangestore(cx: &mut Context<'_>) -> CommandResult {
     let query = Query::parse(cx, 3, None, None, false)?;
     let (destination, source, limits) = (cx.key(1), cx.key(2), limits(cx));
-    let mut result = <Zset as storage::Collection>::new();
-    let mut stored = 0;
+    let mut elements = Vec::new();
     if let Some(entry) = cx.db.read(&source) {
         let zset = entry.get::<Zset>()?;
         let (first, count) = query.select(zset);
-        let mut digits = itoa::Buffer::new();
-        let mut add = |(member, score): (storage::listpack::Item<'_>, f64)| {
-            result.set(member.bytes(&mut digits), score, limits);
-        };
         if query.reverse {
-            zset.iter_back_from(first).take(count).for_each(&mut add);
+            elements.extend(zset.iter_back_from(first).take(count));
+            elements.reverse();
         } else {
-            zset.iter_from(first).take(count).for_each(&mut add);
+            elements.extend(zset.iter_from(first).take(count));
         }
-        stored = count;
     }
+    let stored = elements.len();
+    let result = from_sorted(&elements, limits)?;
     if stored == 0 {
         cx.db.remove(&destination, Free::Later, Event::DEL);
     } else {

@@ -102,7 +102,7 @@ pub(super) fn zrandmember(cx: &mut Context<'_>) -> CommandResult {
     if cx.args.len() > 4 || cx.args.len() == 4 && !scores {
         return Err(Error::SYNTAX);
     }
-    let picks = Picks::parse(cx, 2, scores)?;
+    let (picks, most) = (Picks::parse(cx, 2, scores)?, cx.most_output());
     let Some(entry) = cx.db.read(&key) else {
         cx.reply.array(0);
         return Ok(());
@@ -112,8 +112,12 @@ pub(super) fn zrandmember(cx: &mut Context<'_>) -> CommandResult {
     match picks {
         Picks::Any(count) => {
             form.begin(cx.reply, count);
-            let picked = (0..count).filter_map(|_| zset.random(rand::random));
-            picked.for_each(|element| form.element(cx.reply, element));
+            for element in (0..count).filter_map(|_| zset.random(rand::random)) {
+                form.element(cx.reply, element);
+                if cx.reply.len() > most {
+                    break;
+                }
+            }
         }
         Picks::Distinct(count) => {
             let count = count.min(zset.len());

@@ -26,6 +26,11 @@ impl MaxmemoryPolicy {
         self.is_lfu() || matches!(self, MaxmemoryPolicy::VolatileLru | MaxmemoryPolicy::AllkeysLru)
     }
 
+    /// Whether any key is as good as any other.
+    pub fn is_random(self) -> bool {
+        matches!(self, MaxmemoryPolicy::VolatileRandom | MaxmemoryPolicy::AllkeysRandom)
+    }
+
     /// Whether it goes by how often keys are used.
     pub fn is_lfu(self) -> bool {
         matches!(self, MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllkeysLfu)
@@ -39,7 +44,7 @@ directives! {
     /// Memory: its limit, eviction, expiry, freeing, and the thresholds of compact encodings.
     Memory in memory {
         /// Bytes of data; 0 is no limit.
-        maxmemory: Number = Directive::new("maxmemory", Number::unsigned(0, Unit::Memory));
+        maxmemory: Number = Directive::new("maxmemory", Number::unsigned(0, Unit::Memory)).apply(Apply::Memory);
         /// What goes when memory is full.
         maxmemory_policy: OneOf<MaxmemoryPolicy> =
             one_of("maxmemory-policy", MaxmemoryPolicy::NoEviction).apply(Apply::AccessPolicy);

@@ -44,7 +44,8 @@ directives! {
         /// Memory of all clients together; 0 is no limit.
         /// A negative number is a share of `maxmemory` in percent.
         maxmemory_clients: Number =
-            Directive::new("maxmemory-clients", Number::new(0, -100, LONG, Unit::MemoryOrPercent));
+            Directive::new("maxmemory-clients", Number::new(0, -100, LONG, Unit::MemoryOrPercent))
+                .apply(Apply::ClientMemory);
         /// Keys that are remembered for client-side caching; 0 is no limit.
         tracking_table_max_keys: Number = number("tracking-table-max-keys", 1_000_000, 0, LONG);
     }

@@ -48,7 +48,7 @@ pub(crate) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, no
         buffered,
         listed.div_ceil(OUTPUT_BLOCK),
         listed,
-        memory(client),
+        client.memory(),
         if pending > 0 { "rw" } else { "r" },
         client.last_command_name(&server.commands_by_id),
     );
@@ -58,12 +58,6 @@ pub(crate) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, no
     out.extend_from_slice(b" lib-ver=");
     out.extend_from_slice(&client.lib_ver.lock());
     let _ = writeln!(out, " io-thread={}", client.worker.load(Relaxed));
-}
-
-/// Bytes that a client takes: its buffers and what is known about it.
-fn memory(client: &Shared) -> usize {
-    let buffers = [&client.query_buffered, &client.query_free, &client.output_memory];
-    size_of::<Shared>() + client.mailbox.memory() + buffers.into_iter().map(|bytes| bytes.load(Relaxed)).sum::<usize>()
 }
 
 /// A letter for each state that a client is in, or `N` for none.

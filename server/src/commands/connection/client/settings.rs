@@ -104,6 +104,7 @@ pub(super) const NO_EVICT: Spec = admin(Spec::new("no-evict", 3, no_evict))
 fn no_evict(cx: &mut Context<'_>) -> CommandResult {
     let on = on_or_off(cx, 2)?;
     cx.client.shared.no_evict.store(on, Relaxed);
+    cx.server.client_memory.limit_changed(cx.server);
     cx.reply.ok();
     Ok(())
 }

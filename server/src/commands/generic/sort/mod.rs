@@ -11,6 +11,7 @@ use storage::{Collection, Event, Free, Value, View};
 
 use crate::acl::{self, Access};
 use crate::collation::Collation;
+use crate::command::context::Within;
 use crate::command::keys::{KeyAt, KeysAt};
 use crate::command::{Arg, ArgKind, Categories, CommandResult, Context, Error, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::commands::lists;
@@ -183,7 +184,8 @@ fn run(cx: &mut Context<'_>, may_store: bool) -> CommandResult {
     let mut options = Options::parse(cx.args, Rights { store: may_store, any_key })?;
     let key = cx.key(1);
     let value = cx.db.read(&key).map(|entry| entry.value());
-    if options.unsorted && options.store.is_some() && matches!(value, Some(Value::Set(_))) {
+    let for_others = options.store.is_some() || cx.within == Within::Script;
+    if options.unsorted && for_others && matches!(value, Some(Value::Set(_))) {
         // What is stored must not depend on how the set happens to lie.
         (options.unsorted, options.alpha, options.by) = (false, true, None);
     }

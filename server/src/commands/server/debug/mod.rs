@@ -31,6 +31,7 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
     let subcommand = cx.arg(1).to_ascii_lowercase();
     match (subcommand.as_slice(), cx.args.len()) {
         (b"assert", _) => crash::assert(),
+        (b"client-eviction", 2) => client_sizes(cx),
         (b"change-repl-id", 2) => change_replication_id(cx),
         (b"config-rewrite-force-all", 2) => {
             super::config::write_file(cx, Extent::All)?;
@@ -88,6 +89,14 @@ fn unknown(cx: &Context<'_>) -> Error {
 
 fn done(cx: &mut Context<'_>) -> CommandResult {
     cx.reply.ok();
+    Ok(())
+}
+
+/// How large the clients are that could be evicted.
+fn client_sizes(cx: &mut Context<'_>) -> CommandResult {
+    let report = cx.server.client_memory.report(cx.server);
+    let report = report.ok_or(Error::fixed("ERR maxmemory-clients is disabled."))?;
+    cx.reply.verbatim("txt", report.as_bytes());
     Ok(())
 }
 
@@ -169,6 +178,8 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
         "    Crash with a failed assertion.",
         "CHANGE-REPL-ID",
         "    Give the data's history a new name.",
+        "CLIENT-EVICTION",
+        "    How many clients of each size could be evicted, and what they take.",
         "CONFIG-REWRITE-FORCE-ALL",
         "    CONFIG REWRITE with all directives, those with their defaults as well.",
         "DICT-RESIZING <0|1>",
