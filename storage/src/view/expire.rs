@@ -73,7 +73,7 @@ impl View<'_> {
     /// Time has changed a value, which is news to all but those who watch it.
     fn tell_waiting(&mut self, key: &Key<'_>, event: Event) {
         self.tell(key, event);
-        self.wake(key);
+        self.wake(key, Some(event));
     }
 
     /// Removes up to so many fields that have expired inside a value. The place of the key, unless it went with the last of it.
