@@ -61,7 +61,10 @@ pub trait Collection: Sized + Clone + Send + 'static {
     /// The packed form, with a number that tells apart the packed forms of a type; `None` if it needs a box.
     fn packed(&self) -> Option<(u8, &[u8])>;
 
-    /// The inverse of [`Collection::packed`], from which alone the bytes come.
+    /// Whether bytes that come from outside are a packed collection of that form, not empty, through and through.
+    fn validate(form: u8, bytes: &[u8]) -> bool;
+
+    /// The inverse of [`Collection::packed`]: the bytes come from there or were found good by [`Collection::validate`].
     fn from_packed(form: u8, bytes: Vec<u8>) -> Self;
 
     /// The packed form's buffer, to be used again; an empty one if not packed.

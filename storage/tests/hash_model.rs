@@ -117,7 +117,10 @@ fn compare_with_model(most: u32, limits: PackLimits, operations: usize) -> HashS
                 // Into an entry of the keyspace and back, or to another key.
                 let copy = hash.clone();
                 hash = match copy.packed() {
-                    Some((form, bytes)) => <Hash as Collection>::from_packed(form, bytes.to_vec()),
+                    Some((form, bytes)) => {
+                        assert_eq!(Hash::validate(form, bytes), !model.is_empty());
+                        <Hash as Collection>::from_packed(form, bytes.to_vec())
+                    }
                     None => copy,
                 };
             }

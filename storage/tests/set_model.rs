@@ -64,7 +64,10 @@ fn compare_with_model(most: u64, limits: SetLimits, steps: usize) -> HashSet<&'s
             97 => {
                 let copy = set.clone();
                 set = match copy.packed() {
-                    Some((form, bytes)) => <Set as Collection>::from_packed(form, bytes.to_vec()),
+                    Some((form, bytes)) => {
+                        assert_eq!(Set::validate(form, bytes), !model.is_empty());
+                        <Set as Collection>::from_packed(form, bytes.to_vec())
+                    }
                     None => copy,
                 };
             }

@@ -26,6 +26,7 @@ fn score(random: &mut SmallRng) -> f64 {
 }
 
 fn check(zset: &Zset, model: &[(f64, Vec<u8>)], random: &mut SmallRng) {
+    assert!(model.is_empty() || zset.packed().is_none_or(|(form, bytes)| Zset::validate(form, bytes)));
     let zset = zset.as_ref();
     assert_eq!(zset.len(), model.len());
     let same = |(member, score): (storage::listpack::Item<'_>, f64)| (score, member.to_vec());

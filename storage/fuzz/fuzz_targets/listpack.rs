@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use storage::hash::{FieldTtl, Hash};
 use storage::list::{End, List, NodeLimit};
 use storage::listpack::{Item, ListPack, ListPackBuf};
@@ -72,7 +73,10 @@ fuzz_target!(|input: &[u8]| {
             _ => {
                 let wanted = owned(Item::from_text(text));
                 let found = changed.as_ref().find(changed.as_ref().start(), text, 1);
-                assert_eq!(found, model.iter().position(|item| *item == wanted).and_then(|at| changed.as_ref().nth(at)));
+                assert_eq!(
+                    found,
+                    model.iter().position(|item| *item == wanted).and_then(|at| changed.as_ref().nth(at))
+                );
             }
         }
         check(changed.as_ref(), &model);
@@ -127,62 +131,140 @@ fn check(pack: ListPack<'_>, model: &[Owned<'_>]) {
     assert!(pack.iter().rev().map(owned).eq(model.iter().rev().copied()));
 }
 
-/// The bytes as each type of collection, though they may be none: whatever they are taken for, nothing breaks.
+/// The bytes as each type of collection that they are.
 fn use_as_collections(bytes: &[u8], operations: &[u8]) {
-    // A field needs a value, and a member a score.
-    let paired = ListPack::from_bytes(bytes).len() % 2 == 0;
-    let limits = PackLimits { entries: 30, value: 20 };
-    let random = || 0x9e37_79b9_7f4a_7c15;
-    let mut hash = <Hash as Collection>::from_packed(0, bytes.to_vec());
-    let mut zset = <Zset as Collection>::from_packed(0, bytes.to_vec());
-    let mut list = <List as Collection>::from_packed(0, bytes.to_vec());
-    // The form of listpacks.
-    let mut set = <Set as Collection>::from_packed(1, bytes.to_vec());
-    let set_limits = SetLimits { ints: 10, packed: limits };
-    for text in operations.chunks(4) {
-        let number = text.iter().fold(0u32, |number, byte| number << 8 | u32::from(*byte));
-        let index = usize::from(text[0]) % 40;
-        match text.len() + index % 4 {
-            0..=4 => {
-                hash.set(text, text, if index < 20 { FieldTtl::Keep } else { FieldTtl::At(number.into()) }, limits);
-                if paired && index < 20 {
-                    assert_eq!(hash.as_ref().get(text).map(|value| value.to_vec()), Some(text.to_vec()));
-                }
-                zset.set(text, f64::from(f32::from_bits(number & 0xff7f_ffff)), limits);
-                assert!(!paired || zset.as_ref().rank(text).is_some());
-                set.add(text, set_limits);
-                assert!(set.as_ref().contains(text));
+    // The form of listpacks is 0, but 1 in sets.
+    if Hash::validate(0, bytes) {
+        use_as_hash(<Hash as Collection>::from_packed(0, bytes.to_vec()), operations);
+    }
+    if Set::validate(1, bytes) {
+        use_as_set(<Set as Collection>::from_packed(1, bytes.to_vec()), operations);
+    }
+    if Zset::validate(0, bytes) {
+        use_as_zset(<Zset as Collection>::from_packed(0, bytes.to_vec()), operations);
+    }
+    if List::validate(0, bytes) {
+        use_as_list(<List as Collection>::from_packed(0, bytes.to_vec()), operations);
+    }
+}
+
+const LIMITS: PackLimits = PackLimits { entries: 30, value: 20 };
+
+/// Short texts with numbers made of them.
+fn texts(operations: &[u8]) -> impl Iterator<Item = (&[u8], u32)> {
+    operations.chunks(4).map(|text| (text, text.iter().fold(0u32, |number, byte| number << 8 | u32::from(*byte))))
+}
+
+fn use_as_hash(mut hash: Hash, operations: &[u8]) {
+    let mut model: BTreeMap<Vec<u8>, Vec<u8>> =
+        hash.as_ref().iter().map(|(field, value, _)| (field.to_vec(), value.to_vec())).collect();
+    for (text, number) in texts(operations) {
+        match text[0] % 4 {
+            0 | 1 => {
+                assert_eq!(
+                    hash.set(text, text, FieldTtl::Clear, LIMITS),
+                    model.insert(text.to_vec(), text.to_vec()).is_none()
+                );
+            }
+            2 => {
+                let known = model.contains_key(text);
+                assert_eq!(hash.set_expiry(text, Some(number.into())), known);
+                assert!(!known || hash.set_expiry(text, None));
+            }
+            _ => assert_eq!(hash.remove(text), model.remove(text).is_some()),
+        }
+        let found: BTreeMap<Vec<u8>, Vec<u8>> =
+            hash.as_ref().iter().map(|(field, value, _)| (field.to_vec(), value.to_vec())).collect();
+        assert_eq!((found.len(), hash.as_ref().len()), (model.len(), model.len()));
+        assert!(found == model);
+        assert_eq!(hash.as_ref().get(text).map(|value| value.to_vec()), model.get(text).cloned());
+    }
+}
+
+fn use_as_set(mut set: Set, operations: &[u8]) {
+    let limits = SetLimits { ints: 10, packed: LIMITS };
+    let mut model: BTreeSet<Vec<u8>> = set.as_ref().iter().map(Item::to_vec).collect();
+    for (text, _) in texts(operations) {
+        match text[0] % 4 {
+            0 | 1 => assert_eq!(set.add(text, limits), model.insert(text.to_vec())),
+            2 => set.make_ints(limits),
+            _ => assert_eq!(set.remove(text), model.remove(text)),
+        }
+        assert_eq!(set.as_ref().len(), model.len());
+        assert!(set.as_ref().iter().map(Item::to_vec).collect::<BTreeSet<_>>() == model);
+        assert_eq!(set.as_ref().contains(text), model.contains(text));
+    }
+}
+
+fn use_as_zset(mut zset: Zset, operations: &[u8]) {
+    let mut model: BTreeMap<Vec<u8>, f64> =
+        zset.as_ref().iter().map(|(member, score)| (member.to_vec(), score)).collect();
+    for (text, number) in texts(operations) {
+        match text[0] % 4 {
+            0 | 1 => {
+                // No NaN.
+                let score = f64::from(f32::from_bits(number & 0xff7f_ffff));
+                assert_eq!(zset.set(text, score, LIMITS), model.insert(text.to_vec(), score));
+            }
+            2 => {
+                let (rank, count) = (usize::from(text[0] >> 2), usize::from(text[0] >> 6));
+                let gone: Vec<Vec<u8>> =
+                    zset.as_ref().iter_from(rank).take(count).map(|(member, _)| member.to_vec()).collect();
+                zset.remove_range(rank, count);
+                gone.iter().for_each(|member| assert!(model.remove(member).is_some()));
+            }
+            _ => assert_eq!(zset.remove(text), model.remove(text).is_some()),
+        }
+        let view = zset.as_ref();
+        assert_eq!((view.len(), view.iter().count()), (model.len(), model.len()));
+        assert!(view.iter().map(|(_, score)| score).is_sorted());
+        assert!(view.iter().enumerate().all(|(at, (member, score))| view.rank(&member.to_vec()) == Some((at, score))));
+        assert_eq!(view.score(text), model.get(text).copied());
+        assert_eq!(view.iter_back_from(model.len().saturating_sub(1)).count(), model.len());
+        assert_eq!(view.partition_point(|score, _| score < 0.0), model.values().filter(|score| **score < 0.0).count());
+    }
+}
+
+fn use_as_list(mut list: List, operations: &[u8]) {
+    let mut model: VecDeque<Vec<u8>> = list.as_ref().iter().map(|item| item.to_vec()).collect();
+    for (text, number) in texts(operations) {
+        let index = number as usize % (model.len() + 1);
+        match text[0] % 8 {
+            0 | 1 => {
                 list.push(End::Tail, text);
                 list.settle(NodeLimit::new(5));
+                model.push_back(text.to_vec());
+            }
+            2 => {
+                list.push(End::Head, text);
+                list.settle(NodeLimit::new(5));
+                model.push_front(text.to_vec());
+            }
+            3 => {
+                let popped = model.len().min(2);
+                assert_eq!(list.pop(End::Head, 2, |_| ()), popped);
+                model.drain(..popped);
+            }
+            4 => {
+                list.remove_range(index, 2);
+                model.drain(index..(index + 2).min(model.len()));
             }
             5 => {
-                hash.remove(text);
-                zset.remove(text);
-                set.remove(text);
-                list.remove_equal(text, 2, End::Head);
+                assert_eq!(list.set(index, text), index < model.len());
+                model.get_mut(index).into_iter().for_each(|old| *old = text.to_vec());
             }
-            6 => {
-                hash.set_expiry(text, Some(number.into()));
-                hash.expire(number.into(), 3);
-                zset.remove_range(index, 2);
-                list.insert(index, true, text);
-                list.remove_range(index, 2);
-                set.make_ints(set_limits);
+            6 if index < model.len() => {
+                assert!(list.insert(index, true, text));
+                model.insert(index + 1, text.to_vec());
             }
             _ => {
-                list.pop(End::Head, 2, |_| ());
-                list.set(index, text);
-                set.pop(random);
+                let equal = model.iter().filter(|item| *item == text).count();
+                assert_eq!(list.remove_equal(text, usize::MAX, End::Head), equal);
+                model.retain(|item| item != text);
             }
         }
-        let (fields, scores) = (hash.as_ref().iter().count(), zset.as_ref().iter().count());
-        assert!(fields <= hash.as_ref().len() + 1 && scores <= zset.as_ref().len() + 1);
-        assert_eq!(list.as_ref().iter().count(), list.as_ref().iter_back().count());
-        hash.as_ref().random(random);
-        zset.as_ref().random(random);
-        zset.as_ref().iter_back_from(index).count();
-        zset.as_ref().partition_point(|score, _| score < f64::from(number));
-        set.as_ref().random(random);
-        list.as_ref().get(index);
+        assert_eq!(list.as_ref().len(), model.len());
+        assert!(list.as_ref().iter().map(|item| item.to_vec()).eq(model.iter().cloned()));
+        assert!(list.as_ref().iter_back().map(|item| item.to_vec()).eq(model.iter().rev().cloned()));
     }
 }

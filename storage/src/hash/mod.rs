@@ -317,6 +317,10 @@ impl Collection for Hash {
         if let Hash::Packed(pack) = self { Some((0, pack.as_ref().as_bytes())) } else { None }
     }
 
+    fn validate(_: u8, bytes: &[u8]) -> bool {
+        ListPack::validate(bytes).is_some_and(|pack| pack.is_keyed(2))
+    }
+
     fn from_packed(_: u8, bytes: Vec<u8>) -> Hash {
         Hash::Packed(ListPackBuf::from_vec(bytes))
     }

@@ -193,6 +193,10 @@ impl Collection for List {
         if let List::Packed(pack) = self { Some((0, pack.as_ref().as_bytes())) } else { None }
     }
 
+    fn validate(_: u8, bytes: &[u8]) -> bool {
+        ListPack::validate(bytes).is_some_and(|pack| !pack.is_empty() && pack.iter().all(Item::is_canonical))
+    }
+
     fn from_packed(_: u8, bytes: Vec<u8>) -> List {
         List::Packed(ListPackBuf::from_vec(bytes))
     }

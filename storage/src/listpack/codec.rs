@@ -17,6 +17,14 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// Whether the value is stored as its text would be, and so can be found by it.
+    pub(crate) fn is_canonical(self) -> bool {
+        match self {
+            Item::Int(_) => true,
+            Item::Str(text) => parse_canonical(text).is_none(),
+        }
+    }
+
     /// The value's text; an integer is written out into `digits`.
     #[inline]
     pub fn bytes<'b>(self, digits: &'b mut itoa::Buffer) -> &'b [u8]

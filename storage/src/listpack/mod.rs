@@ -7,6 +7,8 @@
 
 mod codec;
 
+use std::collections::HashSet;
+
 use crate::memory::good_size;
 
 pub use codec::{Item, parse_canonical};
@@ -132,6 +134,16 @@ impl<'a> ListPack<'a> {
     /// All values from a position on.
     pub fn iter_from(self, position: usize) -> Iter<'a> {
         Iter { pack: self, front: position, back: self.end() }
+    }
+
+    /// Whether the listpack has values in groups of `step`, at least one, whose first values differ from each other and
+    /// are stored as [`Item::from_text`] would store them, so that they can be found.
+    pub fn is_keyed(self, step: usize) -> bool {
+        let mut keys = HashSet::new();
+        let len = self.len();
+        len > 0
+            && len.is_multiple_of(step)
+            && self.iter().step_by(step).all(|key| key.is_canonical() && keys.insert(key))
     }
 
     /// The position of the first value from `position` on that has this text, looking only at every `step`th.

@@ -231,6 +231,13 @@ impl Collection for Set {
         }
     }
 
+    fn validate(form: u8, bytes: &[u8]) -> bool {
+        match form {
+            INTS => IntSet::validate(bytes).is_some_and(|ints| !ints.is_empty()),
+            _ => ListPack::validate(bytes).is_some_and(|pack| pack.is_keyed(1)),
+        }
+    }
+
     fn from_packed(form: u8, bytes: Vec<u8>) -> Set {
         match form {
             INTS => Set::Ints(IntSetBuf::from_vec(bytes)),

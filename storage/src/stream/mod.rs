@@ -163,6 +163,10 @@ impl Collection for Stream {
         None
     }
 
+    fn validate(_: u8, _: &[u8]) -> bool {
+        false
+    }
+
     fn from_packed(_: u8, _: Vec<u8>) -> Stream {
         Stream::new()
     }

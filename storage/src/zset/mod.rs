@@ -222,8 +222,12 @@ fn pairs(pack: ListPack<'_>, position: usize) -> impl Iterator<Item = (Item<'_>,
 fn score_of(item: Item<'_>) -> f64 {
     match item {
         Item::Int(number) => number as f64,
-        Item::Str(text) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0),
+        Item::Str(text) => parse_score(text).unwrap_or(0.0),
     }
+}
+
+fn parse_score(text: &[u8]) -> Option<f64> {
+    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok())
 }
 
 impl Zset {
@@ -384,6 +388,16 @@ impl Collection for Zset {
 
     fn packed(&self) -> Option<(u8, &[u8])> {
         if let Zset::Packed(pack) = self { Some((0, pack.as_ref().as_bytes())) } else { None }
+    }
+
+    fn validate(_: u8, bytes: &[u8]) -> bool {
+        let Some(pack) = ListPack::validate(bytes).filter(|pack| pack.is_keyed(2)) else { return false };
+        let has_scores = pack.iter().skip(1).step_by(2).all(|score| match score {
+            Item::Int(_) => true,
+            Item::Str(text) => parse_score(text).is_some_and(|score| !score.is_nan()),
+        });
+        let elements = || pairs(pack, pack.start()).map(|(member, score)| (score, member.to_vec()));
+        has_scores && elements().zip(elements().skip(1)).all(|(a, b)| is_before(a.0, &a.1, b.0, &b.1))
     }
 
     fn from_packed(_: u8, bytes: Vec<u8>) -> Zset {
