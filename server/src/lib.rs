@@ -15,6 +15,8 @@ pub mod connection;
 pub mod crash;
 pub mod eviction;
 pub mod glob;
+mod hold;
+pub mod http;
 pub mod info;
 pub mod latency;
 pub mod listen;
@@ -23,6 +25,7 @@ mod longdouble;
 mod mail;
 pub mod monitor;
 mod notifications;
+mod output_limit;
 pub mod process;
 mod pubsub;
 pub mod redact;
@@ -150,7 +153,7 @@ fn unsupported(config: &Config) -> Option<&'static str> {
 
 async fn run(server: &'static Server) -> Result<(), String> {
     let port = server.config.port();
-    if port == 0 && server.config.unixsocket().is_empty() {
+    if port == 0 && server.config.http_port() == 0 && server.config.unixsocket().is_empty() {
         return Err("Configured to not listen anywhere, exiting.".into());
     }
     let tcp = listen::open_tcp(server).map_err(|reason| {

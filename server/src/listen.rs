@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::{JoinHandle, spawn_local};
 
 use crate::client::Peer;
+use crate::http;
 use crate::log;
 use crate::server::{Server, os_error_text};
 use crate::worker::Incoming;
@@ -24,6 +25,14 @@ struct Wanted {
     addr: SocketAddr,
     /// May be one that this machine does not have.
     optional: bool,
+    http: bool,
+}
+
+/// A socket to accept from.
+pub struct Door {
+    listener: TcpListener,
+    /// Whether HTTP is spoken there.
+    http: bool,
 }
 
 impl Wanted {
@@ -32,24 +41,28 @@ impl Wanted {
     }
 
     /// The socket, `None` where the address may be missing and is.
-    fn open(&self, server: &Server) -> io::Result<Option<TcpListener>> {
+    fn open(&self, server: &Server) -> io::Result<Option<Door>> {
         match bind(self.addr, server) {
-            Ok(listener) => Ok(Some(listener)),
+            Ok(listener) => Ok(Some(Door { listener, http: self.http })),
             Err(error) if self.optional && is_unavailable(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
-/// The addresses of `bind` and `port`.
+/// The addresses of `bind` with `port` and `http-port`.
 fn wanted(server: &Server) -> Result<Vec<Wanted>, String> {
-    let config = &server.config;
-    let port = config.port() as u16;
     let mut found = Vec::new();
-    if port == 0 {
-        return Ok(found);
+    for (port, http) in [(server.config.port(), false), (server.config.http_port(), true)] {
+        if port != 0 {
+            want(server, port as u16, http, &mut found)?;
+        }
     }
-    for word in config.bind().split_ascii_whitespace() {
+    Ok(found)
+}
+
+fn want(server: &Server, port: u16, http: bool, found: &mut Vec<Wanted>) -> Result<(), String> {
+    for word in server.config.bind().split_ascii_whitespace() {
         let (optional, name) = match word.strip_prefix('-') {
             Some(name) => (true, name),
             None => (false, word),
@@ -59,18 +72,18 @@ fn wanted(server: &Server) -> Result<Vec<Wanted>, String> {
             "::*" => Some(IpAddr::from([0u16; 8])),
             name => resolve(name),
         };
-        let address = |ip| Wanted { name: name.to_string(), addr: SocketAddr::new(ip, port), optional };
+        let address = |ip| Wanted { name: name.to_string(), addr: SocketAddr::new(ip, port), optional, http };
         match ip {
             Some(ip) => found.push(address(ip)),
             None if optional => {}
             None => return Err(address(IpAddr::from([0, 0, 0, 0])).failure("Name or service not known")),
         }
     }
-    Ok(found)
+    Ok(())
 }
 
-/// Opens the sockets of `bind` and `port`.
-pub fn open_tcp(server: &Server) -> Result<Vec<TcpListener>, String> {
+/// Opens the sockets of `bind`, `port` and `http-port`.
+pub fn open_tcp(server: &Server) -> Result<Vec<Door>, String> {
     let mut listeners = Vec::new();
     for wanted in wanted(server)? {
         let opened = wanted.open(server).map_err(|error| wanted.failure(&bind_failure(&error)))?;
@@ -141,7 +154,7 @@ pub fn open_unix(server: &Server) -> Result<Option<UnixListener>, String> {
 /// Asks for the sockets to be those of the configuration of now, and hears what became of it.
 pub type Relisten = std::sync::mpsc::Sender<Result<(), String>>;
 
-/// Has the thread that accepts go over to the `bind` and `port` of now, and waits until it has.
+/// Has the thread that accepts go over to the addresses and ports of now, and waits until it has.
 pub fn relisten(server: &Server) -> Result<(), String> {
     let (answer, outcome) = std::sync::mpsc::channel();
     let gone = || "nobody accepts connections".to_string();
@@ -152,6 +165,7 @@ pub fn relisten(server: &Server) -> Result<(), String> {
 /// An address that is listened on.
 struct Listening {
     addr: SocketAddr,
+    http: bool,
     task: JoinHandle<()>,
 }
 
@@ -167,7 +181,7 @@ impl Listening {
 /// Accepts for ever. The TCP sockets change as `requests` ask.
 pub async fn accept(
     server: &'static Server,
-    tcp: Vec<TcpListener>,
+    tcp: Vec<Door>,
     unix: Option<UnixListener>,
     workers: Vec<UnboundedSender<Incoming>>,
     mut requests: UnboundedReceiver<Relisten>,
@@ -176,9 +190,9 @@ pub async fn accept(
     if let Some(listener) = unix {
         spawn_local(accept_unix(server, listener, workers));
     }
-    let begin = |listener: TcpListener| {
-        let addr = listener.local_addr().ok()?;
-        Some(Listening { addr, task: spawn_local(accept_tcp(server, listener, workers)) })
+    let begin = |door: Door| {
+        let (addr, http) = (door.listener.local_addr().ok()?, door.http);
+        Some(Listening { addr, http, task: spawn_local(accept_tcp(server, door, workers)) })
     };
     let mut open: Vec<Listening> = tcp.into_iter().filter_map(begin).collect();
     while let Some(answer) = requests.recv().await {
@@ -191,12 +205,12 @@ pub async fn accept(
 
 /// Opens what the configuration wants and is not open, then closes what it does not want any more. Where something
 /// cannot be opened, what is open stays open, but for sockets that had to make room for an attempt.
-async fn change_sockets(server: &Server, open: &mut Vec<Listening>) -> Result<Vec<TcpListener>, String> {
+async fn change_sockets(server: &Server, open: &mut Vec<Listening>) -> Result<Vec<Door>, String> {
     let wanted = wanted(server)?;
     let mut superfluous = std::mem::take(open);
     let mut missing = Vec::new();
     for wanted in wanted {
-        match superfluous.iter().position(|listening| listening.addr == wanted.addr) {
+        match superfluous.iter().position(|open| (open.addr, open.http) == (wanted.addr, wanted.http)) {
             Some(index) => open.push(superfluous.swap_remove(index)),
             None => missing.push(wanted),
         }
@@ -217,7 +231,7 @@ async fn open_missing(
     server: &Server,
     missing: &[Wanted],
     superfluous: &mut Vec<Listening>,
-) -> Result<Vec<TcpListener>, String> {
+) -> Result<Vec<Door>, String> {
     let mut opened = Vec::new();
     for wanted in missing {
         let mut outcome = wanted.open(server);
@@ -233,9 +247,9 @@ async fn open_missing(
     Ok(opened)
 }
 
-async fn accept_tcp(server: &'static Server, listener: TcpListener, workers: &'static [UnboundedSender<Incoming>]) {
+async fn accept_tcp(server: &'static Server, door: Door, workers: &'static [UnboundedSender<Incoming>]) {
     loop {
-        let (stream, addr) = match listener.accept().await {
+        let (stream, addr) = match door.listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 accept_failed(&error).await;
@@ -257,9 +271,11 @@ async fn accept_tcp(server: &'static Server, listener: TcpListener, workers: &'s
             IpAddr::V4(ip) => ip.is_loopback(),
             IpAddr::V6(ip) => ip.is_loopback(),
         };
-        let peer = Peer { addr: addr_text(addr), laddr: addr_text(laddr), fd: stream.as_raw_fd(), unix: false, local };
+        let (addr, laddr, fd) = (addr_text(addr), addr_text(laddr), stream.as_raw_fd());
+        let peer = Peer { addr, laddr, fd, unix: false, http: door.http, local };
         match admit(server, &peer) {
             Ok(()) => hand_over(server, workers, Incoming::Tcp(stream, peer)),
+            Err(text) if peer.http => refuse(server, stream, &http::refusal(text)),
             Err(text) => refuse(server, stream, text),
         }
     }
@@ -277,7 +293,8 @@ async fn accept_unix(server: &'static Server, listener: UnixListener, workers: &
         };
         let Ok(stream) = stream.into_std() else { continue };
         let name = format!("{path}:0");
-        let peer = Peer { addr: name.clone(), laddr: name, fd: stream.as_raw_fd(), unix: true, local: true };
+        let peer =
+            Peer { addr: name.clone(), laddr: name, fd: stream.as_raw_fd(), unix: true, http: false, local: true };
         match admit(server, &peer) {
             Ok(()) => hand_over(server, workers, Incoming::Unix(stream, peer)),
             Err(text) => refuse(server, stream, text),
@@ -318,7 +335,7 @@ fn admit(server: &Server, peer: &Peer) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn refuse(server: &Server, mut stream: impl Write, text: &'static str) {
+fn refuse(server: &Server, mut stream: impl Write, text: &str) {
     server.rejected.fetch_add(1, Relaxed);
     // The client may be gone already.
     let _ = stream.write(text.as_bytes());

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::client::{Client, Peer, Shared};
 use crate::command::dispatch::Executor;
 use crate::connection::{Connection, Stream};
+use crate::http;
 use crate::log;
 use crate::mail::Bell;
 use crate::process;
@@ -45,9 +46,13 @@ pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<I
         while let Some(incoming) = inbox.recv().await {
             match adopt(incoming) {
                 Ok((stream, peer)) => {
+                    let http = peer.http;
                     let client = Client::new(register(server, peer, index, &bell), server.acl.newcomer());
                     executor.stats.connections.add(1);
-                    spawn_local(Connection::new(stream, client, executor).serve());
+                    match stream {
+                        Stream::Tcp(stream) if http => spawn_local(http::serve(stream, client, executor)),
+                        stream => spawn_local(Connection::new(stream, client, executor).serve()),
+                    };
                 }
                 Err(error) => {
                     log::verbose!("Error registering a client: {error}");
