@@ -128,7 +128,7 @@ impl Executor {
                 started
             }
             Ok(command) => self.run(client, command, args, reply, started),
-            Err(_) if is_http(args) => {
+            Err(_) if is_http(args) && !client.shared.peer.http => {
                 self.server.note_attack(client);
                 client.shared.kill();
                 client.closing = true;

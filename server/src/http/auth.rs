@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn names_that_others_can_give_are_told_from_addresses() {
-        for host in ["localhost", "localhost:8079", "127.0.0.1", "10.0.0.7:80", "[::1]:8079", "[::1]", "::1"] {
+        for host in ["localhost", "localhost:8079", "127.0.0.1", "10.0.0.7:80", "[::1]:8079", "[::1]"] {
             assert!(is_of_this_machine(host), "{host}");
         }
         for host in ["evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil.example:1", ""] {

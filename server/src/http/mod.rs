@@ -45,6 +45,7 @@ const MAX_HEAD: usize = 128 * 1024;
 pub async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, client: Client, executor: &'static Executor) {
     let shared = Arc::clone(&client.shared);
     // One request has it at a time, and then the events that come in answer.
+    #[expect(clippy::arc_with_non_send_sync, reason = "only of an Arc there are guards that own their part")]
     let session = Arc::new(Mutex::new(Session::new(client, executor)));
     {
         let service = service_fn(|request| handle(request, executor, Arc::clone(&session)));
