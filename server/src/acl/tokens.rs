@@ -9,7 +9,7 @@ use super::{Acl, DEFAULT_USER, Session, User};
 static READER: LazyLock<Arc<User>> = LazyLock::new(|| {
     const RULES: &str = "on resetkeys %R~* &* +@read -@dangerous +@transaction +select +ping +echo +time +info \
                          +command +eval_ro +evalsha_ro +fcall_ro +subscribe +psubscribe +ssubscribe +slowlog|get \
-                         +slowlog|len +latency|latest +memory|stats +acl|whoami";
+                         +slowlog|len +latency|latest +latency|histogram +memory|stats +acl|whoami";
     let mut user = User::new(b"http-readonly", User::BUILT_IN, false);
     for rule in RULES.split_ascii_whitespace() {
         // These are right.
