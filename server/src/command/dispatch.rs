@@ -128,17 +128,21 @@ impl Executor {
 
     /// Several requests in a row about the same key are about members of a collection, which may be a big one.
     fn prefetch_members(&self, client: &Client, batch: &RequestReader) {
+        const STEP: usize = PREFETCH_MEMBERS - 1;
         let keyspace = &self.server.keyspace;
+        let key = |index: usize| if index < batch.len() { batch.request(index).get(1) } else { None };
         let mut first = 0;
-        while let Some(key) = (first < batch.len()).then(|| batch.request(first).get(1)) {
-            let same = (first + 1..batch.len()).take_while(|index| batch.request(*index).get(1) == key).count();
-            let requests = first..first + 1 + same;
-            if let Some(key) = key.filter(|_| requests.len() >= PREFETCH_MEMBERS) {
-                keyspace.prefetch_members(client.db(), &keyspace.key(key), |kind| {
-                    requests.clone().filter_map(|index| member(batch.request(index), kind)).collect()
-                });
-            }
-            first = requests.end;
+        while first + STEP < batch.len() {
+            // What is only now and then about the same key is not worth more than this.
+            let Some(name) = key(first).filter(|_| key(first) == key(first + STEP)) else {
+                first += STEP;
+                continue;
+            };
+            let last = (first..batch.len()).take_while(|index| key(*index) == Some(name)).last().unwrap_or(first);
+            keyspace.prefetch_members(client.db(), &keyspace.key(name), |kind| {
+                (first..=last).filter_map(|index| member(batch.request(index), kind)).collect()
+            });
+            first = last + 1;
         }
     }
 
