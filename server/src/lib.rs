@@ -182,7 +182,8 @@ async fn run(server: &'static Server) -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
-    let (has_tcp, has_unix) = (!tcp.is_empty(), unix.is_some());
+    let (has_tcp, has_http) = (tcp.iter().any(|door| !door.http), tcp.iter().any(|door| door.http));
+    let has_unix = unix.is_some();
     let (relisten, requests) = unbounded_channel();
     let _ = server.relisten.set(relisten);
     server.startup_memory.store(storage::memory::used_memory(), Relaxed);
@@ -193,6 +194,9 @@ async fn run(server: &'static Server) -> Result<(), String> {
     }
     if has_unix {
         log::notice!("Ready to accept connections unix");
+    }
+    if has_http {
+        log::notice!("Ready to accept connections http");
     }
     supervise::ready();
     loop {

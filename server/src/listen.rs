@@ -32,7 +32,7 @@ struct Wanted {
 pub struct Door {
     listener: TcpListener,
     /// Whether HTTP is spoken there.
-    http: bool,
+    pub http: bool,
 }
 
 impl Wanted {
@@ -329,7 +329,8 @@ fn admit(server: &Server, peer: &Peer) -> Result<(), &'static str> {
     if server.connected.load(Relaxed) as i64 >= config.maxclients() {
         return Err("-ERR max number of clients reached\r\n");
     }
-    if !peer.local && config.protected_mode() && server.acl.takes_any_password() {
+    let open = server.acl.takes_any_password() && !(peer.http && http::has_tokens(server));
+    if !peer.local && config.protected_mode() && open {
         return Err(PROTECTED);
     }
     Ok(())

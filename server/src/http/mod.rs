@@ -34,6 +34,7 @@ use crate::command::dispatch::Executor;
 use crate::log;
 use crate::output_limit::OutputWatch;
 pub use answer::refusal;
+pub use auth::has_tokens;
 use handle::handle;
 use session::Session;
 use traffic::Counted;

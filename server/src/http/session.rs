@@ -59,9 +59,11 @@ impl Session {
         self.client.start_over(self.executor.server, session);
         self.client.reply_mode = ReplyMode::On;
         self.reply.clear();
-        // Nobody waits for what came for the request before.
-        self.client.shared.mailbox.take(&mut self.reply);
-        self.reply.clear();
+        if self.client.shared.mailbox.is_full() {
+            // Nobody waits for what came for the request before.
+            self.client.shared.mailbox.take(&mut self.reply);
+            self.reply.clear();
+        }
     }
 
     /// Why a command cannot be carried out over HTTP.

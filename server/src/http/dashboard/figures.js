@@ -68,13 +68,13 @@ function showFigures(info, histogram) {
   const expiring = databases.reduce((sum, { expires }) => sum + expires, 0);
   const limit = number('maxmemory');
   const tiles = [
-    ['Commands per second', count(rate('total_commands_processed')), `${count(number('total_commands_processed'))} in all`],
+    ['Commands/s', count(rate('total_commands_processed')), `${count(number('total_commands_processed'))} in all`],
     ['Hit rate', percent(hitRate), `${percent(hitsEver)} since the start`],
     ['Latency p99', micros(p99), `half within ${micros(p50)}`],
     ['Memory', bytes(number('used_memory')), limit > 0 ? `of ${bytes(limit)}, ${info.get('maxmemory_policy')}` : 'without a limit'],
     ['Keys', count(keys), `${count(expiring)} with an expiry`],
-    ['Expired per second', count(rate('expired_keys')), `${count(number('expired_keys'))} in all`],
-    ['Evicted per second', count(rate('evicted_keys')), `${count(number('evicted_keys'))} in all`],
+    ['Expired/s', count(rate('expired_keys')), `${count(number('expired_keys'))} in all`],
+    ['Evicted/s', count(rate('evicted_keys')), `${count(number('evicted_keys'))} in all`],
     ['Clients', count(number('connected_clients')), `${count(number('blocked_clients'))} waiting, ${count(number('pubsub_clients'))} subscribed`],
   ];
   find('#tiles').replaceChildren(
@@ -89,7 +89,7 @@ function showFigures(info, histogram) {
   }
   charts.memory.add(number('used_memory'), number('used_memory_rss'));
   find('#identity').textContent =
-    `${info.get('spinel_version') ?? ''} · speaks Redis ${info.get('redis_version')} · port ${info.get('tcp_port')} · up ${seconds(number('uptime_in_seconds'))}`;
+    `version ${info.get('spinel_version')} · speaks Redis ${info.get('redis_version')} · port ${info.get('tcp_port')} · up ${seconds(number('uptime_in_seconds'))}`;
   showCommands(info, elapsed);
   last = now;
 }
