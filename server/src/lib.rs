@@ -181,15 +181,14 @@ async fn run(server: &'static Server) -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
-    let kinds = [Kind::Tcp, Kind::Tls].map(|kind| (kind, doors.iter().any(|door| door.kind == kind)));
-    let has_unix = unix.is_some();
+    let has = |kind| doors.iter().any(|door| door.kind == kind);
+    let open = [("tcp", has(Kind::Tcp)), ("unix", unix.is_some()), ("tls", has(Kind::Tls))];
     let (relisten, requests) = unbounded_channel();
     let _ = server.relisten.set(relisten);
     server.startup_memory.store(storage::memory::used_memory(), Relaxed);
     tokio::task::spawn_local(listen::accept(server, doors, unix, inboxes, requests));
     log::notice!("Server initialized");
-    let names = kinds.iter().filter_map(|(kind, open)| open.then_some(kind.name()));
-    for name in names.chain(has_unix.then_some("unix")) {
+    for (name, _) in open.iter().filter(|(_, open)| *open) {
         log::notice!("Ready to accept connections {name}");
     }
     supervise::ready();

@@ -205,10 +205,9 @@ impl Server {
             Apply::SlowLog => self.slowlog.lock().set_max_len(config.slowlog_max_len() as usize),
             Apply::Title => crate::title::show(config),
             Apply::Tls if tls::is_wanted(config) => self.configure_tls()?,
-            Apply::Tls => {}
+            Apply::Tls => self.tls.forget(),
             Apply::TlsPort => {
-                // While nobody could come over TLS, its directives were not looked at.
-                if config.tls_port() != 0 {
+                if config.tls_port() != 0 && !self.tls.is_configured() {
                     self.configure_tls()?;
                 }
                 self.relisten(NO_PORT)?;

@@ -41,6 +41,15 @@ impl Tls {
         }
     }
 
+    pub fn is_configured(&self) -> bool {
+        self.current.read().is_some()
+    }
+
+    /// Has TLS be configured before it is used again.
+    pub fn forget(&self) {
+        *self.current.write() = None;
+    }
+
     /// What greets clients that have to show a certificate as `auth` says. `None` where nothing could: TLS was never
     /// configured, or clients would have to show certificates and nobody is trusted to issue them.
     pub fn acceptor(&self, auth: TlsAuth) -> Option<TlsAcceptor> {
