@@ -7,14 +7,14 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::tls::TlsStream;
+use crate::tls;
 
 /// A client's socket, and what is between it and the protocol.
 pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
     /// Boxed, because it is many times as large as the others.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<tls::Stream>),
 }
 
 impl Stream {

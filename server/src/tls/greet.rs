@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::TlsStream;
+use super::{Socket, Stream};
 use crate::client::Peer;
 use crate::listen;
 use crate::log;
@@ -17,7 +17,7 @@ use crate::server::Server;
 const HANDSHAKE_SECONDS: u64 = 10;
 
 /// Shakes hands with a client. `None` where nothing came of it, which has been logged.
-pub async fn greet(server: &Server, stream: TcpStream, peer: &Peer) -> Option<TlsStream<TcpStream>> {
+pub async fn greet(server: &Server, stream: TcpStream, peer: &Peer) -> Option<Stream> {
     let mut stream = match shake_hands(server, stream).await {
         Ok(stream) => stream,
         Err(reason) => {
@@ -37,7 +37,7 @@ pub async fn greet(server: &Server, stream: TcpStream, peer: &Peer) -> Option<Tl
     None
 }
 
-async fn shake_hands(server: &Server, stream: TcpStream) -> Result<TlsStream<TcpStream>, String> {
+async fn shake_hands(server: &Server, stream: TcpStream) -> Result<Stream, String> {
     let Some(acceptor) = server.tls.acceptor(server.config.tls_auth_clients()) else {
         return Err("clients have to show certificates, and there is nobody who could issue them".into());
     };
@@ -45,7 +45,7 @@ async fn shake_hands(server: &Server, stream: TcpStream) -> Result<TlsStream<Tcp
         Ok(seconds @ 1..HANDSHAKE_SECONDS) => seconds,
         _ => HANDSHAKE_SECONDS,
     };
-    match timeout(Duration::from_secs(seconds), acceptor.accept(stream)).await {
+    match timeout(Duration::from_secs(seconds), acceptor.accept(Socket::new(stream))).await {
         Ok(outcome) => outcome.map_err(|error| reason(&error)),
         Err(_) => Err(format!("no handshake within {seconds} seconds")),
     }

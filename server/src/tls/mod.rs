@@ -8,16 +8,20 @@ mod files;
 mod greet;
 mod sessions;
 mod settings;
+mod socket;
 
 use parking_lot::RwLock;
 pub use tokio_rustls::TlsAcceptor;
-pub use tokio_rustls::server::TlsStream;
 
 pub use greet::greet;
+pub use socket::Socket;
 
 use crate::config::{Config, TlsAuth};
 use crate::log;
 use settings::Settings;
+
+/// A client's stream.
+pub type Stream = tokio_rustls::server::TlsStream<Socket>;
 
 /// The TLS of a server.
 #[derive(Default)]
