@@ -182,12 +182,13 @@ mod tests {
     fn members_of_all_lengths_come_back() {
         let mut elements = Elements::new();
         let lengths = [0, 1, 2, 3, 4, 251, 252, 253, 254, 255, 256, 1023, 1024, 1025, 5000];
-        let links: Vec<u32> = lengths
-            .iter()
-            .map(|len| elements.add(*len as f64 / 2.0, &vec![*len as u8; *len]).expect("room"))
-            .collect();
+        let links: Vec<u32> =
+            lengths.iter().map(|len| elements.add(*len as f64 / 2.0, &vec![*len as u8; *len]).expect("room")).collect();
         for (at, (len, link)) in lengths.iter().zip(&links).enumerate() {
-            assert_eq!((elements.score(*link), elements.member(*link)), (*len as f64 / 2.0, &vec![*len as u8; *len][..]));
+            assert_eq!(
+                (elements.score(*link), elements.member(*link)),
+                (*len as f64 / 2.0, &vec![*len as u8; *len][..])
+            );
             elements.set_score(*link, -1.0);
             if at % 2 == 0 {
                 elements.remove(*link);

@@ -3,10 +3,11 @@
 mod arena;
 mod boxes;
 mod elements;
-mod nodes;
 mod order;
 mod run;
+mod runs;
 mod skiplist;
+mod towers;
 
 use crate::hashing::hash;
 use crate::listpack::{Item, ListPack, ListPackBuf};

@@ -7,9 +7,11 @@
 
 use smallvec::SmallVec;
 
+use super::arena::NONE;
 use super::elements::Elements;
 use super::order::{Place, order_of};
 use crate::memory::good_size;
+use crate::table::prefetch;
 
 /// Elements of a full run. Longer ones would save little memory and take longer to split. Tests get by with few
 /// elements where runs are short.
@@ -21,6 +23,9 @@ pub(super) const JOINED: usize = MOST / 4 * 3;
 /// Cells that a run may have too many before it gives them back.
 const SPARE: usize = MOST / 8;
 
+/// Cells that one prefetch loads.
+const CELLS_OF_LINE: usize = 64 / size_of::<Cell>();
+
 /// Keys that are made anew have so many bits.
 const FRESH_BITS: u32 = if cfg!(test) { 12 } else { 28 };
 /// The room that there is for keys.
@@ -29,8 +34,12 @@ const KEY_BITS: u32 = if cfg!(test) { 16 } else { u32::BITS };
 /// See the module's description.
 #[derive(Clone, Default)]
 pub(super) struct Run {
-    base: u64,
+    /// The tower that stands for this run, for the skiplist's use.
+    pub(super) tower: u32,
+    /// The link of the first element. Searches for members read it, and often nothing else of the run.
+    first: u32,
     shift: u32,
+    base: u64,
     cells: Vec<Cell>,
 }
 
@@ -46,6 +55,22 @@ impl Run {
         self.cells.len()
     }
 
+    /// The link of the first element, if there is one.
+    #[inline]
+    pub(super) fn first(&self) -> Option<u32> {
+        if self.first == NONE { None } else { Some(self.first) }
+    }
+
+    fn know_first(&mut self) {
+        self.first = self.cells.first().map_or(NONE, |cell| cell.link);
+    }
+
+    /// Starts to load what a search reads.
+    #[inline]
+    fn prefetch(&self) {
+        self.cells.chunks(CELLS_OF_LINE).for_each(|line| prefetch(line.as_ptr()));
+    }
+
     #[inline]
     pub(super) fn get(&self, at: usize) -> Option<u32> {
         self.cells.get(at).map(|cell| cell.link)
@@ -59,6 +84,7 @@ impl Run {
     /// Tells where an element has moved to.
     pub(super) fn set_link(&mut self, at: usize, link: u32) {
         self.cells[at].link = link;
+        self.know_first();
     }
 
     fn key_of(&self, order: u64) -> Option<u32> {
@@ -76,8 +102,11 @@ impl Run {
     /// How many elements lie before a place.
     #[inline]
     pub(super) fn search(&self, elements: &Elements, place: &mut impl Place) -> usize {
+        self.prefetch();
         let end = self.cells.partition_point(|cell| place.reaches(self.orders_of(cell.key).0));
-        let Some(Cell { key, .. }) = end.checked_sub(1).and_then(|last| self.cells.get(last)).copied() else { return 0 };
+        let Some(Cell { key, .. }) = end.checked_sub(1).and_then(|last| self.cells.get(last)).copied() else {
+            return 0;
+        };
         let (least, greatest) = self.orders_of(key);
         if !place.divides(least, greatest) {
             return end;
@@ -94,6 +123,7 @@ impl Run {
             self.cells.reserve_exact(cells_for(self.cells.len() + 1) - self.cells.len());
         }
         self.cells.insert(at, Cell { key: key.unwrap_or(0), link });
+        self.know_first();
         if key.is_none() {
             self.make_keys(elements);
         }
@@ -102,7 +132,8 @@ impl Run {
     /// Notes that the score of an element is to change, if that leaves it between its neighbours, as their keys tell.
     pub(super) fn set_score(&mut self, at: usize, score: f64) -> bool {
         let Some(key) = self.key_of(order_of(score)) else { return false };
-        let is_before = |other: Option<usize>| other.and_then(|at| self.cells.get(at)).is_some_and(|other| other.key < key);
+        let is_before =
+            |other: Option<usize>| other.and_then(|at| self.cells.get(at)).is_some_and(|other| other.key < key);
         let is_behind = self.cells.get(at + 1).is_some_and(|other| other.key > key);
         let stays = is_before(at.checked_sub(1)) && is_behind;
         if stays {
@@ -114,6 +145,7 @@ impl Run {
     /// Removes so many elements from one on.
     pub(super) fn remove(&mut self, at: usize, count: usize) {
         self.cells.drain(at..at + count);
+        self.know_first();
         self.shrink(SPARE);
     }
 
@@ -122,10 +154,12 @@ impl Run {
         let mut cells = Vec::new();
         cells.reserve_exact(cells_for(self.len() - at));
         cells.extend_from_slice(&self.cells[at..]);
-        let mut right = Run { base: 0, shift: 0, cells };
+        let mut right = Run { cells, ..Run::default() };
+        right.know_first();
         right.make_keys(elements);
         if at < self.len() {
             self.cells.truncate(at);
+            self.know_first();
             self.shrink(0);
             self.make_keys(elements);
         }
@@ -135,7 +169,7 @@ impl Run {
     /// Takes over the elements of the next run.
     pub(super) fn absorb(&mut self, mut next: Run, elements: &Elements) {
         if self.cells.is_empty() {
-            *self = next;
+            *self = Run { tower: self.tower, ..next };
             return;
         }
         let len = self.len() + next.len();

@@ -6,9 +6,10 @@
 //! which stays as it is when elements go.
 
 use super::elements::Elements;
-use super::nodes::{HEAD, NONE, Ahead, Node, Nodes};
 use super::order::{Place, PlaceBehind, PlaceOf, order_of};
 use super::run::{JOINED, MOST, Run, SPARSE};
+use super::runs::Runs;
+use super::towers::{Ahead, HEAD, Towers};
 use crate::random::quick_random;
 
 /// Four to this power is more runs than 32-bit links can fill.
@@ -18,28 +19,30 @@ const MAX_LEVEL: usize = 16;
 #[derive(Clone)]
 pub(super) struct SkipList {
     elements: Elements,
-    nodes: Nodes,
+    /// The run with the number 0 is the head's, which stays even when it is empty.
+    runs: Runs,
+    towers: Towers,
     len: usize,
 }
 
-/// The way to a node: on each level the last node that is not behind it, and how many elements come before that one.
+/// The way to a run: on each level the last tower that is not behind it, and how many elements come before that one.
 #[derive(Clone)]
 pub(super) struct Path {
-    nodes: [u32; MAX_LEVEL],
+    towers: [u32; MAX_LEVEL],
     ranks: [u32; MAX_LEVEL],
-    /// At most the order of any score in the node, unless it is the head.
+    /// At most the order of any score in the run, unless it is the head's.
     order: u64,
 }
 
 impl Path {
     /// The way to the head.
     pub(super) fn new() -> Path {
-        Path { nodes: [HEAD; MAX_LEVEL], ranks: [0; MAX_LEVEL], order: 0 }
+        Path { towers: [HEAD; MAX_LEVEL], ranks: [0; MAX_LEVEL], order: 0 }
     }
 
     #[inline]
-    fn node(&self) -> u32 {
-        self.nodes[0]
+    fn tower(&self) -> u32 {
+        self.towers[0]
     }
 
     #[inline]
@@ -50,7 +53,9 @@ impl Path {
 
 impl SkipList {
     pub(super) fn new() -> SkipList {
-        SkipList { elements: Elements::new(), nodes: Nodes::new(), len: 0 }
+        let mut runs = Runs::default();
+        runs.push(Run::default());
+        SkipList { elements: Elements::new(), runs, towers: Towers::new(), len: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -67,44 +72,53 @@ impl SkipList {
         self.elements.member(link)
     }
 
-    /// The way to the last node that `onward` leads to, which is told what comes next and its rank.
+    /// The run that a tower stands for.
     #[inline]
-    fn descend(&self, mut onward: impl FnMut(&Ahead, u32) -> bool) -> Path {
+    fn run(&self, tower: u32) -> &Run {
+        self.runs.get(self.towers.run(tower))
+    }
+
+    #[inline]
+    fn change_run<R>(&mut self, tower: u32, change: impl FnOnce(&mut Run, &Elements) -> R) -> R {
+        self.runs.change(self.towers.run(tower), |run| change(run, &self.elements))
+    }
+
+    /// The way to the last run that `onward` leads to, which is told what comes next and its rank.
+    #[inline]
+    fn descend(&self, mut onward: impl FnMut(Ahead, u32) -> bool) -> Path {
         let mut path = Path::new();
         let (mut at, mut rank) = (HEAD, 0);
-        let mut node = self.nodes.get(at);
-        for level in (0..self.nodes.levels()).rev() {
+        for level in (0..self.towers.levels()).rev() {
             loop {
-                let ahead = node.ahead(level);
-                if ahead.node == NONE || !onward(ahead, rank + ahead.span) {
+                let ahead = self.towers.ahead(at, level);
+                if ahead.tower == HEAD || !onward(ahead, rank + ahead.span) {
                     break;
                 }
-                (at, rank, path.order) = (ahead.node, rank + ahead.span, ahead.order);
-                node = self.nodes.get(at);
+                (at, rank, path.order) = (ahead.tower, rank + ahead.span, ahead.order);
             }
-            (path.nodes[level], path.ranks[level]) = (at, rank);
+            (path.towers[level], path.ranks[level]) = (at, rank);
         }
         path
     }
 
-    /// Whether a condition holds for the first element of a node.
+    /// Whether a condition holds for the first element of a run.
     #[inline]
-    fn first_is(&self, node: u32, condition: impl FnOnce(f64, &[u8]) -> bool) -> bool {
-        self.nodes.run(node).get(0).is_some_and(|link| condition(self.score(link), self.member(link)))
+    fn first_is(&self, tower: u32, condition: impl FnOnce(f64, &[u8]) -> bool) -> bool {
+        self.run(tower).first().is_some_and(|link| condition(self.score(link), self.member(link)))
     }
 
-    /// The way to the node that a place is in or at the end of, and how many of its elements come before the place.
+    /// The way to the run that a place is in or at the end of, and how many of its elements come before the place.
     #[inline]
     fn find(&self, place: &mut impl Place) -> (Path, usize) {
         let mut path = self.descend(|ahead, _| place.reaches(ahead.order));
         let order = path.order;
-        let divided = path.node() != HEAD && place.divides(order, order);
-        let mut is_from = |node| self.first_is(node, |score, member| place.is_from(score, member));
-        if divided && !is_from(path.node()) {
+        let divided = path.tower() != HEAD && place.divides(order, order);
+        let mut is_from = |tower| self.first_is(tower, |score, member| place.is_from(score, member));
+        if divided && !is_from(path.tower()) {
             // The place is further to the front, but behind what has lower scores.
-            path = self.descend(|ahead, _| ahead.order < order || ahead.order == order && is_from(ahead.node));
+            path = self.descend(|ahead, _| ahead.order < order || ahead.order == order && is_from(ahead.tower));
         }
-        let at = self.nodes.run(path.node()).search(&self.elements, place);
+        let at = self.run(path.tower()).search(&self.elements, place);
         (path, at)
     }
 
@@ -112,22 +126,22 @@ impl SkipList {
         PlaceOf::new(self.score(link), self.member(link))
     }
 
-    /// The way to the node of an element, and its number there.
+    /// The way to the run of an element, and its number there.
     fn find_element(&self, link: u32) -> (Path, usize) {
         self.find(&mut self.place_of(link))
     }
 
-    /// The way to the node in front of this one, which is not the head.
-    fn path_before(&self, node: u32) -> Path {
-        let Some(first) = self.nodes.run(node).get(0) else { return Path::new() };
+    /// The way to what is in front of a tower.
+    fn path_before(&self, tower: u32) -> Path {
+        let Some(first) = self.run(tower).first() else { return Path::new() };
         let (order, mut place) = (order_of(self.score(first)), self.place_of(first));
-        let mut is_behind = |node| self.first_is(node, |score, member| place.is_behind(score, member));
+        let mut is_behind = |tower| self.first_is(tower, |score, member| place.is_behind(score, member));
         self.descend(|ahead, _| {
-            ahead.node != node && (ahead.order < order || ahead.order == order && is_behind(ahead.node))
+            ahead.tower != tower && (ahead.order < order || ahead.order == order && is_behind(ahead.tower))
         })
     }
 
-    /// The way to the node of the element with a rank, or to the last one.
+    /// The way to the run of the element with a rank, or to the last one.
     fn path_to_rank(&self, rank: usize) -> Path {
         self.descend(|_, ahead| ahead as usize <= rank)
     }
@@ -156,62 +170,63 @@ impl SkipList {
     /// As [`SkipList::insert`], behind everything else, where the path leads. It then leads there again.
     pub(super) fn append(&mut self, end: &mut Path, score: f64, member: &[u8]) -> Option<u32> {
         let link = self.elements.add(score, member)?;
-        self.insert_at(end, self.nodes.run(end.node()).len(), link);
+        let at = self.run(end.tower()).len();
+        self.insert_at(end, at, link);
         Some(link)
     }
 
-    /// Inserts an element into the node that the path leads to. It then leads to the node where the element is.
+    /// Inserts an element into the run that the path leads to. It then leads to the run where the element is.
     fn insert_at(&mut self, path: &mut Path, mut at: usize, link: u32) {
-        if self.nodes.run(path.node()).len() == MOST {
-            let split = self.split_point(path.node(), at);
-            let run = self.nodes.change_run(path.node(), |run| run.split_off(split, &self.elements));
-            let first = run.get(0).unwrap_or(link);
-            let behind = self.link_behind(path, run, order_of(self.score(first)));
-            if at > split || at == MOST {
+        if self.run(path.tower()).len() >= MOST {
+            let split = self.split_point(path.tower(), at);
+            // Without room for another tower, the run is longer than it should be.
+            if let Some(behind) = self.split(path, split, order_of(self.score(link)))
+                && (at > split || split == MOST)
+            {
                 (*path, at) = (behind, at - split);
             }
         }
-        let elements = &self.elements;
-        self.nodes.change_run(path.node(), |run| run.insert(at, link, elements));
-        for level in 0..self.nodes.levels() {
-            self.nodes.ahead_mut(path.nodes[level], level).span += 1;
+        self.change_run(path.tower(), |run, elements| run.insert(at, link, elements));
+        for level in 0..self.towers.levels() {
+            self.towers.change_span(path.towers[level], level, |span| span + 1);
         }
         self.len += 1;
     }
 
     /// Where to split a full run for a new element: in the middle, but at the ends of the list, where others are
     /// likely to follow, so that it stays full.
-    fn split_point(&self, node: u32, at: usize) -> usize {
-        let is_last = self.nodes.get(node).ahead(0).node == NONE;
+    fn split_point(&self, tower: u32, at: usize) -> usize {
+        let is_last = self.towers.ahead(tower, 0).tower == HEAD;
         match at {
             MOST if is_last => MOST,
-            0 if node == HEAD => 0,
+            0 if tower == HEAD => 0,
             _ => MOST / 2,
         }
     }
 
-    /// Links a run that was cut off the end of the node that the path leads to. Returns the way to it.
-    fn link_behind(&mut self, path: &mut Path, run: Run, order: u64) -> Path {
+    /// Makes a run of its own of the elements of the path's run from one on. Where these are none, it is for scores from
+    /// `order` on. Returns the way to it; `None` if there is no room for its tower.
+    fn split(&mut self, path: &Path, at: usize, order: u64) -> Option<Path> {
         let mut levels = 1;
         while levels < MAX_LEVEL && quick_random() & 3 == 0 {
             levels += 1;
         }
-        if self.nodes.levels() < levels {
-            self.nodes.set_levels(levels, self.len as u32);
-        }
-        let rank = path.ranks[0] + self.nodes.run(path.node()).len() as u32;
-        let number = self.nodes.push(Node::new(run, levels));
-        let mut behind = path.clone();
-        behind.order = order;
+        let tower = self.towers.add(levels, self.len as u32)?;
+        let mut run = self.change_run(path.tower(), |run, elements| run.split_off(at, elements));
+        let order = run.first().map_or(order, |first| order_of(self.score(first)));
+        run.tower = tower;
+        let number = self.runs.push(run);
+        self.towers.set_run(tower, number);
+        let rank = path.ranks[0] + at as u32;
+        let mut behind = Path { order, ..path.clone() };
         for level in 0..levels {
-            let span = rank - path.ranks[level];
-            let before = self.nodes.ahead_mut(path.nodes[level], level);
-            let next = Ahead { span: before.span - span, ..*before };
-            *before = Ahead { order, node: number, span };
-            *self.nodes.ahead_mut(number, level) = next;
-            (behind.nodes[level], behind.ranks[level]) = (number, rank);
+            let (before, span) = (path.towers[level], rank - path.ranks[level]);
+            let next = self.towers.ahead(before, level);
+            self.towers.set_ahead(before, level, Ahead { order, tower, span });
+            self.towers.set_ahead(tower, level, Ahead { span: next.span - span, ..next });
+            (behind.towers[level], behind.ranks[level]) = (tower, rank);
         }
-        behind
+        Some(behind)
     }
 
     /// Removes an element.
@@ -228,7 +243,7 @@ impl SkipList {
         while left > 0 {
             let path = self.path_to_rank(rank);
             let at = rank - path.rank();
-            let links = self.nodes.run(path.node()).links(at, left);
+            let links = self.run(path.tower()).links(at, left);
             if links.is_empty() {
                 return;
             }
@@ -242,66 +257,55 @@ impl SkipList {
         }
     }
 
-    /// Takes so many elements out of the node that the path leads to.
+    /// Takes so many elements out of the run that the path leads to.
     fn unlink(&mut self, path: &Path, at: usize, count: usize) {
-        self.nodes.change_run(path.node(), |run| run.remove(at, count));
-        for level in 0..self.nodes.levels() {
-            self.nodes.ahead_mut(path.nodes[level], level).span -= count as u32;
+        self.change_run(path.tower(), |run, _| run.remove(at, count));
+        for level in 0..self.towers.levels() {
+            self.towers.change_span(path.towers[level], level, |span| span - count as u32);
         }
         self.len -= count;
-        if self.nodes.run(path.node()).len() < SPARSE {
+        if self.run(path.tower()).len() < SPARSE {
             self.join(path);
         }
     }
 
-    /// Joins the node that the path leads to with one of its neighbours, if they go together well.
+    /// Joins the run that the path leads to with one of its neighbours, if they go together well.
     fn join(&mut self, path: &Path) {
-        let len = |node| self.nodes.run(node).len();
-        let together = |one: usize, other: usize| one == 0 || other == 0 || one + other <= JOINED;
-        let here = len(path.node());
-        let next = self.nodes.get(path.node()).ahead(0).node;
-        if next != NONE && together(here, len(next)) {
+        let go_together = |one: u32, other: u32| {
+            let (one, other) = (self.run(one).len(), self.run(other).len());
+            one == 0 || other == 0 || one + other <= JOINED
+        };
+        let next = self.towers.ahead(path.tower(), 0).tower;
+        if next != HEAD && go_together(path.tower(), next) {
             self.absorb_next(path);
-        } else if path.node() != HEAD {
+        } else if path.tower() != HEAD {
             let before = self.path_to_rank(path.rank().saturating_sub(1));
-            if together(here, len(before.node())) {
+            if go_together(before.tower(), path.tower()) {
                 self.absorb_next(&before);
             }
         }
     }
 
-    /// Has the node that the path leads to take over the elements of the next one, which goes.
+    /// Has the run that the path leads to take over the elements of the next one, which goes.
     fn absorb_next(&mut self, path: &Path) {
-        let next = self.nodes.get(path.node()).ahead(0).node;
-        for level in 0..self.nodes.get(next).levels() {
-            let ahead = *self.nodes.get(next).ahead(level);
-            let before = self.nodes.ahead_mut(path.nodes[level], level);
-            *before = Ahead { span: before.span + ahead.span, ..ahead };
+        let next = self.towers.ahead(path.tower(), 0).tower;
+        for level in 0..self.towers.levels_of(next) {
+            let (before, behind) = (self.towers.ahead(path.towers[level], level), self.towers.ahead(next, level));
+            self.towers.set_ahead(path.towers[level], level, Ahead { span: before.span + behind.span, ..behind });
         }
-        let run = self.nodes.change_run(next, std::mem::take);
-        let elements = &self.elements;
-        self.nodes.change_run(path.node(), |into| into.absorb(run, elements));
-        let last = self.nodes.last();
-        if next != last {
-            let path = self.path_before(last);
-            for level in 0..self.nodes.get(last).levels() {
-                self.nodes.ahead_mut(path.nodes[level], level).node = next;
-            }
+        let run = self.change_run(next, |run, _| std::mem::take(run));
+        self.change_run(path.tower(), |into, elements| into.absorb(run, elements));
+        let number = self.towers.run(next);
+        if let Some(moved) = self.runs.swap_remove(number) {
+            self.towers.set_run(moved.tower, number);
         }
-        self.nodes.swap_remove(next);
-        let mut levels = self.nodes.levels();
-        while levels > 1 && self.nodes.get(HEAD).ahead(levels - 1).node == NONE {
-            levels -= 1;
-        }
-        if levels < self.nodes.levels() {
-            self.nodes.set_levels(levels, 0);
-        }
+        self.towers.remove(next);
     }
 
     /// Gives an element another score. It keeps its link.
     pub(super) fn set_score(&mut self, link: u32, score: f64) {
         let (path, at) = self.find_element(link);
-        if self.nodes.change_run(path.node(), |run| run.set_score(at, score)) {
+        if self.change_run(path.tower(), |run, _| run.set_score(at, score)) {
             return self.elements.set_score(link, score);
         }
         self.unlink(&path, at, 1);
@@ -317,10 +321,22 @@ impl SkipList {
             for from in self.elements.vacate(chunk) {
                 let (path, at) = self.find_element(from);
                 let Some(to) = self.elements.relocate(from) else { return };
-                self.nodes.change_run(path.node(), |run| run.set_link(at, to));
+                self.change_run(path.tower(), |run, _| run.set_link(at, to));
                 moved(self.member(to), from, to);
             }
             self.elements.drop_chunk(chunk);
+        }
+        while let Some(chunk) = self.towers.wasteful_chunk() {
+            for from in self.towers.vacate(chunk) {
+                let path = self.path_before(from);
+                let Some(to) = self.towers.relocate(from) else { return };
+                for level in 0..self.towers.levels_of(to) {
+                    let ahead = self.towers.ahead(path.towers[level], level);
+                    self.towers.set_ahead(path.towers[level], level, Ahead { tower: to, ..ahead });
+                }
+                self.change_run(to, |run, _| run.tower = to);
+            }
+            self.towers.drop_chunk(chunk);
         }
     }
 
@@ -332,20 +348,20 @@ impl SkipList {
     /// The elements from a rank on.
     pub(super) fn iter_from(&self, rank: usize) -> impl Iterator<Item = u32> {
         let path = self.path_to_rank(rank);
-        let (mut node, mut at) = (self.nodes.get(path.node()), rank - path.rank());
+        let (mut tower, mut run, mut at) = (path.tower(), self.run(path.tower()), rank - path.rank());
         let mut ahead = Lookahead::new();
         std::iter::from_fn(move || {
             loop {
-                if let Some(link) = node.run().get(at) {
-                    ahead.step(|steps| node.run().get(at + steps), &self.elements);
+                if let Some(link) = run.get(at) {
+                    ahead.step(|steps| run.get(at + steps), &self.elements);
                     at += 1;
                     return Some(link);
                 }
-                let next = node.ahead(0).node;
-                if next == NONE {
+                let next = self.towers.ahead(tower, 0).tower;
+                if next == HEAD {
                     return None;
                 }
-                (node, at) = (self.nodes.get(next), 0);
+                (tower, run, at) = (next, self.run(next), 0);
                 ahead.restart();
             }
         })
@@ -354,14 +370,14 @@ impl SkipList {
     /// The elements from a rank back to the first.
     pub(super) fn iter_back_from(&self, rank: usize) -> impl Iterator<Item = u32> {
         let path = self.path_to_rank(rank);
-        let (mut run, mut start) = (self.nodes.run(path.node()), path.rank());
+        let (mut run, mut start) = (self.run(path.tower()), path.rank());
         // How many elements of the run are left.
         let mut left = if rank < self.len { rank + 1 - start } else { 0 };
         let mut ahead = Lookahead::new();
         std::iter::from_fn(move || {
             if left == 0 && start > 0 {
                 let path = self.path_to_rank(start - 1);
-                (run, left) = (self.nodes.run(path.node()), start - path.rank());
+                (run, left) = (self.run(path.tower()), start - path.rank());
                 start = path.rank();
                 ahead.restart();
             }
@@ -373,7 +389,7 @@ impl SkipList {
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.elements.memory() + self.nodes.memory()
+        self.elements.memory() + self.runs.memory() + self.towers.memory()
     }
 }
 
@@ -411,3 +427,6 @@ impl Lookahead {
         self.wanted = (self.wanted * 2).clamp(Self::FIRST, Self::MOST);
     }
 }
+
+#[cfg(test)]
+mod tests;
