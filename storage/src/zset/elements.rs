@@ -147,10 +147,12 @@ impl Elements {
 
 /// Words of an element with a member of that length.
 fn words_for(len: usize) -> usize {
-    let tail = match len {
-        0..=LONGEST_SHORT => len,
-        ..=MAX_INLINE => 2 + len,
-        _ => 4,
+    let tail = if len <= LONGEST_SHORT {
+        len
+    } else if len <= MAX_INLINE {
+        2 + len
+    } else {
+        4
     };
     (TAIL + tail).div_ceil(4)
 }

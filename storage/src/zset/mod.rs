@@ -457,7 +457,7 @@ impl Collection for Zset {
     }
 
     fn free_effort(&self) -> usize {
-        // An arena's chunks and a table's pages hold some hundred and some dozen elements each.
+        // An arena's chunks hold some thousand elements each, runs and a table's pages some dozen.
         if let Zset::Big(big) = self { big.list.len() / 32 + 1 } else { 1 }
     }
 }
