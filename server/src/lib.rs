@@ -17,6 +17,7 @@ pub mod eviction;
 pub mod glob;
 pub mod info;
 pub mod latency;
+mod limits;
 pub mod listen;
 pub mod log;
 mod longdouble;

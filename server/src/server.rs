@@ -94,6 +94,8 @@ pub struct Server {
     pub output_upkeep: OutputUpkeep,
     /// Elements of lists from so many bytes on are kept on their own; 0 leaves that to the directive.
     pub long_elements: AtomicU32,
+    /// Whether payloads are taken whatever their checksums are.
+    pub skips_checksums: AtomicBool,
     pub pressure: Pressure,
     pub client_memory: ClientMemory,
     pub workers: usize,
@@ -144,6 +146,7 @@ impl Server {
             cron_paused: AtomicBool::new(false),
             output_upkeep: OutputUpkeep::default(),
             long_elements: AtomicU32::new(0),
+            skips_checksums: AtomicBool::new(false),
             pressure: Pressure::default(),
             client_memory: ClientMemory::default(),
             workers,

@@ -5,6 +5,7 @@ mod change;
 mod entry;
 mod evict;
 mod expire;
+mod restore;
 mod serve;
 mod walk;
 mod watch;

@@ -77,6 +77,10 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
         (b"sdslen", 3) => keys::string_lengths(cx),
         (b"segfault", _) => crash::segfault(),
         (b"set-active-expire", 3) => set_active_expire(cx),
+        (b"set-skip-checksum-validation", 3) => {
+            cx.server.skips_checksums.store(leading_number(cx.arg(2)) != 0, Relaxed);
+            done(cx)
+        }
         (b"sleep", 3) => sleep(cx),
         (b"structsize", 2) => struct_sizes(cx),
         _ => Err(unknown(cx)),
