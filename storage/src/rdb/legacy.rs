@@ -1,37 +1,35 @@
 //! Forms in which small collections were stored before the listpack: ziplists and zipmaps.
 
-use super::Error;
 use crate::listpack::{Item, ListPackBuf};
 
 const END: u8 = 255;
 
-/// Reads a ziplist, showing each element.
+/// Reads a ziplist, showing each element; `None` if it is none.
 ///
 /// ```text
 /// [bytes in all: u32] [offset of the last entry: u32] [entries: u16, 65535 for "count them"] entry... [255]
 /// entry: [length of the one before: u8, or 254 and u32] [what follows] data
 /// ```
-pub fn read_ziplist<'a>(bytes: &'a [u8], mut each: impl FnMut(Item<'a>)) -> Result<(), Error> {
-    const WRONG: Error = Error::Corrupt("a ziplist that is none");
+pub fn read_ziplist<'a>(bytes: &'a [u8], mut each: impl FnMut(Item<'a>)) -> Option<()> {
     const MANY: usize = u16::MAX as usize;
-    let (header, _) = bytes.split_first_chunk::<10>().ok_or(WRONG)?;
+    let (header, _) = bytes.split_first_chunk::<10>()?;
     let [a, b, c, d, e, f, g, h, low, high] = *header;
     let (total, tail) = (u32::from_le_bytes([a, b, c, d]) as usize, u32::from_le_bytes([e, f, g, h]) as usize);
     let told = usize::from(u16::from_le_bytes([low, high]));
     let (mut at, mut before, mut last, mut count) = (header.len(), 0, header.len(), 0usize);
     loop {
-        let rest = bytes.get(at..).ok_or(WRONG)?;
-        if *rest.first().ok_or(WRONG)? == END {
+        let rest = bytes.get(at..)?;
+        if *rest.first()? == END {
             break;
         }
-        let (item, length) = read_entry(rest, before).ok_or(WRONG)?;
+        let (item, length) = read_entry(rest, before)?;
         each(item);
         (last, before) = (at, length);
         at += length;
         count += 1;
     }
     let is_whole = at + 1 == bytes.len() && total == bytes.len() && tail == last;
-    if is_whole && (told == MANY || told == count) { Ok(()) } else { Err(WRONG) }
+    (is_whole && (told == MANY || told == count)).then_some(())
 }
 
 /// The element at the start of some bytes, and the length of its entry; the one before has a length, too.
@@ -67,8 +65,8 @@ fn read_entry<'a>(bytes: &'a [u8], before: usize) -> Option<(Item<'a>, usize)> {
     Some((item, bytes.len() - rest.len()))
 }
 
-/// A ziplist as a listpack.
-pub fn ziplist_to_listpack(bytes: &[u8]) -> Result<ListPackBuf, Error> {
+/// A ziplist as a listpack; `None` if it is none.
+pub fn ziplist_to_listpack(bytes: &[u8]) -> Option<ListPackBuf> {
     let mut pack = ListPackBuf::new();
     read_ziplist(bytes, |item| {
         pack.push_back(match item {
@@ -76,32 +74,31 @@ pub fn ziplist_to_listpack(bytes: &[u8]) -> Result<ListPackBuf, Error> {
             number => number,
         });
     })?;
-    Ok(pack)
+    Some(pack)
 }
 
-/// Reads a zipmap, showing each field and its value.
+/// Reads a zipmap, showing each field and its value; `None` if it is none.
 ///
 /// ```text
 /// [pairs: u8, 254 for "count them"] pair... [255]
 /// pair: [length] field [length] [unused bytes: u8] value unused
 /// length: u8 below 254, or 254 and u32
 /// ```
-pub fn read_zipmap<'a>(bytes: &'a [u8], mut each: impl FnMut(&'a [u8], &'a [u8])) -> Result<(), Error> {
-    const WRONG: Error = Error::Corrupt("a zipmap that is none");
+pub fn read_zipmap<'a>(bytes: &'a [u8], mut each: impl FnMut(&'a [u8], &'a [u8])) -> Option<()> {
     const MANY: u8 = 254;
-    let (&told, mut rest) = bytes.split_first().ok_or(WRONG)?;
+    let (&told, mut rest) = bytes.split_first()?;
     let mut count = 0usize;
     while rest.first().is_some_and(|first| *first != END) {
-        let (length, behind) = zipmap_length(rest).ok_or(WRONG)?;
-        let (field, behind) = behind.split_at_checked(length).ok_or(WRONG)?;
-        let (length, behind) = zipmap_length(behind).ok_or(WRONG)?;
-        let (&unused, behind) = behind.split_first().ok_or(WRONG)?;
-        let (value, behind) = behind.split_at_checked(length).ok_or(WRONG)?;
-        rest = behind.get(usize::from(unused)..).ok_or(WRONG)?;
+        let (length, behind) = zipmap_length(rest)?;
+        let (field, behind) = behind.split_at_checked(length)?;
+        let (length, behind) = zipmap_length(behind)?;
+        let (&unused, behind) = behind.split_first()?;
+        let (value, behind) = behind.split_at_checked(length)?;
+        rest = behind.get(usize::from(unused)..)?;
         each(field, value);
         count += 1;
     }
-    if rest == [END] && (told >= MANY || usize::from(told) == count) { Ok(()) } else { Err(WRONG) }
+    (rest == [END] && (told >= MANY || usize::from(told) == count)).then_some(())
 }
 
 fn zipmap_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
@@ -116,7 +113,7 @@ fn zipmap_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
 mod tests {
     use super::*;
 
-    fn ziplist(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    fn ziplist(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
         let mut items = Vec::new();
         read_ziplist(bytes, |item| items.push(item.to_vec())).map(|()| items)
     }
@@ -152,17 +149,17 @@ mod tests {
         bytes[4..8].copy_from_slice(&(last as u32).to_le_bytes());
         bytes[8] = entries.len() as u8;
         let texts: Vec<Vec<u8>> = entries.iter().map(|(_, text)| text.to_vec()).collect();
-        assert_eq!(ziplist(&bytes), Ok(texts.clone()));
+        assert_eq!(ziplist(&bytes), Some(texts.clone()));
         let pack = ziplist_to_listpack(&bytes).unwrap();
         assert_eq!(pack.as_ref().iter().map(Item::to_vec).collect::<Vec<_>>(), texts);
         // Whatever is left out of it is missed.
         for end in 0..bytes.len() {
-            assert!(ziplist(&bytes[..end]).is_err());
+            assert!(ziplist(&bytes[..end]).is_none());
         }
         for (place, wrong) in [(0, 1), (4, 11), (8, 3), (10, 1), (11, 0xff)] {
             let mut bytes = bytes.clone();
             bytes[place] = wrong;
-            assert!(ziplist(&bytes).is_err(), "{place}");
+            assert!(ziplist(&bytes).is_none(), "{place}");
         }
     }
 
@@ -174,11 +171,11 @@ mod tests {
         };
         let pairs = vec![(b"a".to_vec(), b"bc".to_vec()), (b"".to_vec(), b"d".to_vec())];
         let bytes = b"\x02\x01a\x02\x01bc!\x00\xfe\x01\0\0\0\x00d\xff";
-        assert_eq!(read(bytes), Ok(pairs));
-        assert_eq!(read(b"\x00\xff"), Ok(Vec::new()));
+        assert_eq!(read(bytes), Some(pairs));
+        assert_eq!(read(b"\x00\xff"), Some(Vec::new()));
         for end in 0..bytes.len() {
-            assert!(read(&bytes[..end]).is_err());
+            assert!(read(&bytes[..end]).is_none());
         }
-        assert!(read(b"\x01\xff").is_err());
+        assert!(read(b"\x01\xff").is_none());
     }
 }

@@ -102,7 +102,7 @@ impl Compressor<'_> {
 
 /// Undoes [`compress`]: `length` is how many bytes there were.
 pub fn decompress(input: &[u8], length: usize) -> Result<Vec<u8>, Error> {
-    const WRONG: Error = Error::Corrupt("a compressed string that cannot be decompressed");
+    const WRONG: Error = Error::Corrupt("Invalid LZF compressed string");
     // No room is made for what cannot be.
     if length > input.len().saturating_mul(MOST_GROWTH) {
         return Err(WRONG);

@@ -101,11 +101,11 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Truncated => f.write_str("the end is missing"),
+            Error::Truncated => f.write_str("Unexpected end"),
             Error::Corrupt(what) => f.write_str(what),
-            Error::Empty => f.write_str("a collection without elements"),
-            Error::Module(name) => write!(f, "data of the module type '{name}', which is not known here"),
-            Error::UnknownKind(kind) => write!(f, "a value of the unknown form {kind}"),
+            Error::Empty => f.write_str("Empty key"),
+            Error::Module(name) => write!(f, "Module data that can't be loaded: no matching module type '{name}'"),
+            Error::UnknownKind(kind) => write!(f, "Unknown RDB encoding type {kind}"),
         }
     }
 }

@@ -37,7 +37,7 @@ pub fn restore(payload: &[u8], limits: &Limits, check: bool) -> Result<Loaded, P
     let loaded = cursor.byte().and_then(|form| load_value(&mut cursor, form, limits)).map_err(PayloadError::Content)?;
     match cursor.left() {
         0 => Ok(loaded),
-        _ => Err(PayloadError::Content(Error::Corrupt("something behind the value"))),
+        _ => Err(PayloadError::Content(Error::Corrupt("Bytes behind the value"))),
     }
 }
 

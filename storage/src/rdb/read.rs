@@ -81,7 +81,7 @@ impl<'a> Cursor<'a> {
             length => length,
         };
         let text = std::str::from_utf8(self.take(length.into())?).ok();
-        text.and_then(|text| text.trim().parse().ok()).ok_or(Error::Corrupt("a number that is none"))
+        text.and_then(|text| text.trim().parse().ok()).ok_or(Error::Corrupt("Invalid double value"))
     }
 
     fn length(&mut self) -> Result<Length, Error> {
@@ -91,7 +91,7 @@ impl<'a> Cursor<'a> {
             (1, _) => Length::Plain(u64::from(first & 0x3f) << 8 | u64::from(self.byte()?)),
             (2, 0x80) => Length::Plain(u32::from_be_bytes(self.array()?).into()),
             (2, 0x81) => Length::Plain(self.big_endian()?),
-            (2, _) => return Err(Error::Corrupt("a length that is none")),
+            (2, _) => return Err(Error::Corrupt("Unknown length encoding")),
             _ => Length::Encoded(first & 0x3f),
         })
     }
@@ -100,7 +100,7 @@ impl<'a> Cursor<'a> {
     pub fn count(&mut self) -> Result<u64, Error> {
         match self.length()? {
             Length::Plain(count) => Ok(count),
-            Length::Encoded(_) => Err(Error::Corrupt("a string in the place of a number")),
+            Length::Encoded(_) => Err(Error::Corrupt("String in the place of a length")),
         }
     }
 
@@ -114,7 +114,7 @@ impl<'a> Cursor<'a> {
 
     /// A string, copied only if it is not written as it is.
     pub fn string(&mut self) -> Result<Cow<'a, [u8]>, Error> {
-        const TOO_LONG: Error = Error::Corrupt("a string that is too long");
+        const TOO_LONG: Error = Error::Corrupt("String too long");
         let number = match self.length()? {
             Length::Plain(length) if length > LONGEST => return Err(TOO_LONG),
             Length::Plain(length) => return self.take(length).map(Cow::Borrowed),
@@ -127,7 +127,7 @@ impl<'a> Cursor<'a> {
             Length::Encoded(encoding::INT8) => i32::from(self.array().map(i8::from_le_bytes)?),
             Length::Encoded(encoding::INT16) => i32::from(self.array().map(i16::from_le_bytes)?),
             Length::Encoded(encoding::INT32) => self.int32()?,
-            Length::Encoded(_) => return Err(Error::Corrupt("a string in an unknown form")),
+            Length::Encoded(_) => return Err(Error::Corrupt("Unknown string encoding")),
         };
         Ok(Cow::Owned(itoa::Buffer::new().format(number).into()))
     }

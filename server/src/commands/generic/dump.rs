@@ -65,7 +65,7 @@ fn restore(cx: &mut Context<'_>) -> CommandResult {
         Ok(value) => value,
         Err(PayloadError::Footer) => return Err(Error::fixed("ERR DUMP payload version or checksum are wrong")),
         Err(PayloadError::Content(problem)) => {
-            log::warning!("A payload of RESTORE is refused: {problem}");
+            log::warning!("Bad data in the payload of RESTORE: {problem}");
             return Err(Error::fixed("ERR Bad data format"));
         }
     };

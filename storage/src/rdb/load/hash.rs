@@ -6,8 +6,8 @@ use crate::rdb::legacy::read_zipmap;
 use crate::rdb::{Cursor, Error};
 use crate::value::{Collection, PackLimits};
 
-const TWICE: Error = Error::Corrupt("a hash with a field twice");
-const NO_TIME: Error = Error::Corrupt("an expiry that is no time");
+const TWICE: Error = Error::Corrupt("Duplicate hash fields detected");
+const NO_TIME: Error = Error::Corrupt("Hash field with an invalid expiration time");
 
 /// An empty hash that is to get so many fields.
 fn with_room(fields: u64, limits: PackLimits) -> Hash {
@@ -62,30 +62,31 @@ pub fn timed_listpack(from: &mut Cursor<'_>, tells_earliest: bool, limits: PackL
         // The listpack tells it, too.
         earliest(from)?;
     }
-    let hash = Hash::timed_from(pack(from.string()?)?).ok_or(Error::Corrupt("a hash's listpack that is none"))?;
+    let hash = Hash::timed_from(pack(from.string()?)?).ok_or(Error::Corrupt("Hash listpack integrity check failed"))?;
     fitted(hash, limits)
 }
 
 /// A zipmap.
 pub fn zipmap(from: &mut Cursor<'_>, limits: PackLimits) -> Result<Hash, Error> {
     let (bytes, mut hash, mut twice) = (from.string()?, Hash::new(), false);
-    read_zipmap(&bytes, |field, value| twice |= !hash.set(field, value, FieldTtl::Clear, limits))?;
-    match (twice, hash.is_empty()) {
-        (true, _) => Err(TWICE),
-        (false, true) => Err(Error::Empty),
-        (false, false) => Ok(hash),
+    let read = read_zipmap(&bytes, |field, value| twice |= !hash.set(field, value, FieldTtl::Clear, limits));
+    match read {
+        Some(()) if twice => Err(TWICE),
+        Some(()) if !hash.is_empty() => Ok(hash),
+        _ => Err(Error::Corrupt("Zipmap integrity check failed")),
     }
 }
 
 /// A ziplist of fields and values.
 pub fn ziplist(from: &mut Cursor<'_>, limits: PackLimits) -> Result<Hash, Error> {
-    let pack = pack_of_ziplist(&from.string()?)?;
-    fitted(packed(0, pack.into_vec(), "a hash's ziplist that is none")?, limits)
+    const PROBLEM: &str = "Hash ziplist integrity check failed";
+    let pack = pack_of_ziplist(&from.string()?, PROBLEM)?;
+    fitted(packed(0, pack.into_vec(), PROBLEM)?, limits)
 }
 
 /// A listpack of fields and values.
 pub fn listpack(from: &mut Cursor<'_>, limits: PackLimits) -> Result<Hash, Error> {
-    fitted(packed(0, pack(from.string()?)?, "a hash's listpack that is none")?, limits)
+    fitted(packed(0, pack(from.string()?)?, "Hash listpack integrity check failed")?, limits)
 }
 
 /// A hash that has no more fields than small ones have.

@@ -21,14 +21,15 @@ pub fn ziplist(from: &mut Cursor<'_>, limit: NodeLimit) -> Result<List, Error> {
     let mut list = QuickList::empty(limit);
     let bytes = from.string()?;
     let mut digits = itoa::Buffer::new();
-    read_ziplist(&bytes, |item: Item<'_>| list.push(End::Tail, item.bytes(&mut digits)))?;
+    read_ziplist(&bytes, |item: Item<'_>| list.push(End::Tail, item.bytes(&mut digits)))
+        .ok_or(Error::Corrupt("List ziplist integrity check failed"))?;
     if list.nodes() == 0 { Err(Error::Empty) } else { Ok(List::Quick(Box::new(list))) }
 }
 
 /// Nodes, each a ziplist.
 pub fn ziplists(from: &mut Cursor<'_>, limit: NodeLimit) -> Result<List, Error> {
     nodes_of(from, limit, |from, list| {
-        list.push_pack(pack_of_ziplist(&from.string()?)?);
+        list.push_pack(pack_of_ziplist(&from.string()?, "Ziplist integrity check failed")?);
         Ok(())
     })
 }
@@ -37,13 +38,13 @@ pub fn ziplists(from: &mut Cursor<'_>, limit: NodeLimit) -> Result<List, Error> 
 pub fn nodes(from: &mut Cursor<'_>, limit: NodeLimit) -> Result<List, Error> {
     nodes_of(from, limit, |from, list| {
         match (from.count()?, from.string()?) {
-            (container::PLAIN, text) if text.is_empty() => return Err(Error::Corrupt("a node without bytes")),
+            (container::PLAIN, text) if text.is_empty() => return Err(Error::Corrupt("Quicklist node without bytes")),
             (container::PLAIN, text) => list.push_plain(&text),
             (container::PACKED, bytes) => {
-                let node: List = packed(0, pack(bytes)?, "a list's listpack that is none")?;
+                let node: List = packed(0, pack(bytes)?, "Listpack integrity check failed")?;
                 list.push_pack(ListPackBuf::from_vec(node.into_buffer()));
             }
-            _ => return Err(Error::Corrupt("a list's node of an unknown form")),
+            _ => return Err(Error::Corrupt("Quicklist integrity check failed")),
         }
         Ok(())
     })

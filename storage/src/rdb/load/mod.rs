@@ -8,6 +8,7 @@ mod zset;
 
 use std::borrow::Cow;
 
+use super::legacy::ziplist_to_listpack;
 use super::{Cursor, Error, Limits, Loaded, kind};
 use crate::listpack::ListPackBuf;
 use crate::value::{Collection, Stored};
@@ -59,7 +60,7 @@ fn pack(bytes: Cow<'_, [u8]>) -> Result<Vec<u8>, Error> {
     match bytes.len() {
         EMPTY => Err(Error::Empty),
         0..=LARGEST_PACK => Ok(bytes.into_owned()),
-        _ => Err(Error::Corrupt("a listpack that is too large")),
+        _ => Err(Error::Corrupt("Listpack too large")),
     }
 }
 
@@ -69,11 +70,11 @@ fn packed<C: Collection>(form: u8, bytes: Vec<u8>, problem: &'static str) -> Res
 }
 
 /// A listpack of what a ziplist held.
-fn pack_of_ziplist(bytes: &[u8]) -> Result<ListPackBuf, Error> {
+fn pack_of_ziplist(bytes: &[u8], problem: &'static str) -> Result<ListPackBuf, Error> {
     if bytes.len() > LARGEST_PACK {
-        return Err(Error::Corrupt("a ziplist that is too large"));
+        return Err(Error::Corrupt("Ziplist too large"));
     }
-    let pack = super::legacy::ziplist_to_listpack(bytes)?;
+    let pack = ziplist_to_listpack(bytes).ok_or(Error::Corrupt(problem))?;
     if pack.as_ref().is_empty() { Err(Error::Empty) } else { Ok(pack) }
 }
 

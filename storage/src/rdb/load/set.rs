@@ -12,7 +12,7 @@ pub fn members(from: &mut Cursor<'_>, limits: SetLimits) -> Result<Set, Error> {
     set.prepare(usize::try_from(count).unwrap_or(usize::MAX), limits);
     for _ in 0..count {
         if !set.add(&from.string()?, limits) {
-            return Err(Error::Corrupt("a set with a member twice"));
+            return Err(Error::Corrupt("Duplicate set members detected"));
         }
     }
     Ok(set)
@@ -20,12 +20,12 @@ pub fn members(from: &mut Cursor<'_>, limits: SetLimits) -> Result<Set, Error> {
 
 /// An intset.
 pub fn intset(from: &mut Cursor<'_>, limits: SetLimits) -> Result<Set, Error> {
-    fitted(packed(INTS, from.string()?.into_owned(), "an intset that is none")?, limits)
+    fitted(packed(INTS, from.string()?.into_owned(), "Intset integrity check failed")?, limits)
 }
 
 /// A listpack of members.
 pub fn listpack(from: &mut Cursor<'_>, limits: SetLimits) -> Result<Set, Error> {
-    fitted(packed(PACKED, pack(from.string()?)?, "a set's listpack that is none")?, limits)
+    fitted(packed(PACKED, pack(from.string()?)?, "Set listpack integrity check failed")?, limits)
 }
 
 /// A set that is no larger than small ones are.

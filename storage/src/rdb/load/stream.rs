@@ -16,10 +16,10 @@ pub fn load(from: &mut Cursor<'_>, version: u8) -> Result<Stream, Error> {
     for _ in 0..from.count()? {
         let first = match from.string()?.as_ref().try_into().map(u128::from_be_bytes) {
             Ok(id) => StreamId::new((id >> 64) as u64, id as u64),
-            Err(_) => return Err(Error::Corrupt("the ID of a stream's node that is none")),
+            Err(_) => return Err(Error::Corrupt("Stream node key entry is not the size of a stream ID")),
         };
         if !stream.append_node(first, pack(from.string()?)?) {
-            return Err(Error::Corrupt("a stream's node that is none"));
+            return Err(Error::Corrupt("Stream listpack integrity check failed"));
         }
     }
     load_history(from, version, &mut stream)?;
@@ -49,11 +49,11 @@ fn load_history(from: &mut Cursor<'_>, version: u8, stream: &mut Stream) -> Resu
     }
     let entries = stream.entries();
     if len != entries.len() as u64 {
-        return Err(Error::Corrupt("a stream with a number of entries that is not that of its nodes"));
+        return Err(Error::Corrupt("Stream length inconsistent with its entries"));
     }
     let last_entry = entries.last().map_or(StreamId::MIN, |entry| entry.id);
     if last_id < last_entry || added < len || max_deleted_id > last_id {
-        return Err(Error::Corrupt("a stream whose entries are not those that were ever added"));
+        return Err(Error::Corrupt("Stream metadata inconsistent with its entries"));
     }
     // Entries behind the last one may be there still, deleted; nothing may come to lie among them.
     let last_id = last_id.max(entries.last_id());
@@ -69,21 +69,21 @@ fn load_group(from: &mut Cursor<'_>, version: u8, stream: &mut Stream) -> Result
         _ => Some(from.count()? as i64).filter(|read| *read >= 0),
     };
     if !stream.add_group(&name, last_id, entries_read) {
-        return Err(Error::Corrupt("a stream with a group twice"));
+        return Err(Error::Corrupt("Duplicate stream consumer group detected"));
     }
     let mut unowned = Unowned::new();
     for _ in 0..from.count()? {
         let (id, delivered_ms, deliveries) = (raw_id(from)?, from.int64()?.max(0), from.count()?);
         let deliveries = i64::try_from(deliveries).unwrap_or(i64::MAX);
         if unowned.insert(id, (delivered_ms, deliveries)).is_some() {
-            return Err(Error::Corrupt("a group with a pending entry twice"));
+            return Err(Error::Corrupt("Duplicate pending entry in a stream consumer group"));
         }
     }
     let Some((_, group)) = stream.group_mut(&name) else { return Ok(()) };
     for _ in 0..from.count()? {
         load_consumer(from, version, group, &mut unowned)?;
     }
-    if unowned.is_empty() { Ok(()) } else { Err(Error::Corrupt("a pending entry that nobody has")) }
+    if unowned.is_empty() { Ok(()) } else { Err(Error::Corrupt("Pending entry without a stream consumer")) }
 }
 
 fn load_consumer(from: &mut Cursor<'_>, version: u8, group: &mut Group, unowned: &mut Unowned) -> Result<(), Error> {
@@ -91,7 +91,7 @@ fn load_consumer(from: &mut Cursor<'_>, version: u8, group: &mut Group, unowned:
     let active_ms = if version >= 3 { from.int64()? } else { seen_ms };
     let (at, is_new) = group.find_or_add(&name, seen_ms);
     if !is_new {
-        return Err(Error::Corrupt("a group with a consumer twice"));
+        return Err(Error::Corrupt("Duplicate stream consumer detected"));
     }
     if let Some(consumer) = group.consumer_mut(at) {
         // Below zero: never.
@@ -100,7 +100,7 @@ fn load_consumer(from: &mut Cursor<'_>, version: u8, group: &mut Group, unowned:
     for _ in 0..from.count()? {
         let id = raw_id(from)?;
         let (delivered_ms, deliveries) =
-            unowned.remove(&id).ok_or(Error::Corrupt("a consumer with an entry that is not pending"))?;
+            unowned.remove(&id).ok_or(Error::Corrupt("Stream consumer entry that is not pending in its group"))?;
         group.assign(id, at, delivered_ms, deliveries);
     }
     Ok(())

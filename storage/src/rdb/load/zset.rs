@@ -11,7 +11,7 @@ use crate::rdb::{Cursor, Error};
 use crate::value::{Collection, PackLimits};
 use crate::zset::Zset;
 
-const TWICE: Error = Error::Corrupt("a sorted set with a member twice");
+const TWICE: Error = Error::Corrupt("Duplicate zset fields detected");
 
 /// Members and scores one by one, in any order.
 pub fn elements<'a>(
@@ -23,7 +23,7 @@ pub fn elements<'a>(
     for _ in 0..from.elements()? {
         let (member, score) = (from.string()?, score(from)?);
         if score.is_nan() {
-            return Err(Error::Corrupt("a score that is no number"));
+            return Err(Error::Corrupt("Zset with NAN score detected"));
         }
         elements.push((member, score));
     }
@@ -38,18 +38,19 @@ pub fn elements<'a>(
     }
     drop(members);
     let elements = elements.iter().map(|(member, score)| (Item::Str(member), *score));
-    Zset::from_sorted(elements, limits).ok_or(Error::Corrupt("a sorted set that is too large"))
+    Zset::from_sorted(elements, limits).ok_or(Error::Corrupt("Zset too large"))
 }
 
 /// A ziplist of members and scores.
 pub fn ziplist(from: &mut Cursor<'_>, limits: PackLimits) -> Result<Zset, Error> {
-    let pack = pack_of_ziplist(&from.string()?)?;
-    fitted(packed(0, pack.into_vec(), "a sorted set's ziplist that is none")?, limits)
+    const PROBLEM: &str = "Zset ziplist integrity check failed";
+    let pack = pack_of_ziplist(&from.string()?, PROBLEM)?;
+    fitted(packed(0, pack.into_vec(), PROBLEM)?, limits)
 }
 
 /// A listpack of members and scores.
 pub fn listpack(from: &mut Cursor<'_>, limits: PackLimits) -> Result<Zset, Error> {
-    fitted(packed(0, pack(from.string()?)?, "a sorted set's listpack that is none")?, limits)
+    fitted(packed(0, pack(from.string()?)?, "Zset listpack integrity check failed")?, limits)
 }
 
 /// A sorted set that has no more elements than small ones have.
