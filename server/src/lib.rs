@@ -24,6 +24,7 @@ mod longdouble;
 mod mail;
 pub mod monitor;
 mod notifications;
+pub mod persistence;
 pub mod process;
 mod pubsub;
 pub mod redact;
@@ -184,8 +185,9 @@ async fn run(server: &'static Server) -> Result<(), String> {
     let (relisten, requests) = unbounded_channel();
     let _ = server.relisten.set(relisten);
     server.startup_memory.store(storage::memory::used_memory(), Relaxed);
-    tokio::task::spawn_local(listen::accept(server, tcp, unix, inboxes, requests));
     log::notice!("Server initialized");
+    persistence::load_at_start(server)?;
+    tokio::task::spawn_local(listen::accept(server, tcp, unix, inboxes, requests));
     if has_tcp {
         log::notice!("Ready to accept connections tcp");
     }

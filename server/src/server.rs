@@ -22,6 +22,7 @@ use crate::latency::LatencyMonitor;
 use crate::listen::Relisten;
 use crate::log;
 use crate::notifications;
+use crate::persistence::{self, Persistence};
 use crate::pubsub::PubSub;
 use crate::scripts::Scripts;
 use crate::slowlog::SlowLog;
@@ -103,7 +104,7 @@ pub struct Server {
     /// Where to ask for other sockets to listen on, once there are any.
     pub relisten: OnceLock<UnboundedSender<Relisten>>,
     pub shutdown: Notify,
-    pub last_save_s: AtomicI64,
+    pub persistence: Persistence,
     pause: AtomicU8,
     pause_until_ms: AtomicI64,
     /// When lines of HTTP were last told of, in Unix milliseconds.
@@ -153,7 +154,7 @@ impl Server {
             tcp_port: AtomicUsize::new(config.port() as usize),
             relisten: OnceLock::new(),
             shutdown: Notify::new(),
-            last_save_s: AtomicI64::new(unix_ms() / 1000),
+            persistence: Persistence::default(),
             pause: AtomicU8::new(Pause::None as u8),
             pause_until_ms: AtomicI64::new(0),
             attack_noted_ms: AtomicI64::new(0),
@@ -275,18 +276,30 @@ impl Server {
     /// Does what must be done before the process ends; tells whether it may.
     pub fn prepare_to_leave(&self, flags: ShutdownFlags) -> bool {
         log::notice!("User requested shutdown...");
-        let save = flags.contains(ShutdownFlags::SAVE);
-        if save || (!flags.contains(ShutdownFlags::NOSAVE) && !self.config.save().is_empty()) {
-            log::warning!("Saving is not supported yet: nothing is saved at the end.");
-        }
-        // Nobody who insists on a copy of the data loses it for the want of one.
-        let leaves = !save || flags.contains(ShutdownFlags::FORCE);
+        let wanted = flags.contains(ShutdownFlags::SAVE) || !self.config.save().is_empty();
+        let leaves = flags.contains(ShutdownFlags::NOSAVE)
+            || !wanted
+            || self.save_at_end()
+            || flags.contains(ShutdownFlags::FORCE);
         if leaves {
             supervise::stopping();
         } else {
+            log::warning!("Error trying to save the DB, can't exit.");
             supervise::status("Error trying to save the DB, can't exit.");
         }
         leaves
+    }
+
+    /// Writes a last snapshot, after which nothing changes any more. Tells whether that could be done.
+    fn save_at_end(&self) -> bool {
+        log::notice!("Saving the final RDB snapshot before exiting.");
+        let mut view = self.keyspace.view_all(0, unix_ms());
+        let saved = persistence::save(self, &mut view).is_ok();
+        if saved {
+            // The locks are held until the process ends: what others did would be lost though they were told it is done.
+            std::mem::forget(view);
+        }
+        saved
     }
 
     /// CLIENT PAUSE. A pause for all commands is not weakened by a later one for writes.

@@ -45,6 +45,12 @@ pub enum Policy {
 }
 
 impl Scripts {
+    /// Removes all libraries.
+    pub fn forget_libraries(&self) {
+        self.libraries.lock().clear();
+        self.libraries_version.fetch_add(1, Relaxed);
+    }
+
     /// Adds libraries that were serialized: all, or none.
     pub fn restore_libraries(&self, codes: &[Vec<u8>], policy: Policy) -> Result<(), Error> {
         let restored = compile(codes)?;

@@ -7,6 +7,7 @@
 //! (version 12). Small collections are written as the bytes that they are.
 
 mod checksum;
+pub mod file;
 mod legacy;
 mod load;
 mod lzf;
@@ -65,8 +66,18 @@ mod kind {
 
 /// The numbers of what stands in a file beside values.
 mod opcode {
+    pub const SLOT_INFO: u8 = 244;
     pub const FUNCTION_2: u8 = 245;
     pub const FUNCTION: u8 = 246;
+    pub const MODULE_AUX: u8 = 247;
+    pub const IDLE: u8 = 248;
+    pub const FREQUENCY: u8 = 249;
+    pub const AUX: u8 = 250;
+    pub const SIZES: u8 = 251;
+    pub const EXPIRY_MS: u8 = 252;
+    pub const EXPIRY_S: u8 = 253;
+    pub const DATABASE: u8 = 254;
+    pub const END: u8 = 255;
 }
 
 /// How the strings among others are written: the upper two bits are set, and the lower six say what follows.

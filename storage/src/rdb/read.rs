@@ -112,6 +112,23 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Moves behind a string.
+    pub fn skip_string(&mut self) -> Result<(), Error> {
+        let length = match self.length()? {
+            Length::Plain(length) => length,
+            Length::Encoded(encoding::LZF) => {
+                let packed = self.count()?;
+                self.count()?;
+                packed
+            }
+            Length::Encoded(encoding::INT8) => 1,
+            Length::Encoded(encoding::INT16) => 2,
+            Length::Encoded(encoding::INT32) => 4,
+            Length::Encoded(_) => return Err(Error::Corrupt("Unknown string encoding")),
+        };
+        self.take(length).map(drop)
+    }
+
     /// A string, copied only if it is not written as it is.
     pub fn string(&mut self) -> Result<Cow<'a, [u8]>, Error> {
         const TOO_LONG: Error = Error::Corrupt("String too long");

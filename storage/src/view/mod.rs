@@ -7,6 +7,7 @@ mod evict;
 mod expire;
 mod restore;
 mod serve;
+mod snapshot;
 mod walk;
 mod watch;
 mod whole;

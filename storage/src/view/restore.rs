@@ -9,17 +9,29 @@ use crate::entry::{MAX_INLINE, NewValue, Slot};
 use crate::keyspace::Key;
 use crate::listpack::parse_canonical;
 use crate::rdb::Loaded;
+use crate::table::Position;
 
 impl View<'_> {
     /// Stores a value that was serialized under a key, whatever was there.
     pub fn restore(&mut self, key: &Key<'_>, value: Loaded, expiry: Option<i64>, usage: Option<Usage>) {
         let old = self.vacate(key);
-        let access = self.keyspace.access.brought(usage, self.now_ms);
-        let slot = with_new_value(value, |value| Slot::new(key.bytes, expiry, value, access));
-        let handle = self.adopt(key, slot);
+        let handle = self.bring(key, value, expiry, usage);
         self.tell(key, Event::NEW);
         self.changed(key, Event::RESTORE);
         self.tell_replaced(key, handle, old);
+    }
+
+    /// Puts a value that comes from outside into the table, in which its key is not.
+    pub(super) fn bring(
+        &mut self,
+        key: &Key<'_>,
+        value: Loaded,
+        expiry: Option<i64>,
+        usage: Option<Usage>,
+    ) -> Position {
+        let access = self.keyspace.access.brought(usage, self.now_ms);
+        let slot = with_new_value(value, |value| Slot::new(key.bytes, expiry, value, access));
+        self.adopt(key, slot)
     }
 }
 

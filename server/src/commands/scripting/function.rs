@@ -45,8 +45,7 @@ pub(super) fn flush(cx: &mut Context<'_>) -> CommandResult {
     if cx.args.len() != 2 && !known_mode {
         return Err(Error::fixed("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
     }
-    cx.server.scripts.libraries.lock().clear();
-    cx.server.scripts.libraries_version.fetch_add(1, Relaxed);
+    cx.server.scripts.forget_libraries();
     cx.db.effects.dirty += 1;
     cx.reply.ok();
     Ok(())

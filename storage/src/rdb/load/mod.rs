@@ -79,7 +79,7 @@ fn pack_of_ziplist(bytes: &[u8], problem: &'static str) -> Result<ListPackBuf, E
 }
 
 /// The name of a module's type: nine letters of six bits each, and its version in ten bits.
-fn module_name(id: u64) -> String {
+pub fn module_name(id: u64) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     (0..9).map(|place| LETTERS[(id >> (10 + 6 * (8 - place)) & 63) as usize] as char).collect()
 }
