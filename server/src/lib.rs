@@ -19,6 +19,7 @@ mod hold;
 pub mod http;
 pub mod info;
 pub mod latency;
+mod limits;
 pub mod listen;
 pub mod log;
 mod longdouble;
@@ -26,6 +27,7 @@ mod mail;
 pub mod monitor;
 mod notifications;
 mod output_limit;
+pub mod persistence;
 pub mod process;
 mod pubsub;
 pub mod redact;
@@ -189,8 +191,9 @@ async fn run(server: &'static Server) -> Result<(), String> {
     let (relisten, requests) = unbounded_channel();
     let _ = server.relisten.set(relisten);
     server.startup_memory.store(storage::memory::used_memory(), Relaxed);
-    tokio::task::spawn_local(listen::accept(server, doors, unix, inboxes, requests));
     log::notice!("Server initialized");
+    persistence::load_at_start(server)?;
+    tokio::task::spawn_local(listen::accept(server, doors, unix, inboxes, requests));
     for (name, _) in open.iter().filter(|(_, open)| *open) {
         log::notice!("Ready to accept connections {name}");
     }

@@ -22,6 +22,7 @@ use crate::latency::LatencyMonitor;
 use crate::listen::Relisten;
 use crate::log;
 use crate::notifications;
+use crate::persistence::{self, Persistence};
 use crate::pubsub::PubSub;
 use crate::scripts::Scripts;
 use crate::slowlog::SlowLog;
@@ -97,6 +98,8 @@ pub struct Server {
     pub output_upkeep: OutputUpkeep,
     /// Elements of lists from so many bytes on are kept on their own; 0 leaves that to the directive.
     pub long_elements: AtomicU32,
+    /// Whether payloads are taken whatever their checksums are.
+    pub skips_checksums: AtomicBool,
     pub pressure: Pressure,
     pub client_memory: ClientMemory,
     pub workers: usize,
@@ -105,7 +108,7 @@ pub struct Server {
     pub relisten: OnceLock<UnboundedSender<Relisten>>,
     pub tls: Tls,
     pub shutdown: Notify,
-    pub last_save_s: AtomicI64,
+    pub persistence: Persistence,
     pause: AtomicU8,
     pause_until_ms: AtomicI64,
     /// When lines of HTTP were last told of, in Unix milliseconds.
@@ -148,6 +151,7 @@ impl Server {
             cron_paused: AtomicBool::new(false),
             output_upkeep: OutputUpkeep::default(),
             long_elements: AtomicU32::new(0),
+            skips_checksums: AtomicBool::new(false),
             pressure: Pressure::default(),
             client_memory: ClientMemory::default(),
             workers,
@@ -155,7 +159,7 @@ impl Server {
             relisten: OnceLock::new(),
             tls: Tls::default(),
             shutdown: Notify::new(),
-            last_save_s: AtomicI64::new(unix_ms() / 1000),
+            persistence: Persistence::default(),
             pause: AtomicU8::new(Pause::None as u8),
             pause_until_ms: AtomicI64::new(0),
             attack_noted_ms: AtomicI64::new(0),
@@ -284,18 +288,30 @@ impl Server {
     /// Does what must be done before the process ends; tells whether it may.
     pub fn prepare_to_leave(&self, flags: ShutdownFlags) -> bool {
         log::notice!("User requested shutdown...");
-        let save = flags.contains(ShutdownFlags::SAVE);
-        if save || (!flags.contains(ShutdownFlags::NOSAVE) && !self.config.save().is_empty()) {
-            log::warning!("Saving is not supported yet: nothing is saved at the end.");
-        }
-        // Nobody who insists on a copy of the data loses it for the want of one.
-        let leaves = !save || flags.contains(ShutdownFlags::FORCE);
+        let wanted = flags.contains(ShutdownFlags::SAVE) || !self.config.save().is_empty();
+        let leaves = flags.contains(ShutdownFlags::NOSAVE)
+            || !wanted
+            || self.save_at_end()
+            || flags.contains(ShutdownFlags::FORCE);
         if leaves {
             supervise::stopping();
         } else {
+            log::warning!("Error trying to save the DB, can't exit.");
             supervise::status("Error trying to save the DB, can't exit.");
         }
         leaves
+    }
+
+    /// Writes a last snapshot, after which nothing changes any more. Tells whether that could be done.
+    fn save_at_end(&self) -> bool {
+        log::notice!("Saving the final RDB snapshot before exiting.");
+        let mut view = self.keyspace.view_all(0, unix_ms());
+        let saved = persistence::save(self, &mut view).is_ok();
+        if saved {
+            // The locks are held until the process ends: what others did would be lost though they were told it is done.
+            std::mem::forget(view);
+        }
+        saved
     }
 
     /// CLIENT PAUSE. A pause for all commands is not weakened by a later one for writes.

@@ -2,7 +2,6 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use harness::{Connection, seed, tls};
 use rand::rngs::StdRng;
@@ -10,8 +9,6 @@ use rand::{RngExt, SeedableRng};
 use rustls::ALL_VERSIONS;
 
 use super::{Secured, ask};
-
-const LIMIT: Duration = Duration::from_secs(60);
 
 fn open(secured: &Secured) -> Connection {
     Connection::open(("127.0.0.1", secured.port)).unwrap()
@@ -38,12 +35,12 @@ fn what_is_not_tls_is_answered_with_an_alert() {
     }
     let line = "Error accepting a client connection: received corrupt message of type InvalidContentType, the client may \
                 not speak TLS (addr=127.0.0.1:";
-    assert!(secured.server.wait_for_log(line, LIMIT), "{}", secured.server.log());
+    secured.until_log(line);
     let mut client = open(&secured);
     client.send_bytes(&hello(&secured)[..20]).unwrap();
     client.finish().unwrap();
     let line = "Error accepting a client connection: tls handshake eof (addr=127.0.0.1:";
-    assert!(secured.server.wait_for_log(line, LIMIT), "{}", secured.server.log());
+    secured.until_log(line);
     secured.connect();
 }
 
@@ -76,7 +73,7 @@ fn any_bytes_do_no_harm() {
 
 #[test]
 fn who_does_not_go_on_has_a_place_for_a_while() {
-    let secured = Secured::start(&["--maxclients", "4", "--timeout", "2"]);
+    let secured = Secured::start(&["--maxclients", "4", "--timeout", "4"]);
     let hello = hello(&secured);
     let mut silent = open(&secured);
     let mut slow = open(&secured);
@@ -93,7 +90,7 @@ fn who_does_not_go_on_has_a_place_for_a_while() {
     // They come to their end, while those who are served and say something do not.
     silent.read_to_close().unwrap();
     slow.read_to_close().unwrap();
-    assert!(secured.server.log().contains("no handshake within 2 seconds (addr="), "{}", secured.server.log());
+    secured.until_log("no handshake within 4 seconds (addr=");
     drop(served);
     drop(plain);
     loop {

@@ -10,6 +10,7 @@ mod traffic;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use harness::tls::{self, Authority, Identity};
 use harness::{Connection, Server, ServerBuilder, free_port, server_under_test};
@@ -89,6 +90,11 @@ impl Secured {
         let mut connection = self.server.connect().unwrap();
         let reply = connection.call(&["CONFIG", "GET", directive]).unwrap().elements();
         String::from_utf8_lossy(reply[1].payload()).into_owned()
+    }
+
+    /// Comes back when a line with this text is in the log.
+    fn until_log(&self, text: &str) {
+        assert!(self.server.wait_for_log(text, Duration::from_secs(60)), "{}", self.server.log());
     }
 
     /// A file of the server's folder.
