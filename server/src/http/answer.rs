@@ -1,6 +1,5 @@
 //! What goes back: answers in JSON and other types, and refusals.
 
-use std::convert::Infallible;
 use std::fmt;
 
 use http_body_util::{Either, Full};
@@ -18,7 +17,7 @@ pub type Answer = Response<Either<Full<Bytes>, Events>>;
 
 const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";
-/// For pages that tell what is on a connection.
+/// Asks proxies to pass on what comes as it comes.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// An answer with a body.
@@ -34,7 +33,6 @@ pub fn json(status: StatusCode, body: Vec<u8>) -> Answer {
 /// An answer that goes on until one of both sides ends it.
 pub fn stream(events: Events) -> Answer {
     let mut answer = respond(StatusCode::OK, EVENTS, Either::Right(events));
-    // Proxies that collect answers before they pass them on would keep events back.
     answer.headers_mut().insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     answer
 }
@@ -112,12 +110,6 @@ impl fmt::Display for HungUp {
 }
 
 impl std::error::Error for HungUp {}
-
-impl From<Infallible> for HungUp {
-    fn from(never: Infallible) -> HungUp {
-        match never {}
-    }
-}
 
 /// What a client hears that is refused before its request is read, given the error reply that RESP has for it.
 pub fn refusal(reply: &str) -> String {
