@@ -28,6 +28,8 @@ pub struct Peer {
     pub unix: bool,
     /// Came to the HTTP port.
     pub http: bool,
+    /// Speaks TLS.
+    pub tls: bool,
     /// Came from this machine: what protected mode and `local` permissions ask.
     pub local: bool,
 }

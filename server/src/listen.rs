@@ -18,21 +18,56 @@ use crate::log;
 use crate::server::{Server, os_error_text};
 use crate::worker::Incoming;
 
+/// What clients speak at a TCP port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// The protocol as it is.
+    Tcp,
+    /// The protocol inside of TLS.
+    Tls,
+    Http,
+    /// HTTP inside of TLS.
+    Https,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 4] = [Kind::Tcp, Kind::Tls, Kind::Http, Kind::Https];
+
+    /// As the log has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Tcp => "tcp",
+            Kind::Tls => "tls",
+            Kind::Http => "http",
+            Kind::Https => "https",
+        }
+    }
+
+    fn port(self, server: &Server) -> u16 {
+        let port = match self {
+            Kind::Tcp => server.config.port(),
+            Kind::Tls => server.config.tls_port(),
+            Kind::Http => server.config.http_port(),
+            Kind::Https => server.config.https_port(),
+        };
+        port as u16
+    }
+}
+
+/// A socket that clients come to.
+pub struct Door {
+    pub kind: Kind,
+    listener: TcpListener,
+}
+
 /// An address to listen on.
 struct Wanted {
+    kind: Kind,
     /// As the configuration has it, for the log.
     name: String,
     addr: SocketAddr,
     /// May be one that this machine does not have.
     optional: bool,
-    http: bool,
-}
-
-/// A socket to accept from.
-pub struct Door {
-    listener: TcpListener,
-    /// Whether HTTP is spoken there.
-    pub http: bool,
 }
 
 impl Wanted {
@@ -43,25 +78,20 @@ impl Wanted {
     /// The socket, `None` where the address may be missing and is.
     fn open(&self, server: &Server) -> io::Result<Option<Door>> {
         match bind(self.addr, server) {
-            Ok(listener) => Ok(Some(Door { listener, http: self.http })),
+            Ok(listener) => Ok(Some(Door { kind: self.kind, listener })),
             Err(error) if self.optional && is_unavailable(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
-/// The addresses of `bind` with `port` and `http-port`.
-fn wanted(server: &Server) -> Result<Vec<Wanted>, String> {
+/// The addresses of `bind` and the port of a kind.
+fn wanted(server: &Server, kind: Kind) -> Result<Vec<Wanted>, String> {
+    let port = kind.port(server);
     let mut found = Vec::new();
-    for (port, http) in [(server.config.port(), false), (server.config.http_port(), true)] {
-        if port != 0 {
-            want(server, port as u16, http, &mut found)?;
-        }
+    if port == 0 {
+        return Ok(found);
     }
-    Ok(found)
-}
-
-fn want(server: &Server, port: u16, http: bool, found: &mut Vec<Wanted>) -> Result<(), String> {
     for word in server.config.bind().split_ascii_whitespace() {
         let (optional, name) = match word.strip_prefix('-') {
             Some(name) => (true, name),
@@ -72,24 +102,35 @@ fn want(server: &Server, port: u16, http: bool, found: &mut Vec<Wanted>) -> Resu
             "::*" => Some(IpAddr::from([0u16; 8])),
             name => resolve(name),
         };
-        let address = |ip| Wanted { name: name.to_string(), addr: SocketAddr::new(ip, port), optional, http };
+        let address = |ip| Wanted { kind, name: name.to_string(), addr: SocketAddr::new(ip, port), optional };
         match ip {
             Some(ip) => found.push(address(ip)),
             None if optional => {}
             None => return Err(address(IpAddr::from([0, 0, 0, 0])).failure("Name or service not known")),
         }
     }
-    Ok(())
+    Ok(found)
 }
 
-/// Opens the sockets of `bind`, `port` and `http-port`.
-pub fn open_tcp(server: &Server) -> Result<Vec<Door>, String> {
-    let mut listeners = Vec::new();
-    for wanted in wanted(server)? {
-        let opened = wanted.open(server).map_err(|error| wanted.failure(&bind_failure(&error)))?;
-        listeners.extend(opened);
+/// Opens the sockets of `bind` and all ports.
+pub fn open_doors(server: &Server) -> Result<Vec<Door>, String> {
+    let mut doors = Vec::new();
+    for kind in Kind::ALL {
+        let opened = open_kind(server, kind).map_err(|reason| {
+            log::warning!("{reason}");
+            format!("Failed listening on port {} ({}), aborting.", kind.port(server), kind.name())
+        })?;
+        doors.extend(opened);
     }
-    Ok(listeners)
+    Ok(doors)
+}
+
+fn open_kind(server: &Server, kind: Kind) -> Result<Vec<Door>, String> {
+    let mut doors = Vec::new();
+    for wanted in wanted(server, kind)? {
+        doors.extend(wanted.open(server).map_err(|error| wanted.failure(&bind_failure(&error)))?);
+    }
+    Ok(doors)
 }
 
 fn bind_failure(error: &io::Error) -> String {
@@ -164,8 +205,8 @@ pub fn relisten(server: &Server) -> Result<(), String> {
 
 /// An address that is listened on.
 struct Listening {
+    kind: Kind,
     addr: SocketAddr,
-    http: bool,
     task: JoinHandle<()>,
 }
 
@@ -181,7 +222,7 @@ impl Listening {
 /// Accepts for ever. The TCP sockets change as `requests` ask.
 pub async fn accept(
     server: &'static Server,
-    tcp: Vec<Door>,
+    doors: Vec<Door>,
     unix: Option<UnixListener>,
     workers: Vec<UnboundedSender<Incoming>>,
     mut requests: UnboundedReceiver<Relisten>,
@@ -191,10 +232,10 @@ pub async fn accept(
         spawn_local(accept_unix(server, listener, workers));
     }
     let begin = |door: Door| {
-        let (addr, http) = (door.listener.local_addr().ok()?, door.http);
-        Some(Listening { addr, http, task: spawn_local(accept_tcp(server, door, workers)) })
+        let (kind, addr) = (door.kind, door.listener.local_addr().ok()?);
+        Some(Listening { kind, addr, task: spawn_local(accept_tcp(server, door, workers)) })
     };
-    let mut open: Vec<Listening> = tcp.into_iter().filter_map(begin).collect();
+    let mut open: Vec<Listening> = doors.into_iter().filter_map(begin).collect();
     while let Some(answer) = requests.recv().await {
         let outcome = change_sockets(server, &mut open).await;
         let outcome = outcome.map(|opened| open.extend(opened.into_iter().filter_map(begin)));
@@ -206,11 +247,15 @@ pub async fn accept(
 /// Opens what the configuration wants and is not open, then closes what it does not want any more. Where something
 /// cannot be opened, what is open stays open, but for sockets that had to make room for an attempt.
 async fn change_sockets(server: &Server, open: &mut Vec<Listening>) -> Result<Vec<Door>, String> {
-    let wanted = wanted(server)?;
+    let mut wanted_now = Vec::new();
+    for kind in Kind::ALL {
+        wanted_now.extend(wanted(server, kind)?);
+    }
     let mut superfluous = std::mem::take(open);
     let mut missing = Vec::new();
-    for wanted in wanted {
-        match superfluous.iter().position(|open| (open.addr, open.http) == (wanted.addr, wanted.http)) {
+    for wanted in wanted_now {
+        let is_it = |open: &Listening| (open.kind, open.addr) == (wanted.kind, wanted.addr);
+        match superfluous.iter().position(is_it) {
             Some(index) => open.push(superfluous.swap_remove(index)),
             None => missing.push(wanted),
         }
@@ -223,7 +268,7 @@ async fn change_sockets(server: &Server, open: &mut Vec<Listening>) -> Result<Ve
     for old in superfluous {
         old.close().await;
     }
-    server.tcp_port.store(server.config.port() as usize, Relaxed);
+    server.tcp_port.store(server.config.main_port() as usize, Relaxed);
     outcome
 }
 
@@ -271,11 +316,16 @@ async fn accept_tcp(server: &'static Server, door: Door, workers: &'static [Unbo
             IpAddr::V4(ip) => ip.is_loopback(),
             IpAddr::V6(ip) => ip.is_loopback(),
         };
+        let tls = matches!(door.kind, Kind::Tls | Kind::Https);
+        let http = matches!(door.kind, Kind::Http | Kind::Https);
         let (addr, laddr, fd) = (addr_text(addr), addr_text(laddr), stream.as_raw_fd());
-        let peer = Peer { addr, laddr, fd, unix: false, http: door.http, local };
+        let peer = Peer { addr, laddr, fd, unix: false, tls, http, local };
         match admit(server, &peer) {
+            Ok(()) if tls => hand_over(server, workers, Incoming::Tls(stream, peer)),
             Ok(()) => hand_over(server, workers, Incoming::Tcp(stream, peer)),
-            Err(text) if peer.http => refuse(server, stream, &http::refusal(text)),
+            // There is no way to tell it what it would understand.
+            Err(_) if tls => count_refusal(server),
+            Err(text) if http => refuse(server, stream, &http::refusal(text)),
             Err(text) => refuse(server, stream, text),
         }
     }
@@ -293,8 +343,8 @@ async fn accept_unix(server: &'static Server, listener: UnixListener, workers: &
         };
         let Ok(stream) = stream.into_std() else { continue };
         let name = format!("{path}:0");
-        let peer =
-            Peer { addr: name.clone(), laddr: name, fd: stream.as_raw_fd(), unix: true, http: false, local: true };
+        let fd = stream.as_raw_fd();
+        let peer = Peer { addr: name.clone(), laddr: name, fd, unix: true, tls: false, http: false, local: true };
         match admit(server, &peer) {
             Ok(()) => hand_over(server, workers, Incoming::Unix(stream, peer)),
             Err(text) => refuse(server, stream, text),
@@ -324,22 +374,32 @@ the server cannot be reached from the internet if you do, and use CONFIG REWRITE
 mode off in the configuration file with 'protected-mode no' and restart. 3) Start the server with '--protected-mode no', \
 for a test. 4) Set a password for the default user. Only one of these is needed.\r\n";
 
+/// Whether a client may come in. Of one that speaks TLS more is asked once it can be told ([`crate::tls::greet`]).
 fn admit(server: &Server, peer: &Peer) -> Result<(), &'static str> {
-    let config = &server.config;
-    if server.connected.load(Relaxed) as i64 >= config.maxclients() {
+    if server.connected.load(Relaxed) as i64 >= server.config.maxclients() {
         return Err("-ERR max number of clients reached\r\n");
     }
+    if peer.tls { Ok(()) } else { check_origin(server, peer) }
+}
+
+/// Whether clients may come from where this one does; what it is told if not.
+pub(crate) fn check_origin(server: &Server, peer: &Peer) -> Result<(), &'static str> {
     let open = server.acl.takes_any_password() && !(peer.http && http::has_tokens(server));
-    if !peer.local && config.protected_mode() && open {
+    if !peer.local && server.config.protected_mode() && open {
         return Err(PROTECTED);
     }
     Ok(())
 }
 
 fn refuse(server: &Server, mut stream: impl Write, text: &str) {
-    server.rejected.fetch_add(1, Relaxed);
+    count_refusal(server);
     // The client may be gone already.
     let _ = stream.write(text.as_bytes());
+}
+
+/// Counts a client that was not let in.
+pub(crate) fn count_refusal(server: &Server) {
+    server.rejected.fetch_add(1, Relaxed);
 }
 
 fn hand_over(server: &Server, workers: &[UnboundedSender<Incoming>], incoming: Incoming) {

@@ -20,6 +20,8 @@ impl OutputWatch {
     }
 
     /// Whether the client has to go because `waiting` bytes, and what is in its mailbox, are too much.
+    // Asked once per round of every connection.
+    #[inline(always)]
     pub fn is_exceeded(&mut self, executor: &Executor, client: &Shared, waiting: usize) -> bool {
         let waiting = (waiting + client.mailbox.len()) as u64;
         if waiting == 0 {
@@ -36,11 +38,15 @@ impl OutputWatch {
         } else {
             self.soft_limit_since = None;
         }
-        if !hard && !soft {
-            return false;
+        if hard || soft {
+            note_exceeded(executor, client);
         }
-        executor.stats.output_limit_disconnections.add(1);
-        log::warning!("Client id={} closed for overcoming of output buffer limits.", client.id);
-        true
+        hard || soft
     }
+}
+
+#[cold]
+fn note_exceeded(executor: &Executor, client: &Shared) {
+    executor.stats.output_limit_disconnections.add(1);
+    log::warning!("Client id={} closed for overcoming of output buffer limits.", client.id);
 }

@@ -22,11 +22,15 @@ use crate::latency::LatencyMonitor;
 use crate::listen::Relisten;
 use crate::log;
 use crate::notifications;
+use crate::persistence::{self, Persistence};
 use crate::pubsub::PubSub;
 use crate::scripts::Scripts;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::supervise;
+use crate::tls::{self, Tls};
+
+const NO_PORT: &str = "Unable to listen on this port. Check server logs.";
 
 /// Which commands CLIENT PAUSE holds back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,14 +98,17 @@ pub struct Server {
     pub output_upkeep: OutputUpkeep,
     /// Elements of lists from so many bytes on are kept on their own; 0 leaves that to the directive.
     pub long_elements: AtomicU32,
+    /// Whether payloads are taken whatever their checksums are.
+    pub skips_checksums: AtomicBool,
     pub pressure: Pressure,
     pub client_memory: ClientMemory,
     pub workers: usize,
     pub tcp_port: AtomicUsize,
     /// Where to ask for other sockets to listen on, once there are any.
     pub relisten: OnceLock<UnboundedSender<Relisten>>,
+    pub tls: Tls,
     pub shutdown: Notify,
-    pub last_save_s: AtomicI64,
+    pub persistence: Persistence,
     pause: AtomicU8,
     pause_until_ms: AtomicI64,
     /// When lines of HTTP were last told of, in Unix milliseconds.
@@ -144,13 +151,15 @@ impl Server {
             cron_paused: AtomicBool::new(false),
             output_upkeep: OutputUpkeep::default(),
             long_elements: AtomicU32::new(0),
+            skips_checksums: AtomicBool::new(false),
             pressure: Pressure::default(),
             client_memory: ClientMemory::default(),
             workers,
-            tcp_port: AtomicUsize::new(config.port() as usize),
+            tcp_port: AtomicUsize::new(config.main_port() as usize),
             relisten: OnceLock::new(),
+            tls: Tls::default(),
             shutdown: Notify::new(),
-            last_save_s: AtomicI64::new(unix_ms() / 1000),
+            persistence: Persistence::default(),
             pause: AtomicU8::new(Pause::None as u8),
             pause_until_ms: AtomicI64::new(0),
             attack_noted_ms: AtomicI64::new(0),
@@ -182,7 +191,7 @@ impl Server {
             Apply::ClientMemory => self.client_memory.limit_changed(self),
             Apply::CrashReports => crate::crash::configure(config.crash_log_enabled(), config.use_exit_on_panic()),
             Apply::Bind => self.relisten("Failed to bind to specified addresses.")?,
-            Apply::Port => self.relisten("Unable to listen on this port. Check server logs.")?,
+            Apply::Port => self.relisten(NO_PORT)?,
             Apply::Logging => crate::log::set_level(config.loglevel() as i64),
             Apply::MaxClients => {
                 // A higher limit needs as many file descriptors.
@@ -199,10 +208,13 @@ impl Server {
             Apply::Password => self.acl.set_default_password(&config.requirepass()),
             Apply::SlowLog => self.slowlog.lock().set_max_len(config.slowlog_max_len() as usize),
             Apply::Title => crate::title::show(config),
-            Apply::Tls => {
-                if config.tls_port() != 0 || config.tls_replication() || config.tls_cluster() {
-                    return Err("Unable to update TLS configuration. Check server logs.".into());
+            Apply::Tls if tls::is_wanted(config) => self.configure_tls()?,
+            Apply::Tls => self.tls.forget(),
+            Apply::TlsPort => {
+                if (config.tls_port() != 0 || config.https_port() != 0) && !self.tls.is_configured() {
+                    self.configure_tls()?;
                 }
+                self.relisten(NO_PORT)?;
             }
         }
         Ok(())
@@ -217,6 +229,10 @@ impl Server {
             hz = (hz * 2).min(MOST);
         }
         hz
+    }
+
+    fn configure_tls(&self) -> Result<(), String> {
+        self.tls.configure(&self.config).map_err(|_| "Unable to update TLS configuration. Check server logs.".into())
     }
 
     fn relisten(&self, failure: &str) -> Result<(), String> {
@@ -272,18 +288,30 @@ impl Server {
     /// Does what must be done before the process ends; tells whether it may.
     pub fn prepare_to_leave(&self, flags: ShutdownFlags) -> bool {
         log::notice!("User requested shutdown...");
-        let save = flags.contains(ShutdownFlags::SAVE);
-        if save || (!flags.contains(ShutdownFlags::NOSAVE) && !self.config.save().is_empty()) {
-            log::warning!("Saving is not supported yet: nothing is saved at the end.");
-        }
-        // Nobody who insists on a copy of the data loses it for the want of one.
-        let leaves = !save || flags.contains(ShutdownFlags::FORCE);
+        let wanted = flags.contains(ShutdownFlags::SAVE) || !self.config.save().is_empty();
+        let leaves = flags.contains(ShutdownFlags::NOSAVE)
+            || !wanted
+            || self.save_at_end()
+            || flags.contains(ShutdownFlags::FORCE);
         if leaves {
             supervise::stopping();
         } else {
+            log::warning!("Error trying to save the DB, can't exit.");
             supervise::status("Error trying to save the DB, can't exit.");
         }
         leaves
+    }
+
+    /// Writes a last snapshot, after which nothing changes any more. Tells whether that could be done.
+    fn save_at_end(&self) -> bool {
+        log::notice!("Saving the final RDB snapshot before exiting.");
+        let mut view = self.keyspace.view_all(0, unix_ms());
+        let saved = persistence::save(self, &mut view).is_ok();
+        if saved {
+            // The locks are held until the process ends: what others did would be lost though they were told it is done.
+            std::mem::forget(view);
+        }
+        saved
     }
 
     /// CLIENT PAUSE. A pause for all commands is not weakened by a later one for writes.

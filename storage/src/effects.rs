@@ -75,6 +75,7 @@ events! {
     INCRBY = String "incrby",
     INCRBYFLOAT = String "incrbyfloat",
     DEL = Generic "del",
+    RESTORE = Generic "restore",
     EXPIRE = Generic "expire",
     PERSIST = Generic "persist",
     RENAME_FROM = Generic "rename_from",

@@ -17,6 +17,7 @@ pub mod listpack;
 mod locks;
 pub mod memory;
 mod random;
+pub mod rdb;
 mod reclaim;
 pub mod set;
 pub mod stream;
@@ -27,7 +28,7 @@ mod waiting;
 mod watching;
 pub mod zset;
 
-pub use access::AccessPolicy;
+pub use access::{AccessPolicy, Usage};
 pub use effects::{Class, Effects, Event, Observer};
 pub use entry::{MAX_INLINE, MAX_PACKED, NewValue, StrRef};
 pub use keyspace::{DbCounts, ExpirySweep, Key, Keyspace, SHARDS, SweepAt};

@@ -111,6 +111,17 @@ impl Config {
         self.acl_pubsub_default() == PubSubDefault::AllChannels
     }
 
+    /// The port that clients come to: the one for TLS where there is no other, 0 where there is none.
+    pub fn main_port(&self) -> i64 {
+        if self.port() != 0 { self.port() } else { self.tls_port() }
+    }
+
+    /// Whether there is any way for clients to come.
+    pub fn listens_anywhere(&self) -> bool {
+        let ports = [self.port(), self.tls_port(), self.http_port(), self.https_port()];
+        ports.iter().any(|port| *port != 0) || !self.unixsocket().is_empty()
+    }
+
     /// How many workers to start: as many as `io-threads` says where it is given, else one per core.
     pub fn workers(&self) -> usize {
         if self.network.io_threads.given() {

@@ -22,7 +22,7 @@ use crate::command::Error;
 use crate::server::unix_ms;
 
 pub use host::{Limits, ScriptHost, Subject};
-pub use library::{Libraries, LibraryCode};
+pub use library::{Libraries, LibraryCode, Policy};
 pub use worker::Lua;
 
 /// Whether a script keeps to the keys that it declares. It is found out by running it once with all shards locked. From

@@ -80,6 +80,16 @@ pub const COMMANDS: &[Spec] = &[
             .acl(Categories::SCRIPTING)
             .tips(&["nondeterministic_output_order"])
             .args(&[Arg::new("library-name-pattern", ArgKind::String).token("LIBRARYNAME").optional(), Arg::flag("withcode", "WITHCODE").optional()]),
+        Spec::new("dump", 2, function::dump)
+            .doc(Group::Scripting, "7.0.0", "O(N) where N is the number of functions", "Serializes all libraries.")
+            .flags(Flags::NOSCRIPT)
+            .acl(Categories::SCRIPTING),
+        Spec::new("restore", -3, function::restore)
+            .doc(Group::Scripting, "7.0.0", "O(N) where N is the number of functions on the payload", "Adds libraries that were serialized.")
+            .flags(set!(Flags: WRITE | DENYOOM | NOSCRIPT))
+            .acl(Categories::SCRIPTING)
+            .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
+            .args(&[Arg::new("serialized-value", ArgKind::String), Arg::one_of("policy", &[Arg::flag("flush", "FLUSH"), Arg::flag("append", "APPEND"), Arg::flag("replace", "REPLACE")]).optional()]),
         Spec::new("delete", 3, function::delete)
             .doc(Group::Scripting, "7.0.0", "O(1)", "Removes a library.")
             .flags(set!(Flags: WRITE | NOSCRIPT))

@@ -8,6 +8,8 @@ directives! {
     Http in http {
         /// TCP port for HTTP; 0 listens on none.
         http_port: Number = port("http-port", 0).apply(Apply::Port);
+        /// TCP port for HTTP inside of TLS, which is configured as for `tls-port`; 0 listens on none.
+        https_port: Number = port("https-port", 0).apply(Apply::TlsPort);
         /// Token of HTTP requests that act for the default user.
         http_token: Secret = Directive::new("http-token", Secret::absent()).sensitive();
         /// Token of HTTP requests that may only read.

@@ -47,6 +47,7 @@ pub enum Apply {
     SlowLog,
     Title,
     Tls,
+    TlsPort,
 }
 
 /// When a directive may be set.
