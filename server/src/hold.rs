@@ -39,6 +39,7 @@ impl Hold {
     }
 
     /// Holds a request back if CLIENT PAUSE says so.
+    #[inline]
     pub fn pause(&mut self, executor: &Executor, client: &mut Client, args: Args<'_>) -> bool {
         if !executor.is_paused(client, args) {
             return false;
