@@ -27,6 +27,7 @@ use crate::scripts::Scripts;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::supervise;
+use crate::worker::Incoming;
 
 /// Which commands CLIENT PAUSE holds back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,6 +98,8 @@ pub struct Server {
     pub pressure: Pressure,
     pub client_memory: ClientMemory,
     pub workers: usize,
+    /// The worker beside them that is started when scripts keep all others from their clients, if it could be.
+    pub spare_worker: OnceLock<Option<UnboundedSender<Incoming>>>,
     pub tcp_port: AtomicUsize,
     /// Where to ask for other sockets to listen on, once there are any.
     pub relisten: OnceLock<UnboundedSender<Relisten>>,
@@ -125,7 +128,8 @@ impl Server {
             scripts: Scripts::default(),
             acl: Arc::new(Acl::new()),
             pubsub: PubSub::default(),
-            stats: Stats::new(workers),
+            // With a set for the spare one.
+            stats: Stats::new(workers + 1),
             slowlog: Mutex::new(SlowLog::default()),
             latency: LatencyMonitor::default(),
             clock: quanta::Clock::new(),
@@ -147,6 +151,7 @@ impl Server {
             pressure: Pressure::default(),
             client_memory: ClientMemory::default(),
             workers,
+            spare_worker: OnceLock::new(),
             tcp_port: AtomicUsize::new(config.port() as usize),
             relisten: OnceLock::new(),
             shutdown: Notify::new(),

@@ -60,9 +60,10 @@ impl Client {
         transaction
     }
 
-    pub fn queue(&mut self, command: &'static Command, args: Args<'_>) {
+    /// Queues a call, of which `flags` tell what it does.
+    pub fn queue(&mut self, command: &'static Command, args: Args<'_>, flags: Flags) {
         let Some(transaction) = self.transaction.as_mut().filter(|transaction| !transaction.broken) else { return };
-        transaction.flags |= command.spec.flags;
+        transaction.flags |= flags;
         transaction.commands.push(Queued { command, args: args.into() });
         self.note_transaction();
     }

@@ -77,6 +77,10 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
         (b"sdslen", 3) => keys::string_lengths(cx),
         (b"segfault", _) => crash::segfault(),
         (b"set-active-expire", 3) => set_active_expire(cx),
+        (b"set-disable-deny-scripts", 3) => {
+            cx.server.scripts.may_call_all.store(leading_number(cx.arg(2)) != 0, Relaxed);
+            done(cx)
+        }
         (b"sleep", 3) => sleep(cx),
         (b"structsize", 2) => struct_sizes(cx),
         _ => Err(unknown(cx)),
@@ -228,6 +232,8 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
         "    Crash with an access to memory that is not allowed.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Whether expired keys are removed without being touched.",
+        "SET-DISABLE-DENY-SCRIPTS <0|1>",
+        "    Whether scripts may call commands that are not meant for them.",
         "SLEEP <seconds>",
         "    Hold all data for so long, with decimals.",
         "STRUCTSIZE",
