@@ -182,7 +182,7 @@ fn look_after_clients(executor: &Executor, now: i64) {
             client.output_peak.store(client.output_buffered.load(Relaxed), Relaxed);
         }
         // A client that neither reads nor writes does not find out itself that its time is over.
-        let soft_limit = server.output_limit(&client).soft;
+        let soft_limit = server.output_limit(client).soft;
         if soft_limit > 0 && client.output_buffered.load(Relaxed) as u64 >= soft_limit {
             client.wake();
         }

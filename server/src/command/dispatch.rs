@@ -183,7 +183,7 @@ impl Executor {
                 denial.error(user, command)
             }
         };
-        Err(if command.spec.is("exec") { transaction::abort(client, &self.server.keyspace, &error) } else { error })
+        Err(if command.spec.is("exec") { transaction::abort(client, self.server, &error) } else { error })
     }
 
     /// Why the client may not call the command like this.

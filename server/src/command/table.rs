@@ -1,13 +1,11 @@
 //! The command table: every declaration by name, made once at the start.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use ahash::RandomState;
-
 use protocol::Args;
 
+use crate::command::names::Names;
 use crate::command::spec::{Flags, Group, Spec};
 use crate::commands;
 
@@ -19,17 +17,14 @@ pub struct Command {
     pub id: usize,
     /// The name with its parent's, as in `client|kill`.
     pub full_name: String,
-    pub subcommands: HashMap<Vec<u8>, &'static Command, RandomState>,
+    pub subcommands: Names,
 }
 
-/// Commands by lower-case name.
+/// All commands.
 #[derive(Clone)]
 pub struct CommandTable {
-    by_name: HashMap<Vec<u8>, &'static Command, RandomState>,
+    by_name: Names,
 }
-
-/// Names up to this length are looked for without allocating. Only a command that was renamed has a longer one.
-const USUAL_NAME: usize = 64;
 
 impl CommandTable {
     /// The table of all families under their declared names, which lives as long as the process.
@@ -46,18 +41,17 @@ impl CommandTable {
     fn make() -> CommandTable {
         let ids = AtomicUsize::new(0);
         let families = commands::FAMILIES.iter().copied().flatten();
-        let by_name = families.map(|spec| (spec.name.into(), command(spec, None, &ids))).collect();
-        CommandTable { by_name }
+        CommandTable { by_name: named(families, None, &ids) }
     }
 
     /// Gives a command another name, or takes it away when the name is empty.
     pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), String> {
-        let found = self.by_name.remove(&from.to_ascii_lowercase());
+        let found = self.by_name.remove(from);
         let command = found.ok_or("No such command in rename-command")?;
         if to.is_empty() {
             return Ok(());
         }
-        match self.by_name.insert(to.to_ascii_lowercase(), command) {
+        match self.by_name.insert(to, command) {
             None => Ok(()),
             Some(_) => Err("Target command name already exists".into()),
         }
@@ -66,17 +60,17 @@ impl CommandTable {
     /// Finds a command by its name in any case.
     #[inline]
     pub fn get(&self, name: &[u8]) -> Option<&'static Command> {
-        find(&self.by_name, name)
+        self.by_name.get(name)
     }
 
     /// All commands, in no particular order, without subcommands.
     pub fn iter(&self) -> impl Iterator<Item = &'static Command> + '_ {
-        self.by_name.values().copied()
+        self.by_name.commands()
     }
 
     /// All commands and subcommands, in no particular order.
     pub fn iter_all(&self) -> impl Iterator<Item = &'static Command> + '_ {
-        self.iter().flat_map(|command| std::iter::once(command).chain(command.subcommands.values().copied()))
+        self.iter().flat_map(|command| std::iter::once(command).chain(command.subcommands.commands()))
     }
 
     /// Finds a command or, behind a `|`, a subcommand by its full name in any case.
@@ -126,7 +120,7 @@ impl Command {
     }
 
     pub fn subcommand(&self, name: &[u8]) -> Option<&'static Command> {
-        find(&self.subcommands, name)
+        self.subcommands.get(name)
     }
 }
 
@@ -135,21 +129,17 @@ pub fn declared() -> usize {
     commands::FAMILIES.iter().copied().flatten().map(|spec| 1 + spec.subcommands.len()).sum()
 }
 
+fn named<'s>(specs: impl Iterator<Item = &'s Spec>, parent: Option<&str>, ids: &AtomicUsize) -> Names {
+    let mut names = Names::default();
+    for spec in specs {
+        names.insert(spec.name.as_bytes(), command(spec, parent, ids));
+    }
+    names
+}
+
 fn command(spec: &Spec, parent: Option<&str>, ids: &AtomicUsize) -> &'static Command {
     let full_name = parent.map_or_else(|| spec.name.to_string(), |parent| format!("{parent}|{}", spec.name));
     let id = ids.fetch_add(1, Relaxed);
-    let subcommands =
-        spec.subcommands.iter().map(|sub| (sub.name.into(), command(sub, Some(&full_name), ids))).collect();
+    let subcommands = named(spec.subcommands.iter(), Some(&full_name), ids);
     Box::leak(Box::new(Command { spec: *spec, id, full_name, subcommands }))
-}
-
-#[inline]
-fn find(table: &HashMap<Vec<u8>, &'static Command, RandomState>, name: &[u8]) -> Option<&'static Command> {
-    let mut buffer = [0; USUAL_NAME];
-    let Some(lower) = buffer.get_mut(..name.len()) else {
-        return table.get(&name.to_ascii_lowercase()).copied();
-    };
-    lower.copy_from_slice(name);
-    lower.make_ascii_lowercase();
-    table.get(&*lower).copied()
 }

@@ -139,9 +139,9 @@ fn run(
     let mark = cx.reply.mark();
     loop {
         if all_locked {
-            cx.lock_all();
+            cx.lock_all()?;
         } else {
-            cx.lock(&names);
+            cx.lock(&names)?;
         }
         let mut host =
             ScriptHost::new(cx.executor, cx.client, &mut cx.db, limits, subject, all_locked, conduct.strays());

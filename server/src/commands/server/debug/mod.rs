@@ -108,7 +108,7 @@ fn client_sizes(cx: &mut Context<'_>) -> CommandResult {
 fn sleep(cx: &mut Context<'_>) -> CommandResult {
     let seconds = std::str::from_utf8(cx.arg(2)).ok().and_then(|text| text.trim_start().parse::<f64>().ok());
     let duration = Duration::try_from_secs_f64(seconds.unwrap_or(0.0)).unwrap_or_default();
-    cx.lock_all();
+    cx.lock_all()?;
     std::thread::sleep(duration);
     done(cx)
 }
