@@ -71,6 +71,7 @@ fn run(server: &'static Server, index: usize, inbox: UnboundedReceiver<Incoming>
             match adopt(incoming) {
                 Ok((stream, peer)) => {
                     let client = Client::new(register(executor, peer, index, &bell), server.acl.newcomer());
+                    client.shared.unrestricted.store(server.acl.is_free(&client.session), Relaxed);
                     executor.stats.connections.add(1);
                     spawn_local(Connection::new(stream, client, executor).serve());
                 }
