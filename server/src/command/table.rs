@@ -20,7 +20,7 @@ pub struct Command {
     pub subcommands: Names,
 }
 
-/// All commands.
+/// All commands by name.
 #[derive(Clone)]
 pub struct CommandTable {
     by_name: Names,
@@ -41,20 +41,21 @@ impl CommandTable {
     fn make() -> CommandTable {
         let ids = AtomicUsize::new(0);
         let families = commands::FAMILIES.iter().copied().flatten();
-        CommandTable { by_name: named(families, None, &ids) }
+        let by_name = families.map(|spec| (spec.name.as_bytes(), command(spec, None, &ids))).collect();
+        CommandTable { by_name }
     }
 
     /// Gives a command another name, or takes it away when the name is empty.
     pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), String> {
-        let found = self.by_name.remove(from);
-        let command = found.ok_or("No such command in rename-command")?;
+        let command = self.by_name.remove(from).ok_or("No such command in rename-command")?;
         if to.is_empty() {
             return Ok(());
         }
-        match self.by_name.insert(to, command) {
-            None => Ok(()),
-            Some(_) => Err("Target command name already exists".into()),
+        if self.by_name.get(to).is_some() {
+            return Err("Target command name already exists".into());
         }
+        self.by_name.insert(to, command);
+        Ok(())
     }
 
     /// Finds a command by its name in any case.
@@ -97,7 +98,6 @@ impl Default for CommandTable {
 }
 
 impl Command {
-    /// Finds a subcommand by its name in any case.
     /// Whether a call may touch more than the keys that it names.
     pub fn needs_everything(&self, args: Args<'_>) -> bool {
         let spec = &self.spec;
@@ -119,6 +119,7 @@ impl Command {
         self.spec.flags.contains(Flags::ALLOW_BUSY)
     }
 
+    /// Finds a subcommand by its name in any case.
     pub fn subcommand(&self, name: &[u8]) -> Option<&'static Command> {
         self.subcommands.get(name)
     }
@@ -129,17 +130,10 @@ pub fn declared() -> usize {
     commands::FAMILIES.iter().copied().flatten().map(|spec| 1 + spec.subcommands.len()).sum()
 }
 
-fn named<'s>(specs: impl Iterator<Item = &'s Spec>, parent: Option<&str>, ids: &AtomicUsize) -> Names {
-    let mut names = Names::default();
-    for spec in specs {
-        names.insert(spec.name.as_bytes(), command(spec, parent, ids));
-    }
-    names
-}
-
 fn command(spec: &Spec, parent: Option<&str>, ids: &AtomicUsize) -> &'static Command {
     let full_name = parent.map_or_else(|| spec.name.to_string(), |parent| format!("{parent}|{}", spec.name));
     let id = ids.fetch_add(1, Relaxed);
-    let subcommands = named(spec.subcommands.iter(), Some(&full_name), ids);
+    let subcommands =
+        spec.subcommands.iter().map(|sub| (sub.name.as_bytes(), command(sub, Some(&full_name), ids))).collect();
     Box::leak(Box::new(Command { spec: *spec, id, full_name, subcommands }))
 }
