@@ -85,6 +85,7 @@ impl Connection {
         server.pubsub.leave_all(&mut self.client);
         self.client.unwatch(&server.keyspace);
         server.clients.remove(&self.client.shared);
+        self.executor.clients.borrow_mut().remove(&self.client.shared.id);
         server.client_memory.forget(&self.client.shared);
         server.connected.fetch_sub(1, Relaxed);
     }

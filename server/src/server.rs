@@ -29,6 +29,7 @@ use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::supervise;
 use crate::tls::{self, Tls};
+use crate::worker::Incoming;
 
 const NO_PORT: &str = "Unable to listen on this port. Check server logs.";
 
@@ -103,6 +104,8 @@ pub struct Server {
     pub pressure: Pressure,
     pub client_memory: ClientMemory,
     pub workers: usize,
+    /// The worker beside them that is started when scripts keep all others from their clients, if it could be.
+    pub spare_worker: OnceLock<Option<UnboundedSender<Incoming>>>,
     pub tcp_port: AtomicUsize,
     /// Where to ask for other sockets to listen on, once there are any.
     pub relisten: OnceLock<UnboundedSender<Relisten>>,
@@ -132,7 +135,8 @@ impl Server {
             scripts: Scripts::default(),
             acl: Arc::new(Acl::new()),
             pubsub: PubSub::default(),
-            stats: Stats::new(workers),
+            // With a set for the spare one.
+            stats: Stats::new(workers + 1),
             slowlog: Mutex::new(SlowLog::default()),
             latency: LatencyMonitor::default(),
             clock: quanta::Clock::new(),
@@ -155,6 +159,7 @@ impl Server {
             pressure: Pressure::default(),
             client_memory: ClientMemory::default(),
             workers,
+            spare_worker: OnceLock::new(),
             tcp_port: AtomicUsize::new(config.main_port() as usize),
             relisten: OnceLock::new(),
             tls: Tls::default(),

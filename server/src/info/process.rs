@@ -77,7 +77,7 @@ pub(super) fn clients(server: &Server, view: &View<'_>, lines: &mut Lines) {
 }
 
 pub(super) fn threads(server: &Server, _: &View<'_>, lines: &mut Lines) {
-    let mut clients = vec![0usize; server.workers];
+    let mut clients = vec![0usize; server.workers + usize::from(server.spare_worker.get().is_some())];
     for client in server.clients.all() {
         if let Some(count) = clients.get_mut(client.worker.load(Relaxed) as usize) {
             *count += 1;
