@@ -32,6 +32,7 @@ pub mod slowlog;
 pub mod stats;
 pub mod supervise;
 mod title;
+mod tracking;
 pub mod transaction;
 pub mod version;
 pub mod worker;
@@ -164,7 +165,7 @@ async fn run(server: &'static Server) -> Result<(), String> {
     {
         log::warning!("Failed to write PID file: {}", server::os_error_text(&error));
     }
-    server.keyspace.set_observer(Box::new(move |db, key, event| notifications::publish(server, db, key, event)));
+    server.keyspace.set_observer(Box::new(move |happening| server.observe(happening)));
     let mut inboxes = Vec::new();
     for index in 0..server.workers {
         let (inbox, outbox) = unbounded_channel();

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use protocol::Args;
-use storage::Keyspace;
+use storage::{Class, Happening, Keyspace};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -27,6 +27,7 @@ use crate::scripts::Scripts;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::supervise;
+use crate::tracking::Tracking;
 
 /// Which commands CLIENT PAUSE holds back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +67,7 @@ pub struct Server {
     pub scripts: Scripts,
     pub acl: Arc<Acl>,
     pub pubsub: PubSub,
+    pub tracking: Tracking,
     pub stats: Stats,
     pub slowlog: Mutex<SlowLog>,
     pub latency: LatencyMonitor,
@@ -125,6 +127,7 @@ impl Server {
             scripts: Scripts::default(),
             acl: Arc::new(Acl::new()),
             pubsub: PubSub::default(),
+            tracking: Tracking::default(),
             stats: Stats::new(workers),
             slowlog: Mutex::new(SlowLog::default()),
             latency: LatencyMonitor::default(),
@@ -204,8 +207,17 @@ impl Server {
                     return Err("Unable to update TLS configuration. Check server logs.".into());
                 }
             }
+            Apply::Tracking => self.tracking.trim(self),
         }
         Ok(())
+    }
+
+    /// Hears of what happens to keys, under the locks of their shards.
+    pub fn observe(&self, happening: &Happening<'_>) {
+        match happening.event.class {
+            Class::Change => self.tracking.heard(&self.clients, happening),
+            _ => notifications::publish(self, happening),
+        }
     }
 
     /// How often a second the periodic work is done: as `hz` says, or more often when there are many clients.

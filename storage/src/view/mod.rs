@@ -13,8 +13,9 @@ mod whole;
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::cell::Cell;
+use std::ops::Range;
 
-use crate::effects::{Effects, Event};
+use crate::effects::{Actor, Class, Effects, Event, Happening};
 use crate::entry::{NewValue, Slot};
 use crate::keyspace::{Db, Key, Keyspace, SHARDS};
 use crate::locks::Locked;
@@ -52,6 +53,7 @@ pub struct View<'k> {
     locked: Locked<'k>,
     db: usize,
     now_ms: i64,
+    actor: Actor,
     /// Whether reading a key counts as an access to it (CLIENT NO-TOUCH turns it off).
     touch: bool,
     /// Whether expired keys are only hidden instead of removed; for those who change nothing.
@@ -73,6 +75,7 @@ impl<'k> View<'k> {
             locked,
             db,
             now_ms,
+            actor: Actor::default(),
             touch: true,
             keep_expired: false,
             ready,
@@ -97,6 +100,11 @@ impl<'k> View<'k> {
     /// The instant, in Unix milliseconds, at which everything seen through this view happens.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
+    }
+
+    /// Says for whom the view is used from now on. Returns for whom it was until now.
+    pub fn act_for(&mut self, actor: Actor) -> Actor {
+        std::mem::replace(&mut self.actor, actor)
     }
 
     pub fn set_touch(&mut self, touch: bool) {
@@ -244,7 +252,7 @@ impl<'k> View<'k> {
         let Some(found) = self.find(key) else { return Ok(()) };
         self.table_db(key).table.at_mut(found).edit(0, edit)?;
         self.effects.dirty += 1;
-        self.touch_watches(key);
+        self.modified(key, Event::CHANGED);
         Ok(())
     }
 
@@ -265,7 +273,7 @@ impl<'k> View<'k> {
 
     /// Does as another view does.
     pub fn take_settings(&mut self, other: &View<'_>) {
-        (self.touch, self.keep_expired) = (other.touch, other.keep_expired);
+        (self.actor, self.touch, self.keep_expired) = (other.actor, other.touch, other.keep_expired);
     }
 
     /// Removes a key. Tells whether it was there.
@@ -340,8 +348,17 @@ impl<'k> View<'k> {
         true
     }
 
-    /// Removes every key of a database. Returns how many there were. Needs all shards.
-    pub fn flush(&mut self, db: usize, free: Free) -> usize {
+    /// Removes every key of some databases. Returns how many there were. Needs all shards.
+    pub fn flush(&mut self, dbs: Range<usize>, free: Free) -> usize {
+        let removed = dbs.map(|db| self.flush_one(db, free)).sum();
+        if self.keyspace.observes(Class::Change) {
+            let (db, actor) = (self.db, self.actor);
+            self.keyspace.tell(&Happening { db, key: b"", event: Event::FLUSHED, actor });
+        }
+        removed
+    }
+
+    fn flush_one(&mut self, db: usize, free: Free) -> usize {
         let mut removed = 0;
         self.touch_watched(db, &[db]);
         for shard in self.locked.all() {
@@ -543,12 +560,18 @@ impl<'k> View<'k> {
     fn record(&mut self, key: &Key<'_>, event: Event) {
         self.tell(key, event);
         if event.modifies() {
-            self.touch_watches(key);
+            self.modified(key, event.change());
         }
         self.wake(key, Some(event));
     }
 
-    /// Those who watch the key hear that its value has changed.
+    /// Those who watch the key, and those who keep copies of its value, hear that it has changed.
+    #[inline]
+    fn modified(&mut self, key: &Key<'_>, how: Event) {
+        self.touch_watches(key);
+        self.tell(key, how);
+    }
+
     #[inline]
     fn touch_watches(&mut self, key: &Key<'_>) {
         if let Some(watched) = self.locked.shard_ref(key.shard()).watched() {
@@ -572,7 +595,7 @@ impl<'k> View<'k> {
     #[inline]
     fn tell(&self, key: &Key<'_>, event: Event) {
         if self.keyspace.observes(event.class) {
-            self.keyspace.tell(self.db, key.bytes, event);
+            self.keyspace.tell(&Happening { db: self.db, key: key.bytes, event, actor: self.actor });
         }
     }
 }
