@@ -79,6 +79,8 @@ pub struct Shared {
     pub trim: AtomicBool,
     /// Logged in as somebody who may do everything, as of its last rest.
     pub unrestricted: AtomicBool,
+    /// About to close, once what is pending is written; it gets no more mail.
+    pub leaving: AtomicBool,
     /// Asked to close: at once, without writing what is pending.
     killed: AtomicBool,
     /// The wait that CLIENT UNBLOCK can end.

@@ -116,7 +116,7 @@ impl Connection {
             parked.end(server);
         }
         server.pubsub.leave_all(&mut self.client);
-        server.tracking.turn_off(&server.keyspace, &mut self.client);
+        server.tracking.turn_off(&mut self.client);
         self.client.unwatch(&server.keyspace);
         server.clients.remove(&self.client.shared);
         server.client_memory.forget(&self.client.shared);
@@ -139,6 +139,10 @@ impl Connection {
             let server = self.executor.server;
             server.tracking.broadcast(&server.clients);
             self.take_mail();
+            if self.client.closing {
+                // Before it can be known from a reply.
+                self.client.shared.leaving.store(true, Relaxed);
+            }
             if self.client.shared.is_killed() {
                 return Poll::Ready(Err(Closed));
             }

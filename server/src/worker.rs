@@ -110,8 +110,7 @@ async fn upkeep(server: &'static Server, executor: &'static Executor, index: usi
             look_after_clients(server, index, now);
         }
         if index == 0 {
-            // What is left of a `tracking-table-max-keys` that was lowered by much.
-            server.tracking.trim(server);
+            server.tracking.tidy(server, now);
         }
         server.stats.note_memory(storage::memory::used_memory() as u64, now);
     }

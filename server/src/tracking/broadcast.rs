@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn finds_all_prefixes() {
         for _ in 0..2000 {
-            let mut word = || -> Vec<u8> {
+            let word = || -> Vec<u8> {
                 (0..rand::random_range(0..6)).map(|_| b"ab\0\xff"[rand::random_range(0..4)]).collect()
             };
             let names: BTreeMap<Arc<[u8]>, ()> = (0..12).map(|_| (Arc::from(word()), ())).collect();

@@ -23,7 +23,7 @@ use crate::client::{Client, Registry, Shared};
 use crate::command::keys;
 use crate::command::spec::{Categories, Flags};
 use crate::command::table::Command;
-use crate::server::Server;
+use crate::server::{Server, unix_ms};
 use broadcast::Prefixes;
 use message::Stale;
 use table::Table;
@@ -65,23 +65,37 @@ pub struct Tracker {
 impl Tracker {
     /// Whether the client is remembered for what it reads now.
     fn remembers(&self) -> bool {
-        let Tracker { options, caching, .. } = self;
-        !options.contains(Options::BCAST)
-            && (!options.contains(Options::OPTIN) || *caching)
-            && !(options.contains(Options::OPTOUT) && *caching)
+        let has = |option| self.options.contains(option);
+        if has(Options::OPTIN) || has(Options::OPTOUT) {
+            return has(Options::OPTIN) == self.caching;
+        }
+        !has(Options::BCAST)
     }
 }
 
 /// Keys that are forgotten at most in one go because there are too many.
 const TRIM_AT_ONCE: usize = 10_000;
 
+/// So long the keys are kept that clients have read after the last of them has turned tracking off: it may have done so
+/// to turn it on in another way.
+const KEEP_MS: i64 = 60_000;
+
 /// What the server knows about all clients that track keys.
 #[derive(Default)]
 pub struct Tracking {
     table: Table,
     prefixes: Prefixes,
-    /// How many clients there are. While it is locked, changes begin or cease to be observed.
-    clients: Mutex<usize>,
+    /// While it is locked, changes begin or cease to be observed.
+    observed: Mutex<Observed>,
+}
+
+/// Why changes are observed, or not.
+#[derive(Default)]
+struct Observed {
+    /// Clients that track keys.
+    clients: usize,
+    /// While there are none and changes are observed all the same, when the last one ceased, in Unix milliseconds.
+    last_left_ms: Option<i64>,
 }
 
 impl Tracking {
@@ -89,8 +103,9 @@ impl Tracking {
     /// has.
     pub fn turn_on(&self, keyspace: &Keyspace, client: &mut Client, mode: Mode, prefixes: &[&[u8]]) {
         if client.tracker.is_none() {
-            let mut clients = self.clients.lock();
-            *clients += 1;
+            let mut observed = self.observed.lock();
+            observed.clients += 1;
+            observed.last_left_ms = None;
             keyspace.observe_changes(true);
         }
         *client.shared.tracking.lock() = Some(mode);
@@ -106,19 +121,36 @@ impl Tracking {
     }
 
     /// Ends a client's tracking. What was noted about its reading stays until the keys change, and nobody is told then.
-    pub fn turn_off(&self, keyspace: &Keyspace, client: &mut Client) {
+    pub fn turn_off(&self, client: &mut Client) {
         let Some(tracker) = client.tracker.take() else { return };
         *client.shared.tracking.lock() = None;
         tracker.prefixes.iter().for_each(|prefix| self.prefixes.remove(prefix, client.id()));
         client.shared.prefix_memory.store(0, Relaxed);
-        let mut clients = self.clients.lock();
-        *clients -= 1;
-        keyspace.observe_changes(*clients > 0);
+        let mut observed = self.observed.lock();
+        observed.clients -= 1;
+        if observed.clients == 0 {
+            observed.last_left_ms = Some(unix_ms());
+        }
+    }
+
+    /// Called now and then: forgets what has become too much, or useless.
+    pub fn tidy(&self, server: &Server, now_ms: i64) {
+        let mut observed = self.observed.lock();
+        if observed.last_left_ms.is_some_and(|then| (now_ms - then).abs() >= KEEP_MS) {
+            observed.last_left_ms = None;
+            server.keyspace.observe_changes(false);
+            self.table.clear();
+        }
+        let anybody = observed.clients > 0;
+        drop(observed);
+        if anybody {
+            self.trim(server);
+        }
     }
 
     /// How many clients track keys.
     pub fn clients(&self) -> usize {
-        *self.clients.lock()
+        self.observed.lock().clients
     }
 
     /// How many keys somebody has read, and in how many cases.
@@ -212,7 +244,7 @@ fn send(clients: &Registry, client: &Arc<Shared>, mode: Mode, stale: Stale<'_>) 
     if mode.redirect == 0 {
         return client.push(|out| stale.write(out, false));
     }
-    match clients.get(mode.redirect) {
+    match clients.get(mode.redirect).filter(|target| !target.leaving.load(Relaxed)) {
         Some(target) => target.push(|out| stale.write(out, target.is_subscriber())),
         None => {
             if let Some(mode) = &mut *client.tracking.lock() {

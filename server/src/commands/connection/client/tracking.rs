@@ -23,14 +23,13 @@ pub(super) const TRACKING: Spec = subcommand(Spec::new("tracking", -3, tracking)
 
 fn tracking(cx: &mut Context<'_>) -> CommandResult {
     let (mode, prefixes) = wanted(cx)?;
-    let keyspace = &cx.server.keyspace;
     if !on_or_off(cx, 2)? {
-        cx.server.tracking.turn_off(keyspace, cx.client);
+        cx.server.tracking.turn_off(cx.client);
     } else {
         check(cx, mode.options, &prefixes)?;
         let every_key = mode.options.contains(Options::BCAST) && prefixes.is_empty();
         let prefixes = if every_key { &[&b""[..]] } else { &prefixes[..] };
-        cx.server.tracking.turn_on(keyspace, cx.client, mode, prefixes);
+        cx.server.tracking.turn_on(&cx.server.keyspace, cx.client, mode, prefixes);
     }
     cx.reply.ok();
     Ok(())
