@@ -128,7 +128,7 @@ impl Connection {
         if self.client.shared.is_killed() {
             return Poll::Ready(Err(Closed));
         }
-        if self.client.shared.trim.swap(false, Relaxed) && self.reader.is_empty() {
+        if self.client.shared.trim.swap(false, Relaxed) {
             self.reader.shrink();
             self.reply.shrink();
             self.client.shared.mailbox.shrink();
@@ -206,8 +206,8 @@ impl Connection {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        if self.reader.free() == 0 && self.reader.buffered() == 0 {
-            // An idle connection's buffer is allocated when there is something to read, not before.
+        if self.reader.free() == 0 {
+            // Room is made when there is something to read, not before.
             match self.stream.poll_read_ready(cx) {
                 Poll::Pending => {
                     self.publish();
