@@ -127,7 +127,7 @@ impl Waiter for Parked {
         // What the client hears of because of what it does now comes behind its reply.
         let earlier = self.client.mailbox.take_out();
         view.select(self.db);
-        let actor = view.act_for(Actor { client: self.client.id, by_script: false });
+        let actor = view.act_for(Actor::client(self.client.id));
         let mut reply = Reply::new(self.resp);
         let served = self.command.serve(view, &mut reply, true);
         view.act_for(actor);

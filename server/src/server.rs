@@ -1,8 +1,8 @@
 //! The server as a whole: what all workers share.
 
 use std::io;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -65,7 +65,7 @@ pub struct Server {
     pub commands_by_id: Vec<&'static Command>,
     pub clients: Registry,
     pub scripts: Scripts,
-    pub acl: Arc<Acl>,
+    pub acl: Acl,
     pub pubsub: PubSub,
     pub tracking: Tracking,
     pub stats: Stats,
@@ -125,7 +125,7 @@ impl Server {
             commands_by_id,
             clients: Registry::default(),
             scripts: Scripts::default(),
-            acl: Arc::new(Acl::new()),
+            acl: Acl::new(),
             pubsub: PubSub::default(),
             tracking: Tracking::default(),
             stats: Stats::new(workers),

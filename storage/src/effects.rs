@@ -146,13 +146,32 @@ events! {
     FLUSHED = Change "flushed",
 }
 
-/// For whom a view is used.
+/// For whom a view is used: nobody by default. One word, because every request says it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Actor {
-    /// The number of a client; 0 is nobody.
-    pub client: u64,
-    /// It is a script of the client's that does it.
-    pub by_script: bool,
+pub struct Actor(u64);
+
+impl Actor {
+    const SCRIPT: u64 = 1 << 63;
+
+    /// A client, by its number.
+    #[inline]
+    pub fn client(id: u64) -> Actor {
+        Actor(id)
+    }
+
+    /// A script of a client's.
+    pub fn script(client: u64) -> Actor {
+        Actor(client | Actor::SCRIPT)
+    }
+
+    /// The number of the client; 0 is nobody.
+    pub fn id(self) -> u64 {
+        self.0 & !Actor::SCRIPT
+    }
+
+    pub fn is_script(self) -> bool {
+        self.0 & Actor::SCRIPT != 0
+    }
 }
 
 /// An event as the observer hears of it.

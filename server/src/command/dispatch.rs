@@ -296,7 +296,7 @@ impl Executor {
             tracking::after_request(client, Some(command));
             return server.clock.raw();
         };
-        db.act_for(Actor { client: client.id(), by_script: false });
+        db.act_for(Actor::client(client.id()));
         db.set_touch(!client.shared.no_touch.load(Relaxed));
         if client.flags_of(command).contains(Flags::READONLY) && server.pause_state() != Pause::None {
             // A pause is for copying the data to another server, which is to see all of it the same.
@@ -343,7 +343,8 @@ impl Executor {
     ) -> bool {
         let started = self.server.clock.raw();
         db.select(client.db());
-        let actor = db.act_for(Actor { client: client.id(), by_script: within == Within::Script });
+        let actor = if within == Within::Script { Actor::script(client.id()) } else { Actor::client(client.id()) };
+        let actor = db.act_for(actor);
         let away = self.server.keyspace.view_none(0, db.now_ms());
         let mut cx = Context {
             server: self.server,

@@ -192,10 +192,10 @@ impl Tracking {
         // For scripts Redis makes this difference, too: only a client that is noted as a reader is spared what its own
         // scripts change.
         let actor = change.actor;
-        let author = if change.event == Event::CHANGED && !actor.by_script { actor.client } else { 0 };
+        let author = if change.event == Event::CHANGED && !actor.is_script() { actor.id() } else { 0 };
         self.prefixes.note(change.key, author);
         if let Some(readers) = self.table.take(change.key) {
-            self.invalidate(clients, change.key, &readers, actor.client);
+            self.invalidate(clients, change.key, &readers, actor.id());
         }
     }
 

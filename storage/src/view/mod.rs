@@ -103,6 +103,7 @@ impl<'k> View<'k> {
     }
 
     /// Says for whom the view is used from now on. Returns for whom it was until now.
+    #[inline]
     pub fn act_for(&mut self, actor: Actor) -> Actor {
         std::mem::replace(&mut self.actor, actor)
     }
@@ -563,20 +564,6 @@ impl<'k> View<'k> {
             self.modified(key, event.change());
         }
         self.wake(key, Some(event));
-    }
-
-    /// Those who watch the key, and those who keep copies of its value, hear that it has changed.
-    #[inline]
-    fn modified(&mut self, key: &Key<'_>, how: Event) {
-        self.touch_watches(key);
-        self.tell(key, how);
-    }
-
-    #[inline]
-    fn touch_watches(&mut self, key: &Key<'_>) {
-        if let Some(watched) = self.locked.shard_ref(key.shard()).watched() {
-            watched.touch(self.db, key.bytes);
-        }
     }
 
     /// Those who wait for the key are looked after when the command is over, if what happened can help any.
