@@ -83,6 +83,7 @@ impl Connection {
             parked.end(server);
         }
         server.pubsub.leave_all(&mut self.client);
+        server.tracking.turn_off(&mut self.client);
         self.client.unwatch(&server.keyspace);
         server.clients.remove(&self.client.shared);
         self.executor.clients.borrow_mut().remove(&self.client.shared.id);
@@ -103,6 +104,13 @@ impl Connection {
         loop {
             self.take_mail();
             self.carry_out();
+            let server = self.executor.server;
+            server.tracking.broadcast(&server.clients);
+            self.take_mail();
+            if self.client.closing {
+                // Before it can be known from a reply.
+                self.client.shared.leaving.store(true, Relaxed);
+            }
             if self.client.shared.is_killed() {
                 return Poll::Ready(Err(Closed));
             }
@@ -136,11 +144,16 @@ impl Connection {
         }
     }
 
-    /// Puts what others have sent behind the replies so far. A client that is about to be closed gets no more.
+    /// Puts what others have sent behind the replies so far. A client that is about to be closed gets no more, and one
+    /// that waits not before the reply that it has been waiting for.
     #[inline]
     fn take_mail(&mut self) {
-        if self.client.shared.mailbox.is_full() && !self.client.closing {
-            self.client.shared.mailbox.take(&mut self.reply);
+        if !self.client.shared.mailbox.is_full() || self.client.closing {
+            return;
+        }
+        match self.client.wait.as_ref().and_then(|wait| wait.parked.as_ref()) {
+            Some(parked) => parked.take_mail(&mut self.reply),
+            None => self.client.shared.mailbox.take(&mut self.reply),
         }
     }
 
@@ -310,7 +323,7 @@ impl Connection {
         self.timer = None;
         let (wait, open_wait) = self.end_wait();
         let outcome = match open_wait {
-            OpenWait::Parked(parked) => parked.end(self.executor.server),
+            OpenWait::Parked(parked) => parked.end(self.executor.server).into_reply(&mut self.reply),
             OpenWait::Plain(Some(Unblock::Error)) => Some(Err(Unblock::ERROR)),
             OpenWait::Plain(_) | OpenWait::None => None,
         };

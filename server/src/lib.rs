@@ -36,6 +36,7 @@ mod stream;
 pub mod supervise;
 mod title;
 pub mod tls;
+mod tracking;
 pub mod transaction;
 pub mod version;
 pub mod worker;
@@ -168,7 +169,7 @@ async fn run(server: &'static Server) -> Result<(), String> {
     {
         log::warning!("Failed to write PID file: {}", server::os_error_text(&error));
     }
-    server.keyspace.set_observer(Box::new(move |db, key, event| notifications::publish(server, db, key, event)));
+    server.keyspace.set_observer(Box::new(move |happening| server.observe(happening)));
     let mut inboxes = Vec::new();
     for index in 0..server.workers {
         inboxes.push(worker::start(server, index).map_err(|error| format!("Cannot start a worker: {error}"))?);

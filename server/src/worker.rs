@@ -162,6 +162,9 @@ async fn upkeep(server: &'static Server, executor: &'static Executor, index: usi
             looked_after_ms = now;
             look_after_clients(executor, now);
         }
+        if index == 0 {
+            server.tracking.tidy(server, now);
+        }
         server.stats.note_memory(storage::memory::used_memory() as u64, now);
     }
 }
@@ -185,6 +188,7 @@ async fn expire(server: &Server, executor: &Executor, index: usize, now: i64) {
             executor.stats.expire_nanos.add(nanos);
             server.observe_latency("expire-cycle", nanos);
             executor.stats.took_effect(&sweep.effects);
+            server.tracking.broadcast(&server.clients);
             at = sweep.next;
             if at.is_some() || sweep.effects.expired | sweep.effects.expired_fields > 0 {
                 tokio::task::yield_now().await;

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use protocol::{Args, Reply, RequestReader};
 use smallvec::SmallVec;
-use storage::{Key, Scope, Type, View};
+use storage::{Actor, Key, Scope, Type, View};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::acl::{self, Denial, Place};
@@ -24,8 +24,8 @@ use crate::pubsub;
 use crate::scripts::Lua;
 use crate::server::{Pause, Server, unix_nanos};
 use crate::stats::WorkerStats;
-use crate::transaction;
 use crate::worker::Incoming;
+use crate::{tracking, transaction};
 
 /// What a worker carries requests out with.
 pub struct Executor {
@@ -159,8 +159,13 @@ impl Executor {
     /// Carries one request out and writes its reply. `started` is a reading of the server's clock, taken after the
     /// request before; the reading after this one is returned.
     pub fn execute(&self, client: &mut Client, args: Args<'_>, reply: &mut Reply, started: u64) -> u64 {
+        let resolved = self.resolve(client, args);
+        // Looking for room may have evicted what this client, or another through it, is to hear of before the reply.
+        if client.shared.mailbox.is_full() {
+            client.shared.mailbox.take(reply);
+        }
         let mark = reply.mark();
-        let ended = match self.resolve(client, args) {
+        let ended = match resolved {
             Ok(command) if client.transaction.is_some() && !command.spec.immediate => {
                 client.queue(command, args, self.flags_of(client, command, args));
                 reply.simple("QUEUED");
@@ -175,6 +180,7 @@ impl Executor {
             }
             Err(error) => {
                 self.refuse(&error, reply);
+                tracking::after_request(client, find(&self.server.commands, args).ok());
                 started
             }
         };
@@ -306,8 +312,10 @@ impl Executor {
         let Some(mut db) = lock(server, command, client, args, self.now_ms.get()) else {
             self.stats.rejected(command.id);
             self.refuse(&server.scripts.busy_error(), reply);
+            tracking::after_request(client, Some(command));
             return server.clock.raw();
         };
+        db.act_for(Actor::client(client.id()));
         db.set_touch(!client.shared.no_touch.load(Relaxed));
         if client.flags_of(command).contains(Flags::READONLY) && server.pause_state() != Pause::None {
             // A pause is for copying the data to another server, which is to see all of it the same.
@@ -333,6 +341,10 @@ impl Executor {
             failed = true;
         }
         self.stats.took_effect(&db.effects);
+        if client.tracker.is_some() {
+            tracking::after_command(server, client, command, args);
+            tracking::after_request(client, Some(command));
+        }
         drop(db);
         self.account(client, command, args, reply, Timing { started, failed, within: Within::Nothing })
     }
@@ -350,6 +362,8 @@ impl Executor {
     ) -> bool {
         let started = self.server.clock.raw();
         db.select(client.db());
+        let actor = if within == Within::Script { Actor::script(client.id()) } else { Actor::client(client.id()) };
+        let actor = db.act_for(actor);
         let away = self.server.keyspace.view_none(0, db.now_ms());
         let mut cx = Context {
             server: self.server,
@@ -364,6 +378,10 @@ impl Executor {
         };
         let failed = invoke(&mut cx);
         *db = cx.db;
+        db.act_for(actor);
+        if client.tracker.is_some() {
+            tracking::after_command(self.server, client, command, args);
+        }
         self.account(client, command, args, reply, Timing { started, failed, within });
         failed
     }
@@ -418,6 +436,7 @@ impl Executor {
         }
         if let Ok(command) = find(&self.server.commands, args) {
             self.count(client, command, args, spent_nanos, failed);
+            tracking::after_request(client, Some(command));
         }
     }
 }

@@ -46,6 +46,7 @@ pub enum Apply {
     Title,
     Tls,
     TlsPort,
+    Tracking,
 }
 
 /// When a directive may be set.

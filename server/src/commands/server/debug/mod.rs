@@ -142,9 +142,7 @@ fn reload(cx: &mut Context<'_>) -> CommandResult {
         persistence::save(cx.server, &mut cx.db).map_err(|_| Error::fixed("ERR"))?;
     }
     if flushes {
-        for db in 0..cx.server.keyspace.databases() {
-            cx.db.flush(db, Free::Now);
-        }
+        cx.db.flush(0..cx.server.keyspace.databases(), Free::Now);
         cx.server.scripts.forget_libraries();
     }
     let loaded = persistence::reload(cx.server, &mut cx.db, existing);
