@@ -12,6 +12,9 @@ const binary = process.env.SPINEL_TEST_SERVER;
 // Between choosing a free port and the server's bind another process may take it: so often is another one tried.
 const PORT_ATTEMPTS = 5;
 
+const servers = [];
+process.on('exit', () => servers.forEach((server) => server.discard()));
+
 /** A port of 127.0.0.1 that nobody listens on. */
 export async function freePort() {
   const probe = createServer().listen(0, '127.0.0.1');
@@ -46,7 +49,7 @@ class Server {
   constructor(port, args) {
     this.port = port;
     this.#args = args;
-    process.on('exit', () => this.discard());
+    servers.push(this);
   }
 
   get url() {

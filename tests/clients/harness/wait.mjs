@@ -13,11 +13,18 @@ export async function until(question) {
   }
 }
 
-/** Starts a module in a process of its own, and comes back with it when it has sent its first message. */
+const children = [];
+process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
+
+/** Starts a module in a process of its own, and comes back with it when it has sent its `firstMessage`. */
 export async function startProcess(module, environment = {}) {
   const child = fork(module, { env: { ...process.env, ...environment } });
-  process.on('exit', () => child.kill('SIGKILL'));
-  await once(child, 'message');
+  children.push(child);
+  const ended = once(child, 'exit').then(([status]) => {
+    throw new Error(`${module} ended with ${status} before it said anything`);
+  });
+  [child.firstMessage] = await Promise.race([once(child, 'message'), ended]);
+  ended.catch(() => {});
   return child;
 }
 
