@@ -18,7 +18,7 @@ process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
 
 /** Starts a module in a process of its own, and comes back with it when it has sent its `firstMessage`. */
 export async function startProcess(module, environment = {}) {
-  const child = fork(module, { env: { ...process.env, ...environment } });
+  const child = fork(module, { env: { ...process.env, ...environment }, execArgv: [] });
   children.push(child);
   const ended = once(child, 'exit').then(([status]) => {
     throw new Error(`${module} ended with ${status} before it said anything`);
