@@ -2,6 +2,7 @@
 
 import { once } from 'node:events';
 import { fork } from 'node:child_process';
+import { after } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Asks again until the answer is truthy, and gives it. For what cannot be awaited as an event. */
@@ -14,9 +15,9 @@ export async function until(question) {
 }
 
 const children = [];
-process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
+after(() => children.forEach((child) => child.kill('SIGKILL')));
 
-/** Starts a module in a process of its own, and comes back with it when it has sent its `firstMessage`. */
+/** Starts a module in a process of its own, which ends with the tests of the file at the latest, and comes back with it when it has sent its `firstMessage`. */
 export async function startProcess(module, environment = {}) {
   const child = fork(module, { env: { ...process.env, ...environment }, execArgv: [] });
   children.push(child);

@@ -90,7 +90,6 @@ test('four processes share one limit', async () => {
   const workers = await Promise.all(Array.from({ length: 4 }, () => startProcess(program, { REDIS_URL: server.url })));
   const allowed = await Promise.all(workers.map((worker) => ask(worker, { times: 100 })));
   assert.equal(allowed.reduce((sum, count) => sum + count), 150);
-  workers.forEach((worker) => worker.disconnect());
 });
 
 test('another limiter takes over while there is no server', async () => {

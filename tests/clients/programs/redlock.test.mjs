@@ -74,5 +74,4 @@ test('four processes count under the lock and lose nothing', async () => {
   const workers = await Promise.all(Array.from({ length: 4 }, start));
   await Promise.all(workers.map((worker) => ask(worker, { times: 50 })));
   assert.equal(await clients[0].get('counter'), '200');
-  workers.forEach((worker) => worker.disconnect());
 });

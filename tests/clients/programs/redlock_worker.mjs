@@ -14,5 +14,4 @@ process.on('message', async ({ times }) => {
   }
   process.send('done');
 });
-process.on('disconnect', () => process.exit());
 process.send('ready');
