@@ -17,7 +17,10 @@ export async function until(question) {
 const children = [];
 after(() => children.forEach((child) => child.kill('SIGKILL')));
 
-/** Starts a module in a process of its own, which ends with the tests of the file at the latest, and comes back with it when it has sent its `firstMessage`. */
+/**
+ * Starts a module in a process of its own, and comes back with it when it has sent its `firstMessage`. It ends with the
+ * tests of the file at the latest.
+ */
 export async function startProcess(module, environment = {}) {
   const child = fork(module, { env: { ...process.env, ...environment }, execArgv: [] });
   children.push(child);
@@ -38,6 +41,7 @@ export async function ask(child, message) {
 
 /** Ends such a process at once, without a word. */
 export async function kill(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill('SIGKILL');
   await once(child, 'exit');
 }
