@@ -11,11 +11,12 @@ use protocol::Reply;
 use crate::acl::{DEFAULT_USER, Session};
 use crate::blocking::Parked;
 use crate::command::Error;
+use crate::command::dispatch::Executor;
 use crate::command::table::Command;
 use crate::config::Permission;
 use crate::mail::{Bell, Mailbox};
 use crate::pubsub::{Kind, Subscriptions};
-use crate::server::unix_ms;
+use crate::server::{Server, unix_ms};
 use crate::tracking::{Mode, Tracker};
 use crate::transaction::{Transaction, Watching};
 
@@ -27,6 +28,8 @@ pub struct Peer {
     pub laddr: String,
     pub fd: i32,
     pub unix: bool,
+    /// Came to the HTTP port.
+    pub http: bool,
     /// Speaks TLS.
     pub tls: bool,
     /// Came from this machine: what protected mode and `local` permissions ask.
@@ -329,6 +332,33 @@ impl Client {
             Permission::Yes => true,
             Permission::Local => self.shared.peer.local,
         }
+    }
+
+    /// Puts everything back into the state of a new client, which acts for somebody.
+    pub fn start_over(&mut self, server: &Server, session: Session) {
+        server.pubsub.leave_all(self);
+        self.take_transaction();
+        self.unwatch(&server.keyspace);
+        server.tracking.turn_off(self);
+        let shared = &self.shared;
+        server.clients.remove_monitor(shared);
+        shared.name.lock().clear();
+        shared.no_evict.store(false, Relaxed);
+        shared.no_touch.store(false, Relaxed);
+        self.act_for(session);
+        self.select(0);
+    }
+
+    /// The connection is over: nothing is left of it on the server.
+    pub fn leave(&mut self, executor: &Executor) {
+        let server = executor.server;
+        server.pubsub.leave_all(self);
+        server.tracking.turn_off(self);
+        self.unwatch(&server.keyspace);
+        server.clients.remove(&self.shared);
+        executor.clients.borrow_mut().remove(&self.shared.id);
+        server.client_memory.forget(&self.shared);
+        server.connected.fetch_sub(1, Relaxed);
     }
 
     /// Acts for a user from now on.

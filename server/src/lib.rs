@@ -15,6 +15,8 @@ pub mod connection;
 pub mod crash;
 pub mod eviction;
 pub mod glob;
+mod hold;
+pub mod http;
 pub mod info;
 pub mod latency;
 mod limits;
@@ -24,6 +26,7 @@ mod longdouble;
 mod mail;
 pub mod monitor;
 mod notifications;
+mod output_limit;
 pub mod persistence;
 pub mod process;
 mod pubsub;
@@ -154,7 +157,7 @@ fn unsupported(config: &Config) -> Option<&'static str> {
 }
 
 async fn run(server: &'static Server) -> Result<(), String> {
-    if server.config.main_port() == 0 && server.config.unixsocket().is_empty() {
+    if !server.config.listens_anywhere() {
         return Err("Configured to not listen anywhere, exiting.".into());
     }
     if tls::is_wanted(&server.config) {
@@ -178,8 +181,8 @@ async fn run(server: &'static Server) -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
-    let has = |kind| doors.iter().any(|door| door.kind == kind);
-    let open = [("tcp", has(Kind::Tcp)), ("unix", unix.is_some()), ("tls", has(Kind::Tls))];
+    let has = |kind: Kind| (kind.name(), doors.iter().any(|door| door.kind == kind));
+    let open = [has(Kind::Tcp), ("unix", unix.is_some()), has(Kind::Tls), has(Kind::Http), has(Kind::Https)];
     let (relisten, requests) = unbounded_channel();
     let _ = server.relisten.set(relisten);
     server.startup_memory.store(storage::memory::used_memory(), Relaxed);

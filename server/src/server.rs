@@ -219,7 +219,7 @@ impl Server {
             Apply::Tls if tls::is_wanted(config) => self.configure_tls()?,
             Apply::Tls => self.tls.forget(),
             Apply::TlsPort => {
-                if config.tls_port() != 0 && !self.tls.is_configured() {
+                if (config.tls_port() != 0 || config.https_port() != 0) && !self.tls.is_configured() {
                     self.configure_tls()?;
                 }
                 self.relisten(NO_PORT)?;

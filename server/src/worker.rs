@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::client::{Client, Peer, Shared};
 use crate::command::dispatch::Executor;
 use crate::connection::Connection;
+use crate::http;
 use crate::log;
 use crate::mail::Bell;
 use crate::process;
@@ -85,12 +86,18 @@ fn adopt(incoming: Incoming, executor: &'static Executor, worker: usize, bell: &
     let server = executor.server;
     match incoming {
         Incoming::Tcp(stream, peer) => {
-            let stream = Stream::Tcp(tokio::net::TcpStream::from_std(stream)?);
-            spawn_local(connection(stream, peer, executor, worker, bell).serve());
+            let stream = tokio::net::TcpStream::from_std(stream)?;
+            let http = peer.http;
+            let client = client(peer, executor, worker, bell);
+            if http {
+                spawn_local(http::serve(stream, client, executor));
+            } else {
+                spawn_local(Connection::new(Stream::Tcp(stream), client, executor).serve());
+            }
         }
         Incoming::Unix(stream, peer) => {
             let stream = Stream::Unix(tokio::net::UnixStream::from_std(stream)?);
-            spawn_local(connection(stream, peer, executor, worker, bell).serve());
+            spawn_local(Connection::new(stream, client(peer, executor, worker, bell), executor).serve());
         }
         Incoming::Tls(stream, peer) => {
             let stream = tokio::net::TcpStream::from_std(stream)?;
@@ -100,20 +107,25 @@ fn adopt(incoming: Incoming, executor: &'static Executor, worker: usize, bell: &
                     server.connected.fetch_sub(1, Relaxed);
                     return;
                 };
-                let stream = Stream::Tls(Box::new(stream));
-                spawn_local(connection(stream, peer, executor, worker, &bell).serve());
+                let http = peer.http;
+                let client = client(peer, executor, worker, &bell);
+                if http {
+                    spawn_local(http::serve(stream, client, executor));
+                } else {
+                    spawn_local(Connection::new(Stream::Tls(Box::new(stream)), client, executor).serve());
+                }
             });
         }
     }
     Ok(())
 }
 
-fn connection(stream: Stream, peer: Peer, executor: &'static Executor, worker: usize, bell: &Arc<Bell>) -> Connection {
+fn client(peer: Peer, executor: &Executor, worker: usize, bell: &Arc<Bell>) -> Client {
     let server = executor.server;
     executor.stats.connections.add(1);
     let client = Client::new(register(executor, peer, worker, bell), server.acl.newcomer());
     client.shared.unrestricted.store(server.acl.is_free(&client.session), Relaxed);
-    Connection::new(stream, client, executor)
+    client
 }
 
 fn register(executor: &Executor, peer: Peer, worker: usize, bell: &Arc<Bell>) -> Arc<Shared> {
