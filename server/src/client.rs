@@ -26,6 +26,8 @@ pub struct Peer {
     pub laddr: String,
     pub fd: i32,
     pub unix: bool,
+    /// Speaks TLS.
+    pub tls: bool,
     /// Came from this machine: what protected mode and `local` permissions ask.
     pub local: bool,
 }

@@ -27,6 +27,9 @@ use crate::scripts::Scripts;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::supervise;
+use crate::tls::{self, Tls};
+
+const NO_PORT: &str = "Unable to listen on this port. Check server logs.";
 
 /// Which commands CLIENT PAUSE holds back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,6 +103,7 @@ pub struct Server {
     pub tcp_port: AtomicUsize,
     /// Where to ask for other sockets to listen on, once there are any.
     pub relisten: OnceLock<UnboundedSender<Relisten>>,
+    pub tls: Tls,
     pub shutdown: Notify,
     pub last_save_s: AtomicI64,
     pause: AtomicU8,
@@ -147,8 +151,9 @@ impl Server {
             pressure: Pressure::default(),
             client_memory: ClientMemory::default(),
             workers,
-            tcp_port: AtomicUsize::new(config.port() as usize),
+            tcp_port: AtomicUsize::new(config.main_port() as usize),
             relisten: OnceLock::new(),
+            tls: Tls::default(),
             shutdown: Notify::new(),
             last_save_s: AtomicI64::new(unix_ms() / 1000),
             pause: AtomicU8::new(Pause::None as u8),
@@ -182,7 +187,7 @@ impl Server {
             Apply::ClientMemory => self.client_memory.limit_changed(self),
             Apply::CrashReports => crate::crash::configure(config.crash_log_enabled(), config.use_exit_on_panic()),
             Apply::Bind => self.relisten("Failed to bind to specified addresses.")?,
-            Apply::Port => self.relisten("Unable to listen on this port. Check server logs.")?,
+            Apply::Port => self.relisten(NO_PORT)?,
             Apply::Logging => crate::log::set_level(config.loglevel() as i64),
             Apply::MaxClients => {
                 // A higher limit needs as many file descriptors.
@@ -199,10 +204,13 @@ impl Server {
             Apply::Password => self.acl.set_default_password(&config.requirepass()),
             Apply::SlowLog => self.slowlog.lock().set_max_len(config.slowlog_max_len() as usize),
             Apply::Title => crate::title::show(config),
-            Apply::Tls => {
-                if config.tls_port() != 0 || config.tls_replication() || config.tls_cluster() {
-                    return Err("Unable to update TLS configuration. Check server logs.".into());
+            Apply::Tls if tls::is_wanted(config) => self.configure_tls()?,
+            Apply::Tls => self.tls.forget(),
+            Apply::TlsPort => {
+                if config.tls_port() != 0 && !self.tls.is_configured() {
+                    self.configure_tls()?;
                 }
+                self.relisten(NO_PORT)?;
             }
         }
         Ok(())
@@ -217,6 +225,10 @@ impl Server {
             hz = (hz * 2).min(MOST);
         }
         hz
+    }
+
+    fn configure_tls(&self) -> Result<(), String> {
+        self.tls.configure(&self.config).map_err(|_| "Unable to update TLS configuration. Check server logs.".into())
     }
 
     fn relisten(&self, failure: &str) -> Result<(), String> {

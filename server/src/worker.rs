@@ -12,16 +12,20 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::client::{Client, Peer, Shared};
 use crate::command::dispatch::Executor;
-use crate::connection::{Connection, Stream};
+use crate::connection::Connection;
 use crate::log;
 use crate::mail::Bell;
 use crate::process;
 use crate::server::{Pause, Server};
+use crate::stream::Stream;
+use crate::tls;
 
 /// A connection that the acceptor hands over. Not yet part of any event loop.
 pub enum Incoming {
     Tcp(std::net::TcpStream, Peer),
     Unix(std::os::unix::net::UnixStream, Peer),
+    /// A socket of TCP; the handshake is still to come.
+    Tls(std::net::TcpStream, Peer),
 }
 
 /// Runs a worker until the process ends.
@@ -43,26 +47,47 @@ pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<I
             spawn_local(executor.evict_in_background());
         }
         while let Some(incoming) = inbox.recv().await {
-            match adopt(incoming) {
-                Ok((stream, peer)) => {
-                    let client = Client::new(register(server, peer, index, &bell), server.acl.newcomer());
-                    executor.stats.connections.add(1);
-                    spawn_local(Connection::new(stream, client, executor).serve());
-                }
-                Err(error) => {
-                    log::verbose!("Error registering a client: {error}");
-                    server.connected.fetch_sub(1, Relaxed);
-                }
+            if let Err(error) = adopt(incoming, executor, index, &bell) {
+                log::verbose!("Error registering a client: {error}");
+                server.connected.fetch_sub(1, Relaxed);
             }
         }
     });
 }
 
-fn adopt(incoming: Incoming) -> std::io::Result<(Stream, Peer)> {
-    Ok(match incoming {
-        Incoming::Tcp(stream, peer) => (Stream::Tcp(tokio::net::TcpStream::from_std(stream)?), peer),
-        Incoming::Unix(stream, peer) => (Stream::Unix(tokio::net::UnixStream::from_std(stream)?), peer),
-    })
+/// Takes a client in and serves it from now on, or from the end of its handshake.
+fn adopt(incoming: Incoming, executor: &'static Executor, worker: usize, bell: &Arc<Bell>) -> std::io::Result<()> {
+    let server = executor.server;
+    match incoming {
+        Incoming::Tcp(stream, peer) => {
+            let stream = Stream::Tcp(tokio::net::TcpStream::from_std(stream)?);
+            spawn_local(connection(stream, peer, executor, worker, bell).serve());
+        }
+        Incoming::Unix(stream, peer) => {
+            let stream = Stream::Unix(tokio::net::UnixStream::from_std(stream)?);
+            spawn_local(connection(stream, peer, executor, worker, bell).serve());
+        }
+        Incoming::Tls(stream, peer) => {
+            let stream = tokio::net::TcpStream::from_std(stream)?;
+            let bell = Arc::clone(bell);
+            spawn_local(async move {
+                let Some(stream) = tls::greet(server, stream, &peer).await else {
+                    server.connected.fetch_sub(1, Relaxed);
+                    return;
+                };
+                let stream = Stream::Tls(Box::new(stream));
+                spawn_local(connection(stream, peer, executor, worker, &bell).serve());
+            });
+        }
+    }
+    Ok(())
+}
+
+fn connection(stream: Stream, peer: Peer, executor: &'static Executor, worker: usize, bell: &Arc<Bell>) -> Connection {
+    let server = executor.server;
+    executor.stats.connections.add(1);
+    let client = Client::new(register(server, peer, worker, bell), server.acl.newcomer());
+    Connection::new(stream, client, executor)
 }
 
 fn register(server: &Server, peer: Peer, worker: usize, bell: &Arc<Bell>) -> Arc<Shared> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use ahash::RandomState;
 use crossbeam::utils::CachePadded;
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use crate::access::AccessPolicy;
 use crate::effects::{Class, Effects, Event, Observer};
@@ -13,6 +14,7 @@ use crate::entry::Slot;
 use crate::locks::{Contention, Locked, Patience, Scope};
 use crate::reclaim::Reclaimer;
 use crate::table::{HashTable, prefetch};
+use crate::value::Type;
 use crate::view::View;
 use crate::waiting::{WaitList, Waiter};
 use crate::watching::{Watch, WatchList};
@@ -272,6 +274,23 @@ impl Keyspace {
             && let Some(db) = shard.db(db)
         {
             db.table.prefetch_item(key.hash, |slot| prefetch(slot.address()));
+        }
+    }
+
+    /// The same for members of a big collection that several commands in a row are about. `members` tells them, as
+    /// far as that can be told from the collection's type.
+    pub fn prefetch_members<'m>(
+        &self,
+        db: usize,
+        key: &Key<'_>,
+        members: impl FnOnce(Type) -> SmallVec<[&'m [u8]; 64]>,
+    ) {
+        if let Some(shard) = self.shards[key.shard()].try_lock()
+            && let Some(db) = shard.db(db)
+            && let Some(slot) = db.table.find(key.hash, |slot| slot.key() == key.bytes)
+            && let Some(boxed) = slot.boxed()
+        {
+            boxed.prefetch(&members(boxed.as_ref().kind()));
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use protocol::{Args, Reply, RequestReader};
 use smallvec::SmallVec;
-use storage::{Key, Scope, View};
+use storage::{Key, Scope, Type, View};
 
 use crate::acl::{self, Denial, Place};
 use crate::client::{Client, ReplyMode};
@@ -56,6 +56,8 @@ enum Objection {
 const CLOCK_SLACK_NANOS: u64 = 200_000;
 /// Databases with fewer keys are in the processor's cache anyway.
 const PREFETCH_FROM: usize = 100_000;
+/// So many requests about one collection are worth a look at how big it is.
+const PREFETCH_MEMBERS: usize = 4;
 
 impl Executor {
     pub fn new(server: &'static Server, stats: &'static WorkerStats) -> Executor {
@@ -106,15 +108,42 @@ impl Executor {
 
     /// Has the processor fetch what a batch of requests will look at, while none of it is waited for.
     pub fn prefetch(&self, client: &Client, batch: &RequestReader) {
-        if !self.large.get() || batch.len() < 2 {
+        if batch.len() < 2 {
             return;
         }
+        if self.large.get() {
+            self.prefetch_keys(client, batch);
+        }
+        self.prefetch_members(client, batch);
+    }
+
+    fn prefetch_keys(&self, client: &Client, batch: &RequestReader) {
         // The second argument is the key of nearly every command; for the others a wasted hint is all.
         let keyspace = &self.server.keyspace;
         let keys: SmallVec<[Key<'_>; 64]> =
             (0..batch.len()).filter_map(|index| Some(keyspace.key(batch.request(index).get(1)?))).collect();
         keys.iter().for_each(|key| keyspace.prefetch_page(client.db(), key));
         keys.iter().for_each(|key| keyspace.prefetch_entry(client.db(), key));
+    }
+
+    /// Several requests in a row about the same key are about members of a collection, which may be a big one.
+    fn prefetch_members(&self, client: &Client, batch: &RequestReader) {
+        const STEP: usize = PREFETCH_MEMBERS - 1;
+        let keyspace = &self.server.keyspace;
+        let key = |index: usize| if index < batch.len() { batch.request(index).get(1) } else { None };
+        let mut first = 0;
+        while first + STEP < batch.len() {
+            // What is only now and then about the same key is not worth more than this.
+            let Some(name) = key(first).filter(|_| key(first) == key(first + STEP)) else {
+                first += STEP;
+                continue;
+            };
+            let last = (first..batch.len()).take_while(|index| key(*index) == Some(name)).last().unwrap_or(first);
+            keyspace.prefetch_members(client.db(), &keyspace.key(name), |kind| {
+                (first..=last).filter_map(|index| member(batch.request(index), kind)).collect()
+            });
+            first = last + 1;
+        }
     }
 
     /// Carries one request out and writes its reply. `started` is a reading of the server's clock, taken after the
@@ -372,6 +401,12 @@ impl Executor {
             self.count(client, command, args, spent_nanos, failed);
         }
     }
+}
+
+/// Where most commands that are about one member have it: behind the key, or, in a sorted set, behind the score.
+fn member<'a>(request: Args<'a>, kind: Type) -> Option<&'a [u8]> {
+    let behind_score = if kind == Type::Zset { request.get(3) } else { None };
+    behind_score.or_else(|| request.get(2))
 }
 
 /// Has a command do its work and writes the error if it fails. Tells whether it did.

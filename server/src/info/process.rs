@@ -41,15 +41,17 @@ pub(super) fn server(server: &Server, _: &View<'_>, lines: &mut Lines) {
 }
 
 fn listeners(server: &Server, lines: &mut Lines) {
-    let port = server.tcp_port.load(Relaxed);
-    if port != 0 {
-        let addresses: String =
-            server.config.bind().split_ascii_whitespace().map(|word| format!(",bind={word}")).collect();
-        lines.field("listener0", format_args!("name=tcp{addresses},port={port}"));
+    let config = &server.config;
+    let addresses: String = config.bind().split_ascii_whitespace().map(|word| format!(",bind={word}")).collect();
+    if config.port() != 0 {
+        lines.field("listener0", format_args!("name=tcp{addresses},port={}", config.port()));
     }
-    let socket = server.config.unixsocket();
+    let socket = config.unixsocket();
     if !socket.is_empty() {
         lines.field("listener1", format_args!("name=unix,bind={socket}"));
+    }
+    if config.tls_port() != 0 {
+        lines.field("listener2", format_args!("name=tls{addresses},port={}", config.tls_port()));
     }
 }
 

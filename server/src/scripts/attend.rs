@@ -2,7 +2,8 @@
 //! the script.
 //!
 //! The worker's event loop stands still meanwhile, and its connections with it. So this looks into the sockets of those
-//! connections that are at rest, and takes out no more than it answers. All else stays there for later.
+//! connections that are at rest, and takes out no more than it answers. All else stays there for later. What comes over
+//! TLS cannot be read that way, and waits.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -30,7 +31,8 @@ pub fn attend(executor: &Executor, running: &Client) {
 /// Whether nothing is under way between the client and its connection, and the client may do what it likes.
 fn is_at_rest(client: &Shared) -> bool {
     let busy = [&client.query_buffered, &client.output_buffered, &client.queued];
-    client.unrestricted.load(Relaxed)
+    !client.peer.tls
+        && client.unrestricted.load(Relaxed)
         && !client.blocked.load(Relaxed)
         && !client.held_back.load(Relaxed)
         && busy.iter().all(|figure| figure.load(Relaxed) == 0)

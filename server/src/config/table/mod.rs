@@ -45,6 +45,7 @@ pub enum Apply {
     SlowLog,
     Title,
     Tls,
+    TlsPort,
 }
 
 /// When a directive may be set.
