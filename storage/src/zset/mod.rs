@@ -449,6 +449,13 @@ impl Collection for Zset {
         ZsetRef::Packed(ListPack::from_bytes(bytes))
     }
 
+    fn prefetch(&self, members: &[&[u8]]) {
+        if let Zset::Big(big) = self {
+            let hashes = members.iter().map(|member| hash(member));
+            big.table.prefetch_all(hashes, |link| big.list.prefetch(link.get()));
+        }
+    }
+
     fn memory(&self) -> usize {
         match self {
             Zset::Packed(pack) => good_size(pack.capacity()),

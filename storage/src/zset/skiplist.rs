@@ -72,6 +72,11 @@ impl SkipList {
         self.elements.member(link)
     }
 
+    /// Starts to load an element.
+    pub(super) fn prefetch(&self, link: u32) {
+        self.elements.prefetch(link);
+    }
+
     /// The run that a tower stands for.
     #[inline]
     fn run(&self, tower: u32) -> &Run {
