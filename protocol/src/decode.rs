@@ -12,7 +12,8 @@ use smallvec::SmallVec;
 
 use crate::number::parse_integer;
 
-/// A reply as a value. RESP2's nulls come out as `Null`; maps and sets keep the order in which they were sent.
+/// A reply as a value. RESP2's nulls come out as `Null`; maps and sets keep the order in which they were sent. Of errors
+/// that are not text, what is not UTF-8 comes out as U+FFFD.
 pub use redis_protocol::resp3::types::BytesFrame as ReplyFrame;
 
 /// Bounds on a single reply, so that no peer can make its reader run out of memory or stack.
@@ -81,8 +82,16 @@ struct Scan {
     /// Values that are still to come, per level of nesting.
     open: SmallVec<[usize; 8]>,
     values: usize,
-    /// Where RESP2's nulls are, each five bytes long.
-    nulls: Vec<usize>,
+    /// What the `redis-protocol` crate does not read as it is, in the order of the bytes.
+    edits: Vec<Edit>,
+}
+
+/// A stretch of a reply that is read as if something else stood there.
+#[derive(Debug)]
+struct Edit {
+    at: usize,
+    len: usize,
+    instead: Bytes,
 }
 
 impl ReplyDecoder {
@@ -128,7 +137,7 @@ impl ReplyDecoder {
             return Ok(None);
         }
         let scan = std::mem::take(&mut self.scan);
-        let reply = without_resp2_nulls(self.buffer.split_to(scan.at).freeze(), &scan.nulls);
+        let reply = edited(self.buffer.split_to(scan.at).freeze(), &scan.edits);
         match decode_bytes(&reply) {
             Ok(Some((frame, len))) if len == reply.len() => Ok(Some(frame)),
             Ok(_) => Err(DecodeError::Malformed("lengths that contradict each other".to_owned())),
@@ -137,18 +146,17 @@ impl ReplyDecoder {
     }
 }
 
-/// Replaces `$-1` and `*-1` by RESP3's null.
-fn without_resp2_nulls(mut reply: Bytes, nulls: &[usize]) -> Bytes {
-    if nulls.is_empty() {
+fn edited(mut reply: Bytes, edits: &[Edit]) -> Bytes {
+    if edits.is_empty() {
         return reply;
     }
     let mut out = BytesMut::with_capacity(reply.len());
     let mut done = 0;
-    for &null in nulls {
-        out.extend_from_slice(&reply.split_to(null - done));
-        out.extend_from_slice(b"_\r\n");
-        reply.advance(b"$-1\r\n".len());
-        done = null + b"$-1\r\n".len();
+    for edit in edits {
+        out.extend_from_slice(&reply.split_to(edit.at - done));
+        out.extend_from_slice(&edit.instead);
+        reply.advance(edit.len);
+        done = edit.at + edit.len;
     }
     out.extend_from_slice(&reply);
     out.freeze()
@@ -169,8 +177,16 @@ impl Scan {
             let mut elements = None;
             let mut end = next;
             match kind {
+                // The crate wants errors to be text, but they may quote any bytes.
+                b'-' if str::from_utf8(text).is_err() => {
+                    let instead = String::from_utf8_lossy(text).into_owned().into();
+                    self.edits.push(Edit { at: self.at + 1, len: text.len(), instead });
+                }
                 b'+' | b'-' | b':' | b'_' | b',' | b'#' | b'(' => {}
-                b'$' | b'*' if text == b"-1" => self.nulls.push(self.at),
+                // RESP2's nulls are read as RESP3's.
+                b'$' | b'*' if text == b"-1" => {
+                    self.edits.push(Edit { at: self.at, len: b"$-1".len(), instead: Bytes::from_static(b"_") });
+                }
                 b'$' | b'!' | b'=' => {
                     end = length(text, bounds.bytes, "bytes")? + 2 + next;
                     if end > bounds.bytes {

@@ -286,3 +286,18 @@ fn bounds_hold() {
     let deepest = [b"*1\r\n".repeat(bounds.depth), b":1\r\n".to_vec()].concat();
     assert!(matches!(decode(bounds, &deepest), Ok(Some(_))));
 }
+
+#[test]
+fn errors_that_are_not_text_are_read() {
+    let mut decoder = ReplyDecoder::default();
+    decoder.feed(b"*3\r\n-ERR '\xff\xfe'\r\n$-1\r\n-\xc3\r\n");
+    let Ok(Some(ReplyFrame::Array { data, .. })) = decoder.next_reply() else { panic!("no array") };
+    let texts: Vec<Option<&str>> = data
+        .iter()
+        .map(|reply| match reply {
+            ReplyFrame::SimpleError { data, .. } => Some(&**data),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(texts, [Some("ERR '\u{fffd}\u{fffd}'"), None, Some("\u{fffd}")]);
+}

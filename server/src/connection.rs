@@ -1,24 +1,21 @@
 //! One connection: reads requests, has them carried out, writes replies. A state machine that is polled by its worker;
 //! between two polls it holds no lock and, when idle, almost no memory.
 
-use std::future::Future;
 use std::future::poll_fn;
 use std::io::IoSlice;
-use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::BufMut;
 use protocol::{Limits, Reply, RequestReader, Resp};
 use tokio::io::ReadBuf;
-use tokio::time::{Sleep, sleep};
 
-use crate::client::{Client, OpenWait, ReplyMode, Unblock, Wait};
+use crate::client::{Client, ReplyMode};
 use crate::command::dispatch::Executor;
 use crate::eviction;
+use crate::hold::{Hold, Look};
 use crate::log;
-use crate::server::{Pause, unix_ms};
+use crate::output_limit::OutputWatch;
 use crate::stream::Stream;
 
 /// Requests that are parsed ahead of being carried out.
@@ -37,10 +34,8 @@ pub struct Connection {
     reply: Reply,
     /// The next request of the batch to be carried out.
     next: usize,
-    /// Runs while the client waits for a time to come.
-    timer: Option<Pin<Box<Sleep>>>,
-    /// Since when the output is above the soft limit.
-    soft_limit_since: Option<i64>,
+    hold: Hold,
+    output_watch: OutputWatch,
 }
 
 /// The connection is over.
@@ -55,8 +50,8 @@ impl Connection {
             reader: RequestReader::new(),
             reply: Reply::new(Resp::V2),
             next: 0,
-            timer: None,
-            soft_limit_since: None,
+            hold: Hold::default(),
+            output_watch: OutputWatch::default(),
         }
     }
 
@@ -68,7 +63,6 @@ impl Connection {
             Poll::Ready(())
         })
         .await;
-        let server = self.executor.server;
         poll_fn(|cx| match self.poll(cx) {
             Poll::Ready(Err(Closed)) => {
                 self.stream.take_leave(cx);
@@ -77,16 +71,8 @@ impl Connection {
             Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
         })
         .await;
-        if self.timer.is_some()
-            && let OpenWait::Parked(parked) = self.end_wait().1
-        {
-            parked.end(server);
-        }
-        server.pubsub.leave_all(&mut self.client);
-        self.client.unwatch(&server.keyspace);
-        server.clients.remove(&self.client.shared);
-        server.client_memory.forget(&self.client.shared);
-        server.connected.fetch_sub(1, Relaxed);
+        self.hold.abandon(self.executor, &mut self.client);
+        self.client.leave(self.executor);
     }
 
     /// Goes on as far as it can without waiting.
@@ -102,6 +88,13 @@ impl Connection {
         loop {
             self.take_mail();
             self.carry_out();
+            let server = self.executor.server;
+            server.tracking.broadcast(&server.clients);
+            self.take_mail();
+            if self.client.closing {
+                // Before it can be known from a reply.
+                self.client.shared.leaving.store(true, Relaxed);
+            }
             if self.client.shared.is_killed() {
                 return Poll::Ready(Err(Closed));
             }
@@ -110,10 +103,12 @@ impl Connection {
                 self.client.shared.output_peak.store(waiting, Relaxed);
             }
             // Before anything is written: of what is too much, nothing is sent.
-            self.check_output_limits()?;
+            if self.output_watch.is_exceeded(self.executor, &self.client.shared, self.reply.len()) {
+                return Poll::Ready(Err(Closed));
+            }
             self.poll_flush(cx)?;
             if self.reply.is_empty() {
-                self.soft_limit_since = None;
+                self.output_watch.note_sent();
             }
             if self.client.closing && self.reply.is_empty() && !self.stream.holds_output() {
                 return Poll::Ready(Err(Closed));
@@ -123,10 +118,10 @@ impl Connection {
                 continue;
             }
             // Only a timer that has been polled wakes, which the one just set has not been.
-            if self.timer.is_some() && self.poll_wait(cx) {
+            if self.hold.is_on() && self.poll_wait(cx) {
                 continue;
             }
-            if self.timer.is_some() || self.client.closing {
+            if self.hold.is_on() || self.client.closing {
                 // Nothing more is carried out for now.
                 self.publish();
                 return self.poll_waiting_peer(cx);
@@ -135,17 +130,22 @@ impl Connection {
         }
     }
 
-    /// Puts what others have sent behind the replies so far. A client that is about to be closed gets no more.
+    /// Puts what others have sent behind the replies so far. A client that is about to be closed gets no more, and one
+    /// that waits not before the reply that it has been waiting for.
     #[inline]
     fn take_mail(&mut self) {
-        if self.client.shared.mailbox.is_full() && !self.client.closing {
-            self.client.shared.mailbox.take(&mut self.reply);
+        if !self.client.shared.mailbox.is_full() || self.client.closing {
+            return;
+        }
+        match self.client.wait.as_ref().and_then(|wait| wait.parked.as_ref()) {
+            Some(parked) => parked.take_mail(&mut self.reply),
+            None => self.client.shared.mailbox.take(&mut self.reply),
         }
     }
 
     /// Whether requests that have arrived were left for later because there was so much to send.
     fn has_more_to_do(&self) -> bool {
-        self.timer.is_none() && !self.client.closing && self.next < self.reader.len()
+        !self.hold.is_on() && !self.client.closing && self.next < self.reader.len()
     }
 
     /// While the client waits, its leaving must still be noticed, which takes reading all that it sends ahead. That is
@@ -219,7 +219,7 @@ impl Connection {
 
     /// Carries out what has arrived, until it is done or the client has to wait.
     fn carry_out(&mut self) {
-        while self.timer.is_none() && !self.client.closing {
+        while !self.hold.is_on() && !self.client.closing {
             if self.next == self.reader.len() {
                 if self.next > 0 {
                     self.reader.finish_batch();
@@ -253,11 +253,7 @@ impl Connection {
         let first = self.next;
         while self.next < self.reader.len() {
             let args = self.reader.request(self.next);
-            if self.executor.is_paused(&mut self.client, args) {
-                let until = self.executor.server.pause_until_ms();
-                self.timer = Some(sleep_until(Some(until)));
-                self.client.shared.held_back.store(true, Relaxed);
-                self.executor.server.blocked.fetch_add(1, Relaxed);
+            if self.hold.pause(self.executor, &mut self.client, args) {
                 break;
             }
             clock = self.executor.execute(&mut self.client, args, &mut self.reply, clock);
@@ -267,14 +263,7 @@ impl Connection {
             if self.client.closing {
                 break;
             }
-            if let Some(wait) = &self.client.wait {
-                self.timer = Some(sleep_until(wait.next_ms()));
-                self.client.shared.wait_is_timed.store(wait.until_ms.is_some(), Relaxed);
-                if wait.parked.is_none() {
-                    self.client.shared.open_wait(OpenWait::Plain(None));
-                }
-                self.client.shared.note_blocked();
-                self.executor.server.blocked.fetch_add(1, Relaxed);
+            if self.hold.wait(self.executor, &self.client) {
                 break;
             }
             if self.reply.len() >= OUTPUT_AT_ONCE {
@@ -286,59 +275,16 @@ impl Connection {
 
     /// Ends a wait whose time has come. Tells whether it did.
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(timer) = &mut self.timer else { return false };
-        let over = timer.as_mut().poll(cx).is_ready();
-        if self.client.wait.is_none() {
-            // Held back by a pause, which may have been ended early.
-            let ended = over || self.executor.server.pause_state() == Pause::None;
-            if ended {
-                self.timer = None;
-                self.client.shared.held_back.store(false, Relaxed);
-                self.executor.server.blocked.fetch_sub(1, Relaxed);
+        match self.hold.poll(cx, self.executor, &mut self.client, &mut self.reply) {
+            Look::Held => false,
+            Look::Changed => true,
+            Look::Done { spent_nanos, outcome } => {
+                // The request that waited is the last one that was carried out.
+                let args = self.reader.request(self.next - 1);
+                self.executor.finish(&mut self.client, args, spent_nanos, outcome, &mut self.reply);
+                true
             }
-            return ended;
         }
-        let parked = self.client.wait.as_ref().and_then(|wait| wait.parked.as_ref());
-        let ended = parked.map_or_else(|| self.client.shared.is_unblocked(), |parked| parked.is_over());
-        if over && !ended && self.try_again() {
-            return true;
-        }
-        if !over && !ended {
-            return false;
-        }
-        self.timer = None;
-        let (wait, open_wait) = self.end_wait();
-        let outcome = match open_wait {
-            OpenWait::Parked(parked) => parked.end(self.executor.server),
-            OpenWait::Plain(Some(Unblock::Error)) => Some(Err(Unblock::ERROR)),
-            OpenWait::Plain(_) | OpenWait::None => None,
-        };
-        let outcome = outcome.unwrap_or(Ok(wait.reply));
-        // The request that waited is the last one that was carried out.
-        let args = self.reader.request(self.next - 1);
-        self.executor.finish(&mut self.client, args, wait.spent_nanos, outcome, &mut self.reply);
-        true
-    }
-
-    /// Tries the command once more if its time has not come yet. Tells whether that was so.
-    fn try_again(&mut self) -> bool {
-        let executor = self.executor;
-        let Some(wait) = &mut self.client.wait else { return false };
-        let (now_ms, Some(parked)) = (executor.refresh_clock(), &wait.parked) else { return false };
-        if wait.retry_ms.is_none() || wait.until_ms.is_some_and(|until_ms| until_ms <= now_ms) {
-            return false;
-        }
-        let keyspace = &executor.server.keyspace;
-        wait.retry_ms = parked.try_again(keyspace, now_ms, |effects| executor.stats.took_effect(effects));
-        // Where it was served, the next look at it finds out.
-        self.timer = Some(sleep_until(wait.next_ms()));
-        true
-    }
-
-    /// The client waits no more.
-    fn end_wait(&mut self) -> (Wait, OpenWait) {
-        self.executor.server.blocked.fetch_sub(1, Relaxed);
-        (self.client.wait.take().unwrap_or_default(), self.client.shared.close_wait())
     }
 
     /// Writes what waits, as much as the socket takes.
@@ -368,30 +314,6 @@ impl Connection {
         }
     }
 
-    fn check_output_limits(&mut self) -> Result<(), Closed> {
-        let waiting = (self.reply.len() + self.client.shared.mailbox.len()) as u64;
-        if waiting == 0 {
-            self.soft_limit_since = None;
-            return Ok(());
-        }
-        let limit = self.executor.server.output_limit(&self.client.shared);
-        let hard = limit.hard > 0 && waiting >= limit.hard;
-        let mut soft = false;
-        if limit.soft > 0 && waiting >= limit.soft {
-            let now = unix_ms() / 1000;
-            let since = *self.soft_limit_since.get_or_insert(now);
-            soft = now - since > limit.soft_seconds as i64;
-        } else {
-            self.soft_limit_since = None;
-        }
-        if !hard && !soft {
-            return Ok(());
-        }
-        self.executor.stats.output_limit_disconnections.add(1);
-        log::warning!("Client id={} closed for overcoming of output buffer limits.", self.client.shared.id);
-        Err(Closed)
-    }
-
     /// Bytes of requests that are still to be carried out: all of a batch that has begun, but not the arguments that were
     /// collected for a request that is not whole yet.
     fn unread(&self) -> usize {
@@ -414,13 +336,4 @@ impl Connection {
         }
         shared.resp.store(if self.reply.resp() == Resp::V3 { 3 } else { 2 }, Relaxed);
     }
-}
-
-fn sleep_until(until_ms: Option<i64>) -> Pin<Box<Sleep>> {
-    const AGES: Duration = Duration::from_secs(60 * 60 * 24 * 365);
-    let duration = match until_ms {
-        Some(until) => Duration::from_millis((until - unix_ms()).max(0) as u64).min(AGES),
-        None => AGES,
-    };
-    Box::pin(sleep(duration))
 }

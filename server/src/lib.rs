@@ -15,14 +15,19 @@ pub mod connection;
 pub mod crash;
 pub mod eviction;
 pub mod glob;
+mod hold;
+pub mod http;
 pub mod info;
 pub mod latency;
+mod limits;
 pub mod listen;
 pub mod log;
 mod longdouble;
 mod mail;
 pub mod monitor;
 mod notifications;
+mod output_limit;
+pub mod persistence;
 pub mod process;
 mod pubsub;
 pub mod redact;
@@ -34,6 +39,7 @@ mod stream;
 pub mod supervise;
 mod title;
 pub mod tls;
+mod tracking;
 pub mod transaction;
 pub mod version;
 pub mod worker;
@@ -151,7 +157,7 @@ fn unsupported(config: &Config) -> Option<&'static str> {
 }
 
 async fn run(server: &'static Server) -> Result<(), String> {
-    if server.config.main_port() == 0 && server.config.unixsocket().is_empty() {
+    if !server.config.listens_anywhere() {
         return Err("Configured to not listen anywhere, exiting.".into());
     }
     if tls::is_wanted(&server.config) {
@@ -166,28 +172,23 @@ async fn run(server: &'static Server) -> Result<(), String> {
     {
         log::warning!("Failed to write PID file: {}", server::os_error_text(&error));
     }
-    server.keyspace.set_observer(Box::new(move |db, key, event| notifications::publish(server, db, key, event)));
+    server.keyspace.set_observer(Box::new(move |happening| server.observe(happening)));
     let mut inboxes = Vec::new();
     for index in 0..server.workers {
-        let (inbox, outbox) = unbounded_channel();
-        inboxes.push(inbox);
-        let work = move || worker::run(server, index, outbox);
-        std::thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(work)
-            .map_err(|error| format!("Cannot start a worker: {error}"))?;
+        inboxes.push(worker::start(server, index).map_err(|error| format!("Cannot start a worker: {error}"))?);
     }
     let failed = |error: std::io::Error| format!("Cannot handle signals: {error}");
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
-    let has = |kind| doors.iter().any(|door| door.kind == kind);
-    let open = [("tcp", has(Kind::Tcp)), ("unix", unix.is_some()), ("tls", has(Kind::Tls))];
+    let has = |kind: Kind| (kind.name(), doors.iter().any(|door| door.kind == kind));
+    let open = [has(Kind::Tcp), ("unix", unix.is_some()), has(Kind::Tls), has(Kind::Http), has(Kind::Https)];
     let (relisten, requests) = unbounded_channel();
     let _ = server.relisten.set(relisten);
     server.startup_memory.store(storage::memory::used_memory(), Relaxed);
-    tokio::task::spawn_local(listen::accept(server, doors, unix, inboxes, requests));
     log::notice!("Server initialized");
+    persistence::load_at_start(server)?;
+    tokio::task::spawn_local(listen::accept(server, doors, unix, inboxes, requests));
     for (name, _) in open.iter().filter(|(_, open)| *open) {
         log::notice!("Ready to accept connections {name}");
     }

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::{JoinHandle, spawn_local};
 
 use crate::client::Peer;
+use crate::http;
 use crate::log;
 use crate::server::{Server, os_error_text};
 use crate::worker::Incoming;
@@ -24,14 +25,21 @@ pub enum Kind {
     Tcp,
     /// The protocol inside of TLS.
     Tls,
+    Http,
+    /// HTTP inside of TLS.
+    Https,
 }
 
 impl Kind {
+    pub const ALL: [Kind; 4] = [Kind::Tcp, Kind::Tls, Kind::Http, Kind::Https];
+
     /// As the log has it.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Tcp => "tcp",
             Kind::Tls => "tls",
+            Kind::Http => "http",
+            Kind::Https => "https",
         }
     }
 
@@ -39,6 +47,8 @@ impl Kind {
         let port = match self {
             Kind::Tcp => server.config.port(),
             Kind::Tls => server.config.tls_port(),
+            Kind::Http => server.config.http_port(),
+            Kind::Https => server.config.https_port(),
         };
         port as u16
     }
@@ -102,10 +112,10 @@ fn wanted(server: &Server, kind: Kind) -> Result<Vec<Wanted>, String> {
     Ok(found)
 }
 
-/// Opens the sockets of `bind`, `port` and `tls-port`.
+/// Opens the sockets of `bind` and all ports.
 pub fn open_doors(server: &Server) -> Result<Vec<Door>, String> {
     let mut doors = Vec::new();
-    for kind in [Kind::Tcp, Kind::Tls] {
+    for kind in Kind::ALL {
         let opened = open_kind(server, kind).map_err(|reason| {
             log::warning!("{reason}");
             format!("Failed listening on port {} ({}), aborting.", kind.port(server), kind.name())
@@ -185,7 +195,7 @@ pub fn open_unix(server: &Server) -> Result<Option<UnixListener>, String> {
 /// Asks for the sockets to be those of the configuration of now, and hears what became of it.
 pub type Relisten = std::sync::mpsc::Sender<Result<(), String>>;
 
-/// Has the thread that accepts go over to the `bind`, `port` and `tls-port` of now, and waits until it has.
+/// Has the thread that accepts go over to the addresses and ports of now, and waits until it has.
 pub fn relisten(server: &Server) -> Result<(), String> {
     let (answer, outcome) = std::sync::mpsc::channel();
     let gone = || "nobody accepts connections".to_string();
@@ -237,8 +247,10 @@ pub async fn accept(
 /// Opens what the configuration wants and is not open, then closes what it does not want any more. Where something
 /// cannot be opened, what is open stays open, but for sockets that had to make room for an attempt.
 async fn change_sockets(server: &Server, open: &mut Vec<Listening>) -> Result<Vec<Door>, String> {
-    let mut wanted_now = wanted(server, Kind::Tcp)?;
-    wanted_now.extend(wanted(server, Kind::Tls)?);
+    let mut wanted_now = Vec::new();
+    for kind in Kind::ALL {
+        wanted_now.extend(wanted(server, kind)?);
+    }
     let mut superfluous = std::mem::take(open);
     let mut missing = Vec::new();
     for wanted in wanted_now {
@@ -304,14 +316,16 @@ async fn accept_tcp(server: &'static Server, door: Door, workers: &'static [Unbo
             IpAddr::V4(ip) => ip.is_loopback(),
             IpAddr::V6(ip) => ip.is_loopback(),
         };
-        let tls = door.kind == Kind::Tls;
+        let tls = matches!(door.kind, Kind::Tls | Kind::Https);
+        let http = matches!(door.kind, Kind::Http | Kind::Https);
         let (addr, laddr, fd) = (addr_text(addr), addr_text(laddr), stream.as_raw_fd());
-        let peer = Peer { addr, laddr, fd, unix: false, tls, local };
+        let peer = Peer { addr, laddr, fd, unix: false, tls, http, local };
         match admit(server, &peer) {
             Ok(()) if tls => hand_over(server, workers, Incoming::Tls(stream, peer)),
             Ok(()) => hand_over(server, workers, Incoming::Tcp(stream, peer)),
             // There is no way to tell it what it would understand.
             Err(_) if tls => count_refusal(server),
+            Err(text) if http => refuse(server, stream, &http::refusal(text)),
             Err(text) => refuse(server, stream, text),
         }
     }
@@ -329,8 +343,8 @@ async fn accept_unix(server: &'static Server, listener: UnixListener, workers: &
         };
         let Ok(stream) = stream.into_std() else { continue };
         let name = format!("{path}:0");
-        let peer =
-            Peer { addr: name.clone(), laddr: name, fd: stream.as_raw_fd(), unix: true, tls: false, local: true };
+        let fd = stream.as_raw_fd();
+        let peer = Peer { addr: name.clone(), laddr: name, fd, unix: true, tls: false, http: false, local: true };
         match admit(server, &peer) {
             Ok(()) => hand_over(server, workers, Incoming::Unix(stream, peer)),
             Err(text) => refuse(server, stream, text),
@@ -370,13 +384,14 @@ fn admit(server: &Server, peer: &Peer) -> Result<(), &'static str> {
 
 /// Whether clients may come from where this one does; what it is told if not.
 pub(crate) fn check_origin(server: &Server, peer: &Peer) -> Result<(), &'static str> {
-    if !peer.local && server.config.protected_mode() && server.acl.takes_any_password() {
+    let open = server.acl.takes_any_password() && !(peer.http && http::has_tokens(server));
+    if !peer.local && server.config.protected_mode() && open {
         return Err(PROTECTED);
     }
     Ok(())
 }
 
-fn refuse(server: &Server, mut stream: impl Write, text: &'static str) {
+fn refuse(server: &Server, mut stream: impl Write, text: &str) {
     count_refusal(server);
     // The client may be gone already.
     let _ = stream.write(text.as_bytes());

@@ -1,13 +1,13 @@
 //! The server as a whole: what all workers share.
 
 use std::io;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use protocol::Args;
-use storage::Keyspace;
+use storage::{Class, Happening, Keyspace};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -22,12 +22,15 @@ use crate::latency::LatencyMonitor;
 use crate::listen::Relisten;
 use crate::log;
 use crate::notifications;
+use crate::persistence::{self, Persistence};
 use crate::pubsub::PubSub;
 use crate::scripts::Scripts;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::supervise;
 use crate::tls::{self, Tls};
+use crate::tracking::Tracking;
+use crate::worker::Incoming;
 
 const NO_PORT: &str = "Unable to listen on this port. Check server logs.";
 
@@ -67,8 +70,9 @@ pub struct Server {
     pub commands_by_id: Vec<&'static Command>,
     pub clients: Registry,
     pub scripts: Scripts,
-    pub acl: Arc<Acl>,
+    pub acl: Acl,
     pub pubsub: PubSub,
+    pub tracking: Tracking,
     pub stats: Stats,
     pub slowlog: Mutex<SlowLog>,
     pub latency: LatencyMonitor,
@@ -97,15 +101,19 @@ pub struct Server {
     pub output_upkeep: OutputUpkeep,
     /// Elements of lists from so many bytes on are kept on their own; 0 leaves that to the directive.
     pub long_elements: AtomicU32,
+    /// Whether payloads are taken whatever their checksums are.
+    pub skips_checksums: AtomicBool,
     pub pressure: Pressure,
     pub client_memory: ClientMemory,
     pub workers: usize,
+    /// The worker beside them that is started when scripts keep all others from their clients, if it could be.
+    pub spare_worker: OnceLock<Option<UnboundedSender<Incoming>>>,
     pub tcp_port: AtomicUsize,
     /// Where to ask for other sockets to listen on, once there are any.
     pub relisten: OnceLock<UnboundedSender<Relisten>>,
     pub tls: Tls,
     pub shutdown: Notify,
-    pub last_save_s: AtomicI64,
+    pub persistence: Persistence,
     pause: AtomicU8,
     pause_until_ms: AtomicI64,
     /// When lines of HTTP were last told of, in Unix milliseconds.
@@ -127,9 +135,11 @@ impl Server {
             commands_by_id,
             clients: Registry::default(),
             scripts: Scripts::default(),
-            acl: Arc::new(Acl::new()),
+            acl: Acl::new(),
             pubsub: PubSub::default(),
-            stats: Stats::new(workers),
+            tracking: Tracking::default(),
+            // With a set for the spare one.
+            stats: Stats::new(workers + 1),
             slowlog: Mutex::new(SlowLog::default()),
             latency: LatencyMonitor::default(),
             clock: quanta::Clock::new(),
@@ -148,14 +158,16 @@ impl Server {
             cron_paused: AtomicBool::new(false),
             output_upkeep: OutputUpkeep::default(),
             long_elements: AtomicU32::new(0),
+            skips_checksums: AtomicBool::new(false),
             pressure: Pressure::default(),
             client_memory: ClientMemory::default(),
             workers,
+            spare_worker: OnceLock::new(),
             tcp_port: AtomicUsize::new(config.main_port() as usize),
             relisten: OnceLock::new(),
             tls: Tls::default(),
             shutdown: Notify::new(),
-            last_save_s: AtomicI64::new(unix_ms() / 1000),
+            persistence: Persistence::default(),
             pause: AtomicU8::new(Pause::None as u8),
             pause_until_ms: AtomicI64::new(0),
             attack_noted_ms: AtomicI64::new(0),
@@ -207,13 +219,22 @@ impl Server {
             Apply::Tls if tls::is_wanted(config) => self.configure_tls()?,
             Apply::Tls => self.tls.forget(),
             Apply::TlsPort => {
-                if config.tls_port() != 0 && !self.tls.is_configured() {
+                if (config.tls_port() != 0 || config.https_port() != 0) && !self.tls.is_configured() {
                     self.configure_tls()?;
                 }
                 self.relisten(NO_PORT)?;
             }
+            Apply::Tracking => self.tracking.trim(self),
         }
         Ok(())
+    }
+
+    /// Hears of what happens to keys, under the locks of their shards.
+    pub fn observe(&self, happening: &Happening<'_>) {
+        match happening.event.class {
+            Class::Change => self.tracking.heard(&self.clients, happening),
+            _ => notifications::publish(self, happening),
+        }
     }
 
     /// How often a second the periodic work is done: as `hz` says, or more often when there are many clients.
@@ -284,18 +305,30 @@ impl Server {
     /// Does what must be done before the process ends; tells whether it may.
     pub fn prepare_to_leave(&self, flags: ShutdownFlags) -> bool {
         log::notice!("User requested shutdown...");
-        let save = flags.contains(ShutdownFlags::SAVE);
-        if save || (!flags.contains(ShutdownFlags::NOSAVE) && !self.config.save().is_empty()) {
-            log::warning!("Saving is not supported yet: nothing is saved at the end.");
-        }
-        // Nobody who insists on a copy of the data loses it for the want of one.
-        let leaves = !save || flags.contains(ShutdownFlags::FORCE);
+        let wanted = flags.contains(ShutdownFlags::SAVE) || !self.config.save().is_empty();
+        let leaves = flags.contains(ShutdownFlags::NOSAVE)
+            || !wanted
+            || self.save_at_end()
+            || flags.contains(ShutdownFlags::FORCE);
         if leaves {
             supervise::stopping();
         } else {
+            log::warning!("Error trying to save the DB, can't exit.");
             supervise::status("Error trying to save the DB, can't exit.");
         }
         leaves
+    }
+
+    /// Writes a last snapshot, after which nothing changes any more. Tells whether that could be done.
+    fn save_at_end(&self) -> bool {
+        log::notice!("Saving the final RDB snapshot before exiting.");
+        let mut view = self.keyspace.view_all(0, unix_ms());
+        let saved = persistence::save(self, &mut view).is_ok();
+        if saved {
+            // The locks are held until the process ends: what others did would be lost though they were told it is done.
+            std::mem::forget(view);
+        }
+        saved
     }
 
     /// CLIENT PAUSE. A pause for all commands is not weakened by a later one for writes.

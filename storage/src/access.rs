@@ -14,6 +14,15 @@ pub struct AccessPolicy {
     decay_minutes: AtomicU32,
 }
 
+/// How a key was used before it came from outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Usage {
+    /// Seconds since its last access.
+    Idle(u64),
+    /// The logarithmic counter of accesses.
+    Frequency(u8),
+}
+
 impl AccessPolicy {
     pub fn new() -> AccessPolicy {
         AccessPolicy { lfu: AtomicBool::new(false), log_factor: AtomicU32::new(10), decay_minutes: AtomicU32::new(1) }
@@ -32,6 +41,18 @@ impl AccessPolicy {
     /// The clock of a key made now.
     pub fn fresh(&self, now_ms: i64) -> u32 {
         if self.is_lfu() { (minutes(now_ms) << 8) | LFU_INITIAL } else { seconds(now_ms) }
+    }
+
+    /// The clock of a key that comes from outside now; what the policy does not record is not known.
+    pub fn brought(&self, usage: Option<Usage>, now_ms: i64) -> u32 {
+        match usage {
+            Some(Usage::Frequency(frequency)) if self.is_lfu() => (minutes(now_ms) << 8) | u32::from(frequency),
+            Some(Usage::Idle(idle)) if !self.is_lfu() => {
+                let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(CLOCK_MASK);
+                seconds(now_ms).wrapping_sub(idle) & CLOCK_MASK
+            }
+            _ => self.fresh(now_ms),
+        }
     }
 
     /// The clock of a key accessed now; `random` decides whether a frequent key counts this access.

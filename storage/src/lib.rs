@@ -17,6 +17,7 @@ pub mod listpack;
 mod locks;
 pub mod memory;
 mod random;
+pub mod rdb;
 mod reclaim;
 pub mod set;
 pub mod stream;
@@ -27,8 +28,8 @@ mod waiting;
 mod watching;
 pub mod zset;
 
-pub use access::AccessPolicy;
-pub use effects::{Class, Effects, Event, Observer};
+pub use access::{AccessPolicy, Usage};
+pub use effects::{Actor, Class, Effects, Event, Happening, Observer};
 pub use entry::{MAX_INLINE, MAX_PACKED, NewValue, StrRef};
 pub use keyspace::{DbCounts, ExpirySweep, Key, Keyspace, SHARDS, SweepAt};
 pub use locks::Scope;

@@ -4,7 +4,7 @@
 //! the key. Others are *boxed*: a structure of their own. The structure's module knows both and when to turn the one
 //! into the other; the keyspace only carries them.
 
-use crate::entry::StrRef;
+use crate::entry::{NewValue, StrRef};
 
 /// The types of values, as TYPE tells them. The numbers are Redis's, where 5 is a module's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,6 +122,11 @@ macro_rules! collections {
         impl Boxed {
             pub(crate) fn as_ref(&self) -> Value<'_> {
                 match self { $(Boxed::$kind(value) => Value::$kind(Collection::as_ref(value)),)* }
+            }
+
+            /// Passes the collection on as it is best stored.
+            pub(crate) fn with_new_value<R>(self, put: impl FnOnce(NewValue<'_>) -> R) -> R {
+                match self { $(Boxed::$kind(value) => NewValue::with_collection(value, put).0,)* }
             }
 
             pub(crate) fn memory(&self) -> usize {

@@ -4,6 +4,7 @@
 //! `redis-server`: set `SPINEL_TEST_SERVER` to its path and run them.
 
 mod connection;
+pub mod http;
 pub mod proc;
 mod process;
 mod reply;

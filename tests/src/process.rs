@@ -30,6 +30,7 @@ pub struct ServerBuilder {
     snapshots: bool,
     environment: Vec<(OsString, OsString)>,
     files: Option<u64>,
+    more_ports: Vec<&'static str>,
 }
 
 impl ServerBuilder {
@@ -43,7 +44,14 @@ impl ServerBuilder {
             snapshots: false,
             environment: Vec::new(),
             files: None,
+            more_ports: Vec::new(),
         }
+    }
+
+    /// Sets a directive such as `http-port` to a free port as well; see [`Server::port_of`].
+    pub fn free_port(mut self, directive: &'static str) -> Self {
+        self.more_ports.push(directive);
+        self
     }
 
     /// Adds a command line argument.
@@ -106,6 +114,12 @@ impl ServerBuilder {
         let dir = tempfile::Builder::new().prefix("spinel-test-").tempdir()?;
         let mut command = Command::new(&self.binary);
         command.args(&self.config).args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"]).arg(dir.path());
+        let mut more_ports = Vec::new();
+        for directive in &self.more_ports {
+            let port = free_port()?;
+            command.arg(format!("--{directive}")).arg(port.to_string());
+            more_ports.push((*directive, port));
+        }
         if !self.snapshots {
             command.args(["--save", ""]);
         }
@@ -135,7 +149,7 @@ impl ServerBuilder {
             child.stderr.take().map(|pipe| Log::follow(&log, pipe)),
         ];
         let readers = readers.into_iter().flatten().collect();
-        let server = Server { child, port, dir, log, readers, binary: self.binary.clone() };
+        let server = Server { child, port, more_ports, dir, log, readers, binary: self.binary.clone() };
         server.wait_until_ready()?;
         Ok(server)
     }
@@ -146,6 +160,7 @@ impl ServerBuilder {
 pub struct Server {
     child: Child,
     port: u16,
+    more_ports: Vec<(&'static str, u16)>,
     dir: TempDir,
     log: Arc<Log>,
     readers: Vec<JoinHandle<()>>,
@@ -171,6 +186,15 @@ impl Server {
     /// The TCP port it listens on, on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port that a directive was set to by [`ServerBuilder::free_port`].
+    ///
+    /// # Panics
+    /// If it was not.
+    pub fn port_of(&self, directive: &str) -> u16 {
+        let found = self.more_ports.iter().find(|(known, _)| *known == directive);
+        found.unwrap_or_else(|| panic!("no port was chosen for {directive}")).1
     }
 
     /// The process id.

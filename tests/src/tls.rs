@@ -10,6 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, Serve
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 
 use crate::connection::{Connection, socket};
+use crate::http::HttpConnection;
 
 /// Somebody who issues certificates.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -88,9 +89,18 @@ pub type Stream<S = TcpStream> = StreamOwned<ClientConnection, S>;
 
 /// Speaks TLS over a stream. The handshake is made by the first that is sent or read.
 pub fn over<S: Read + Write>(stream: S, config: &Arc<ClientConfig>) -> Connection<Stream<S>> {
+    Connection::over(secured(stream, config))
+}
+
+fn secured<S: Read + Write>(stream: S, config: &Arc<ClientConfig>) -> Stream<S> {
     let name = ServerName::try_from("localhost").expect("a name");
     let session = ClientConnection::new(Arc::clone(config), name).expect("a good configuration");
-    Connection::over(StreamOwned::new(session, stream))
+    StreamOwned::new(session, stream)
+}
+
+/// Connects to a port for HTTP inside of TLS of 127.0.0.1.
+pub fn connect_http(port: u16, config: &Arc<ClientConfig>) -> io::Result<HttpConnection<Stream>> {
+    Ok(HttpConnection::over(secured(socket((Ipv4Addr::LOCALHOST, port))?, config)))
 }
 
 /// Connects to a port for TLS of 127.0.0.1.

@@ -1,6 +1,7 @@
 //! Users in files: `user` lines of the configuration, and the file that `aclfile` names.
 
 use std::borrow::Cow;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -178,7 +179,7 @@ impl Acl {
     pub fn save_file(&self, config: &Config) -> std::io::Result<()> {
         let lines: Vec<Vec<u8>> =
             self.users().iter().map(|user| [b"user ", user.declaration().as_slice(), b"\n"].concat()).collect();
-        replace_file(Path::new(&*config.aclfile()), &lines.concat()).inspect_err(|error| {
+        replace_file(Path::new(&*config.aclfile()), |file| file.write_all(&lines.concat())).inspect_err(|error| {
             log::warning!("Writing the ACL file for ACL SAVE: {}", os_error_text(error));
         })
     }

@@ -26,6 +26,9 @@ pub struct User {
 }
 
 impl User {
+    /// The serial number of users that are not on the list of users, and never change.
+    pub(super) const BUILT_IN: u64 = u64::MAX;
+
     /// A new user, who may neither log in nor do anything.
     pub fn new(name: &[u8], serial: u64, all_channels: bool) -> User {
         User {
@@ -213,6 +216,11 @@ fn parse_selector(rules: &[u8], open_channels: bool) -> Result<Selector, RuleErr
 
 fn written_selector(selector: &Selector) -> Vec<u8> {
     [b"(", selector.describe().as_slice(), b")"].concat()
+}
+
+/// Whether two secrets are the same, in a time that tells nothing of where they differ.
+pub fn same_secret(a: &[u8], b: &[u8]) -> bool {
+    same(&hash(a), &hash(b))
 }
 
 fn hash(password: &[u8]) -> PasswordHash {

@@ -1,8 +1,8 @@
 //! What the commands of all collections share: replying with elements, walking over them, picking some at random.
 
 use protocol::{OwnedArgs, Reply};
+use storage::Stored;
 use storage::listpack::Item;
-use storage::{PackLimits, Stored};
 
 use super::generic::scan::{Accepts, Options, parse_cursor};
 use crate::command::{CommandResult, Context, Error};
@@ -24,11 +24,6 @@ pub(super) fn reply_found(reply: &mut Reply, item: Option<Item<'_>>) {
         Some(item) => reply_item(reply, item),
         None => reply.null(),
     }
-}
-
-/// The limits that two directives set.
-pub(super) fn pack_limits(entries: i64, value: i64) -> PackLimits {
-    PackLimits { entries: usize::try_from(entries).unwrap_or(0), value: usize::try_from(value).unwrap_or(0) }
 }
 
 /// The elements that a step of a scan has come by.

@@ -23,7 +23,7 @@ pub use table::{
 };
 pub use value::{Choice, NotifyFlags, OutputLimit, Percentiles, SavePoint, ShutdownFlags, parse_memory as memory_size};
 
-use table::{Cluster, Entry, General, Memory, Network, Persistence, Replication, Tls};
+use table::{Cluster, Entry, General, Http, Memory, Network, Persistence, Replication, Tls};
 
 /// The values of all directives. Numbers, switches and enumerations are read without a lock.
 pub struct Config {
@@ -34,6 +34,7 @@ pub struct Config {
     replication: Replication,
     cluster: Cluster,
     tls: Tls,
+    http: Http,
     /// Only one CONFIG SET at a time.
     changing: Mutex<()>,
     /// The file that the server was started with.
@@ -64,6 +65,7 @@ impl Config {
             replication: Replication::new(),
             cluster: Cluster::new(),
             tls: Tls::new(),
+            http: Http::new(),
             changing: Mutex::new(()),
             file: None,
             renames: Vec::new(),
@@ -81,6 +83,7 @@ impl Config {
         self.replication.list(&mut all);
         self.cluster.list(&mut all);
         self.tls.list(&mut all);
+        self.http.list(&mut all);
         all
     }
 
@@ -111,6 +114,12 @@ impl Config {
     /// The port that clients come to: the one for TLS where there is no other, 0 where there is none.
     pub fn main_port(&self) -> i64 {
         if self.port() != 0 { self.port() } else { self.tls_port() }
+    }
+
+    /// Whether there is any way for clients to come.
+    pub fn listens_anywhere(&self) -> bool {
+        let ports = [self.port(), self.tls_port(), self.http_port(), self.https_port()];
+        ports.iter().any(|port| *port != 0) || !self.unixsocket().is_empty()
     }
 
     /// How many workers to start: as many as `io-threads` says where it is given, else one per core.

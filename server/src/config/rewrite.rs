@@ -31,7 +31,8 @@ impl Config {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             other => other,
         };
-        let outcome = old.and_then(|old| replace_file(path, &self.rewritten(&old, users, extent)));
+        let outcome =
+            old.and_then(|old| replace_file(path, |file| file.write_all(&self.rewritten(&old, users, extent))));
         outcome.map_err(|error| {
             let reason = os_error_text(&error);
             crate::log::warning!("CONFIG REWRITE failed: {reason}");
@@ -137,13 +138,13 @@ impl Draft {
 }
 
 /// Puts a new file in the place of the old in one step, safe on the disk.
-pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace_file(path: &Path, write_to: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
     let write = || {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&temporary)?;
-        file.write_all(content)?;
+        write_to(&mut file)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
         match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {

@@ -5,20 +5,26 @@ use std::sync::atomic::Ordering::Relaxed;
 use storage::{SizeCounts, View};
 
 use super::Lines;
+use crate::persistence::unsaved_changes;
 use crate::server::Server;
 
-/// What persistence reports while there is nothing that saves: what has not happened counts nothing and takes no time.
+/// What persistence reports while snapshots are written by those who ask for them, and wait: what has not happened
+/// counts nothing and takes no time.
 pub(super) fn persistence(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.zeros(&["loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
     lines.field("current_fork_perc", "0.00");
     lines.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
-    lines.field("rdb_changes_since_last_save", server.stats.total(|worker| &worker.dirty));
+    let persistence = &server.persistence;
+    lines.field("rdb_changes_since_last_save", unsaved_changes(server));
     lines.field("rdb_bgsave_in_progress", 0);
-    lines.field("rdb_last_save_time", server.last_save_s.load(Relaxed));
-    lines.field("rdb_last_bgsave_status", "ok");
+    lines.field("rdb_last_save_time", persistence.last_save_s.load(Relaxed));
+    lines.field("rdb_last_bgsave_status", if persistence.failed.load(Relaxed) { "err" } else { "ok" });
     lines.field("rdb_last_bgsave_time_sec", -1);
     lines.field("rdb_current_bgsave_time_sec", -1);
-    lines.zeros(&["rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"]);
+    lines.field("rdb_saves", persistence.saves.load(Relaxed));
+    lines.field("rdb_last_cow_size", 0);
+    lines.field("rdb_last_load_keys_expired", persistence.expired_keys.load(Relaxed));
+    lines.field("rdb_last_load_keys_loaded", persistence.loaded_keys.load(Relaxed));
     lines.zeros(&["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
     lines.field("aof_last_rewrite_time_sec", -1);
     lines.field("aof_current_rewrite_time_sec", -1);

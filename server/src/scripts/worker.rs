@@ -29,9 +29,14 @@ pub struct Lua {
     function_memory: usize,
 }
 
+/// How virtual machines are made.
+pub(super) fn options() -> Options {
+    Options { memory_limit: MEMORY_LIMIT, redis_version: version::REDIS.into() }
+}
+
 impl Default for Lua {
     fn default() -> Lua {
-        let options = Options { memory_limit: MEMORY_LIMIT, redis_version: version::REDIS.into() };
+        let options = options();
         Lua {
             scripts: Engine::new(&options),
             known: AHashMap::new(),
@@ -187,7 +192,7 @@ impl FunctionAt {
 }
 
 /// What a library's code can do while it is being loaded: nothing but log.
-struct Loading;
+pub(super) struct Loading;
 
 impl Host for Loading {
     fn call(&mut self, _: Args<'_>, reply: &mut Reply) -> Flow {

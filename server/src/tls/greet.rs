@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::{Socket, Stream};
 use crate::client::Peer;
+use crate::http;
 use crate::listen;
 use crate::log;
 use crate::server::Server;
@@ -28,6 +29,7 @@ pub async fn greet(server: &Server, stream: TcpStream, peer: &Peer) -> Option<St
     };
     let Err(text) = listen::check_origin(server, peer) else { return Some(stream) };
     listen::count_refusal(server);
+    let text = if peer.http { http::refusal(text) } else { text.to_owned() };
     // The client may be gone already, or not take it: nobody waits for that.
     let _ = timeout(Duration::from_secs(1), async {
         stream.write_all(text.as_bytes()).await?;

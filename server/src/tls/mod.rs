@@ -67,5 +67,5 @@ pub struct CannotConfigure;
 
 /// Whether anything that the configuration asks for needs TLS.
 pub fn is_wanted(config: &Config) -> bool {
-    config.tls_port() != 0 || config.tls_replication() || config.tls_cluster()
+    config.tls_port() != 0 || config.https_port() != 0 || config.tls_replication() || config.tls_cluster()
 }

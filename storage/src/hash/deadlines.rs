@@ -38,6 +38,11 @@ impl Deadlines {
         self.0.first().map(|deadline| &deadline.field)
     }
 
+    /// The earliest time that does not lie before another.
+    pub fn first_from(&self, when: i64) -> Option<i64> {
+        self.0.iter().map(Deadline::when).filter(|time| *time >= when).min()
+    }
+
     /// How many times lie before another.
     pub fn count_before(&self, when: i64) -> usize {
         self.0.iter().filter(|deadline| deadline.when() < when).count()

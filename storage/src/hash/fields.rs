@@ -152,6 +152,11 @@ impl FieldTable {
         blob.free();
     }
 
+    /// When the first of the fields that are not hidden expires. Where some are hidden, this looks at all that expire.
+    pub(super) fn earliest_shown(&self) -> Option<i64> {
+        if self.hides() { self.deadlines.first_from(self.hidden_before) } else { self.deadlines.first() }
+    }
+
     pub(super) fn next_expiry(&self) -> Option<i64> {
         self.deadlines.first()
     }

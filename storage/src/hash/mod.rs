@@ -122,6 +122,15 @@ impl<'a> HashRef<'a> {
         }
     }
 
+    /// When the first of the fields expires.
+    pub(crate) fn earliest_expiry(self) -> Option<i64> {
+        match self {
+            HashRef::Packed(_) => None,
+            HashRef::Timed(pack) => expiry_in(pack, pack.after(pack.start(), 2)),
+            HashRef::Table(table) => table.earliest_shown(),
+        }
+    }
+
     /// Whether several fields are better picked by a walk over all than one by one.
     pub fn is_quickly_walked(self) -> bool {
         match self {
@@ -232,6 +241,22 @@ impl Hash {
             *self = Hash::Timed(timed);
         }
         is_packed
+    }
+
+    /// The hash in bytes that come from outside, if they are a listpack of fields, values and expiries, not empty,
+    /// through and through.
+    pub(crate) fn timed_from(bytes: Vec<u8>) -> Option<Hash> {
+        let pack = ListPack::validate(&bytes).filter(|pack| pack.is_keyed(3))?;
+        let mut latest = Some(1);
+        for expiry in pack.iter().skip(2).step_by(3) {
+            // The earliest first; those that never expire, at 0, last.
+            latest = match (expiry, latest) {
+                (Item::Int(0), _) => None,
+                (Item::Int(when), Some(latest)) if (latest..=MAX_EXPIRY).contains(&when) => Some(when),
+                _ => return None,
+            };
+        }
+        Some(Hash::Timed(ListPackBuf::from_vec(bytes)))
     }
 
     fn make_table(&mut self) {
@@ -360,8 +385,7 @@ impl Collection for Hash {
 
     fn next_expiry(&self) -> Option<i64> {
         match self {
-            Hash::Packed(_) => None,
-            Hash::Timed(pack) => expiry_in(pack.as_ref(), pack.as_ref().after(pack.as_ref().start(), 2)),
+            Hash::Packed(_) | Hash::Timed(_) => self.as_ref().earliest_expiry(),
             Hash::Table(table) => table.next_expiry(),
         }
     }

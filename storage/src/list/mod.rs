@@ -69,6 +69,23 @@ impl<'a> ListRef<'a> {
         packed.chain(quick.into_iter().flat_map(move |quick| quick.iter_from(index)))
     }
 
+    /// How many nodes it has; a listpack is one.
+    pub(crate) fn node_count(self) -> usize {
+        match self {
+            ListRef::Packed(_) => 1,
+            ListRef::Quick(quick) => quick.nodes(),
+        }
+    }
+
+    /// The nodes: of each, whether it is a single element, and the bytes of that or of the listpack.
+    pub(crate) fn node_bytes(self) -> impl Iterator<Item = (bool, &'a [u8])> {
+        let (pack, quick) = match self {
+            ListRef::Packed(pack) => (Some((false, pack.as_bytes())), None),
+            ListRef::Quick(quick) => (None, Some(quick)),
+        };
+        pack.into_iter().chain(quick.into_iter().flat_map(QuickList::node_bytes))
+    }
+
     pub fn iter(self) -> impl Iterator<Item = Item<'a>> {
         self.iter_from(0)
     }
@@ -102,6 +119,16 @@ impl List {
             && limit.well_below(pack.as_bytes().len(), pack.len())
         {
             *self = List::Packed(quick.take_only_pack());
+        }
+    }
+
+    /// A list of nodes: one listpack, if there is no more and it is small enough.
+    pub(crate) fn from_nodes(mut nodes: QuickList) -> List {
+        match nodes.only_pack() {
+            Some(pack) if !nodes.limit().exceeded(pack.as_bytes().len(), pack.len()) => {
+                List::Packed(nodes.take_only_pack())
+            }
+            _ => List::Quick(Box::new(nodes)),
         }
     }
 

@@ -55,9 +55,14 @@ impl Node {
 
     /// Bytes of the listpack, or of the element.
     pub(super) fn bytes(&self) -> usize {
+        self.raw().1.len()
+    }
+
+    /// Whether it is an element alone, and the bytes of that or of the listpack.
+    pub(super) fn raw(&self) -> (bool, &[u8]) {
         match self {
-            Node::Packed(packed) => packed.pack.as_ref().as_bytes().len(),
-            Node::Plain(text) => text.len(),
+            Node::Packed(packed) => (false, packed.pack.as_ref().as_bytes()),
+            Node::Plain(text) => (true, text),
         }
     }
 

@@ -30,6 +30,28 @@ impl QuickList {
         quick
     }
 
+    /// One without nodes, which is to get some.
+    pub(crate) fn empty(limit: NodeLimit) -> QuickList {
+        QuickList::new(ListPackBuf::new(), limit)
+    }
+
+    /// Puts a listpack, which is not empty, behind all other nodes.
+    pub(crate) fn push_pack(&mut self, pack: ListPackBuf) {
+        self.len += pack.as_ref().len();
+        self.nodes.push_back(Node::packed(pack));
+    }
+
+    /// Puts an element that stays alone in its node behind all other nodes.
+    pub(crate) fn push_plain(&mut self, text: &[u8]) {
+        self.len += 1;
+        self.nodes.push_back(Node::Plain(text.into()));
+    }
+
+    /// The nodes: of each, whether it is a single element, and the bytes of that or of the listpack.
+    pub(super) fn node_bytes(&self) -> impl Iterator<Item = (bool, &[u8])> {
+        self.nodes.iter().map(Node::raw)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -99,7 +121,7 @@ impl QuickList {
         self.nodes.iter().rev().flat_map(|node| node.iter().rev())
     }
 
-    pub(super) fn push(&mut self, end: End, text: &[u8]) {
+    pub(crate) fn push(&mut self, end: End, text: &[u8]) {
         self.len += 1;
         let node = if end == End::Head { self.nodes.front_mut() } else { self.nodes.back_mut() };
         if let Some(node) = node {

@@ -35,8 +35,8 @@ pub struct SetLimits {
 }
 
 /// The form of an intset, and that of a listpack, inside an entry.
-const INTS: u8 = 0;
-const PACKED: u8 = 1;
+pub(crate) const INTS: u8 = 0;
+pub(crate) const PACKED: u8 = 1;
 
 impl<'a> SetRef<'a> {
     pub fn encoding(self) -> &'static str {

@@ -170,7 +170,7 @@ impl Entries {
     }
 
     /// How many entries were ever added up to an ID, where that can be told without counting.
-    pub(super) fn distance(&self, id: StreamId) -> Option<i64> {
+    pub(crate) fn distance(&self, id: StreamId) -> Option<i64> {
         let added = self.added as i64;
         if added == 0 {
             return Some(0);

@@ -1,6 +1,6 @@
 //! Random commands, valid and not, on few keys, so that they meet.
 
-use super::{collections, geo, streams};
+use super::{collections, dump, geo, streams};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -26,6 +26,7 @@ pub const FAMILIES: &[Family] = &[
     Family { name: "zsets", generate: collections::zsets },
     Family { name: "geo", generate: geo::geo },
     Family { name: "streams", generate: streams::streams },
+    Family { name: "dump", generate: dump::dump },
 ];
 
 /// All keys that are used; one is empty and one is not text.

@@ -4,6 +4,8 @@
 //! that gets one. `SPINEL_TEST_SEED` replays a run, `SPINEL_DIFFERENTIAL_COMMANDS` sets its length.
 
 mod collections;
+mod dump;
+mod exchange;
 mod generate;
 mod geo;
 mod run;
@@ -16,24 +18,41 @@ use libtest_mimic::{Arguments, Trial};
 
 use generate::{FAMILIES, Family};
 
-/// Where `tests/reference/get` puts the server, or one that is given.
-fn reference() -> Option<PathBuf> {
+/// Where `tests/reference/get` puts a server of a version, or one that is given.
+fn reference(version: &str, given: bool) -> Option<PathBuf> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/reference/get");
-    let output = Command::new(script).arg("--offline").output().ok().filter(|output| output.status.success())?;
+    let mut command = Command::new(script);
+    command.args(["--offline", "--redis-server", version]);
+    if !given {
+        command.env_remove("REDIS_SERVER");
+    }
+    let output = command.output().ok().filter(|output| output.status.success())?;
     let path = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
-    // An older Redis answers differently, and 8.0 is the one to be like.
-    let version = Command::new(&path).arg("--version").output().ok()?;
-    String::from_utf8_lossy(&version.stdout).contains("v=8.").then_some(path)
+    // Others answer differently.
+    let banner = Command::new(&path).arg("--version").output().ok()?;
+    String::from_utf8_lossy(&banner.stdout).contains(&format!("v={version}")).then_some(path)
+}
+
+/// A test that hands values to and fro.
+fn exchange_with(version: &'static str, server: Option<PathBuf>, expires_fields: bool) -> Trial {
+    let ignored = server.is_none();
+    let test = move || match &server {
+        Some(binary) => exchange::exchange(&exchange::Other { binary, expires_fields }).map_err(Into::into),
+        None => Err("no such Redis: run tests/reference/get".into()),
+    };
+    Trial::test(format!("exchange_with_{version}"), test).with_ignored_flag(ignored)
 }
 
 fn main() {
     let arguments = Arguments::from_args();
-    let reference = reference();
-    if reference.is_none() {
+    // The one to be like.
+    let newest = reference("8.0", true);
+    let older = reference("7.0", false);
+    if newest.is_none() {
         eprintln!("differential: no Redis 8 to compare with; `tests/reference/get` fetches one");
     }
     let trial = |family: &'static Family, resp: u8| {
-        let reference = reference.clone();
+        let reference = newest.clone();
         let ignored = reference.is_none();
         let test = move || match reference {
             Some(reference) => run::compare(&reference, family, resp).map_err(Into::into),
@@ -41,6 +60,8 @@ fn main() {
         };
         Trial::test(format!("{}_resp{resp}", family.name), test).with_ignored_flag(ignored)
     };
-    let trials = FAMILIES.iter().flat_map(|family| [trial(family, 2), trial(family, 3)]).collect();
+    let mut trials: Vec<Trial> = FAMILIES.iter().flat_map(|family| [trial(family, 2), trial(family, 3)]).collect();
+    trials.push(exchange_with("8.0", newest.clone(), true));
+    trials.push(exchange_with("7.0", older, false));
     libtest_mimic::run(&arguments, trials).exit();
 }

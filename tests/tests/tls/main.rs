@@ -4,6 +4,7 @@ mod changes;
 mod clients;
 mod files;
 mod hostile;
+mod http;
 mod traffic;
 
 use std::io::{self, Read, Write};

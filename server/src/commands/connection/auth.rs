@@ -156,20 +156,11 @@ pub(super) const RESET: Spec = Spec::new("reset", 1, reset)
     .immediate();
 
 fn reset(cx: &mut Context<'_>) -> CommandResult {
-    cx.server.pubsub.leave_all(cx.client);
-    cx.client.take_transaction();
-    cx.client.unwatch(&cx.server.keyspace);
-    let shared = &cx.client.shared;
-    cx.server.clients.remove_monitor(shared);
-    shared.name.lock().clear();
-    shared.no_evict.store(false, Relaxed);
-    shared.no_touch.store(false, Relaxed);
-    cx.client.act_for(cx.server.acl.newcomer());
+    cx.client.start_over(cx.server, cx.server.acl.newcomer());
     if cx.client.reply_mode != ReplyMode::Skip {
         // A reply that was to be left out is this one's.
         cx.client.reply_mode = ReplyMode::On;
     }
-    cx.client.select(0);
     speak(cx, Resp::V2);
     cx.reply.simple("RESET");
     Ok(())

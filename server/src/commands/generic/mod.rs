@@ -1,5 +1,6 @@
 //! Commands about keys of any type.
 
+mod dump;
 mod expire;
 mod keys;
 mod object;
@@ -21,6 +22,8 @@ pub const COMMANDS: &[Spec] = &[
     keys::TOUCH,
     keys::TYPE,
     keys::UNLINK,
+    dump::DUMP,
+    dump::RESTORE,
     expire::EXPIRE,
     expire::EXPIREAT,
     expire::EXPIRETIME,

@@ -12,7 +12,7 @@ use crate::command::keys::{KeyAt, KeysAt};
 use crate::command::{CommandResult, Context, Error, KeyFlags};
 use crate::commands::elements::reply_item;
 use crate::commands::zsets::bounds::parse_score;
-use crate::commands::zsets::{from_unsorted, limits};
+use crate::commands::zsets::from_unsorted;
 use crate::set;
 
 /// Which command is being carried out.
@@ -288,7 +288,7 @@ fn sort_first(found: &mut Vec<Found<'_>>, order: Order, count: usize) {
 }
 
 fn search(cx: &mut Context<'_>, kind: Kind, may_store: bool) -> CommandResult {
-    let (source, limits) = (cx.key(if kind == Kind::SearchStore { 2 } else { 1 }), limits(cx));
+    let (source, limits) = (cx.key(if kind == Kind::SearchStore { 2 } else { 1 }), cx.server.zset_limits());
     let zset = match cx.db.read(&source) {
         Some(entry) => Some(entry.get::<Zset>()?),
         None => None,

@@ -4,7 +4,6 @@ use protocol::Args;
 use storage::hash::{FieldTtl, Hash, HashRef, MAX_EXPIRY};
 use storage::{Collection, Event};
 
-use super::limits;
 use crate::command::{CommandResult, Context, Error};
 use crate::commands::elements::reply_found;
 
@@ -333,7 +332,7 @@ impl<'a> SetOptions<'a> {
 
 pub(super) fn hsetex(cx: &mut Context<'_>) -> CommandResult {
     let SetOptions { condition, ttl, pairs } = SetOptions::parse(cx)?;
-    let (key, limits, now_ms) = (cx.key(1), limits(cx), cx.now_ms());
+    let (key, limits, now_ms) = (cx.key(1), cx.server.hash_limits(), cx.now_ms());
     let done = cx.db.change::<Hash, _>(&key, |hash, log| {
         let exists = |field: &[u8]| hash.as_ref().get(field).is_some();
         let mut fields = pairs.iter().step_by(2);

@@ -4,10 +4,7 @@ mod expiry;
 mod read;
 mod write;
 
-use storage::PackLimits;
-
-use super::elements;
-use crate::command::{Arg, ArgKind, Categories, Context, Flags, Group, KeyFlags, KeySpec, Spec};
+use crate::command::{Arg, ArgKind, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::set;
 
 const EACH: &str = "O(N) where N is the number of fields named";
@@ -233,9 +230,3 @@ pub const COMMANDS: &[Spec] = &[
         .tips(&["nondeterministic_output_order"])
         .args(&[KEY]),
 ];
-
-/// Up to where a hash is packed.
-fn limits(cx: &Context<'_>) -> PackLimits {
-    let config = &cx.server.config;
-    elements::pack_limits(config.hash_max_listpack_entries(), config.hash_max_listpack_value())
-}

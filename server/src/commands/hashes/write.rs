@@ -3,7 +3,6 @@
 use storage::Event;
 use storage::hash::{FieldTtl, Hash};
 
-use super::limits;
 use crate::command::{CommandResult, Context, Error};
 use crate::commands::elements::reply_found;
 use crate::longdouble::LongDouble;
@@ -25,7 +24,7 @@ fn set_pairs(cx: &mut Context<'_>) -> Result<usize, Error> {
     if !cx.args.len().is_multiple_of(2) {
         return Err(Error::wrong_arity(&cx.command.full_name));
     }
-    let (key, args, limits) = (cx.key(1), cx.args, limits(cx));
+    let (key, args, limits) = (cx.key(1), cx.args, cx.server.hash_limits());
     let pairs = args.len() / 2 - 1;
     Ok(cx.db.change::<Hash, _>(&key, |hash, log| {
         hash.prepare(pairs, args.tail(2).iter().map(<[u8]>::len).max().unwrap_or(0), limits);
@@ -36,7 +35,7 @@ fn set_pairs(cx: &mut Context<'_>) -> Result<usize, Error> {
 }
 
 pub(super) fn hsetnx(cx: &mut Context<'_>) -> CommandResult {
-    let (key, args, limits) = (cx.key(1), cx.args, limits(cx));
+    let (key, args, limits) = (cx.key(1), cx.args, cx.server.hash_limits());
     let set = cx.db.change::<Hash, _>(&key, |hash, log| {
         let missing = storage::Collection::as_ref(hash).get(&args[2]).is_none();
         if missing {
@@ -87,7 +86,7 @@ pub(super) fn hgetdel(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn hincrby(cx: &mut Context<'_>) -> CommandResult {
-    let (key, args, limits) = (cx.key(1), cx.args, limits(cx));
+    let (key, args, limits) = (cx.key(1), cx.args, cx.server.hash_limits());
     let amount = cx.integer(3)?;
     let sum = cx.db.change::<Hash, _>(&key, |hash, log| {
         let not_an_integer = Error::fixed("ERR hash value is not an integer");
@@ -105,7 +104,7 @@ pub(super) fn hincrby(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn hincrbyfloat(cx: &mut Context<'_>) -> CommandResult {
-    let (key, args, limits) = (cx.key(1), cx.args, limits(cx));
+    let (key, args, limits) = (cx.key(1), cx.args, cx.server.hash_limits());
     let amount = LongDouble::parse(cx.arg(3)).ok_or(Error::NOT_A_FLOAT)?;
     if matches!(amount, LongDouble::Infinite { .. }) {
         return Err(Error::fixed("ERR value is NaN or Infinity"));

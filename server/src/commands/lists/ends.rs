@@ -3,7 +3,6 @@
 use storage::list::{End, List};
 use storage::{Collection, Event};
 
-use super::limit;
 use crate::command::{CommandResult, Context, Error};
 use crate::commands::elements::reply_item;
 
@@ -33,7 +32,7 @@ pub(super) fn rpushx(cx: &mut Context<'_>) -> CommandResult {
 }
 
 fn push(cx: &mut Context<'_>, end: End, only_existing: bool) -> CommandResult {
-    let (key, elements, limit) = (cx.key(1), cx.args.tail(2), limit(cx));
+    let (key, elements, limit) = (cx.key(1), cx.args.tail(2), cx.server.list_limit());
     if only_existing && !cx.db.exists(&key) {
         cx.reply.integer(0);
         return Ok(());
@@ -61,7 +60,7 @@ fn pop(cx: &mut Context<'_>, end: End) -> CommandResult {
         return Err(Error::wrong_arity(&cx.command.full_name));
     }
     let count = if cx.args.len() == 3 { Some(positive(cx, 2)?) } else { None };
-    let (key, limit) = (cx.key(1), limit(cx));
+    let (key, limit) = (cx.key(1), cx.server.list_limit());
     let reply = &mut *cx.reply;
     let found = cx.db.change_existing::<List, _>(&key, |list, log| {
         let wanted = count.unwrap_or(1);

@@ -4,7 +4,6 @@ use storage::list::{End, List, ListRef};
 use storage::listpack::Item;
 use storage::{Collection, Event};
 
-use super::limit;
 use crate::command::{CommandResult, Context, Error};
 use crate::commands::elements::{reply_found, reply_item};
 
@@ -55,7 +54,7 @@ pub(super) fn lrange(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn lset(cx: &mut Context<'_>) -> CommandResult {
-    let (key, index, text, limit) = (cx.key(1), cx.integer(2), cx.arg(3), limit(cx));
+    let (key, index, text, limit) = (cx.key(1), cx.integer(2), cx.arg(3), cx.server.list_limit());
     let set = cx.db.change_existing::<List, _>(&key, |list, log| {
         let index = index?;
         list.prepare(1, text.len(), limit);
@@ -79,7 +78,7 @@ pub(super) fn linsert(cx: &mut Context<'_>) -> CommandResult {
     if !after && !cx.arg_is(2, "before") {
         return Err(Error::SYNTAX);
     }
-    let (key, pivot, text, limit) = (cx.key(1), cx.arg(3), cx.arg(4), limit(cx));
+    let (key, pivot, text, limit) = (cx.key(1), cx.arg(3), cx.arg(4), cx.server.list_limit());
     let len = cx.db.change_existing::<List, _>(&key, |list, log| {
         list.prepare(1, text.len(), limit);
         log.silently();
@@ -94,7 +93,7 @@ pub(super) fn linsert(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn lrem(cx: &mut Context<'_>) -> CommandResult {
-    let (key, count, text, limit) = (cx.key(1), cx.symmetric_integer(2)?, cx.arg(3), limit(cx));
+    let (key, count, text, limit) = (cx.key(1), cx.symmetric_integer(2)?, cx.arg(3), cx.server.list_limit());
     let from = if count < 0 { End::Tail } else { End::Head };
     let most = if count == 0 { usize::MAX } else { usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX) };
     let removed = cx.db.change_existing::<List, _>(&key, |list, log| {
@@ -110,7 +109,7 @@ pub(super) fn lrem(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn ltrim(cx: &mut Context<'_>) -> CommandResult {
-    let (key, start, stop, limit) = (cx.key(1), cx.integer(2)?, cx.integer(3)?, limit(cx));
+    let (key, start, stop, limit) = (cx.key(1), cx.integer(2)?, cx.integer(3)?, cx.server.list_limit());
     cx.db.change_existing::<List, _>(&key, |list, log| {
         let len = list.as_ref().len();
         let (first, count) = range(start, stop, len);

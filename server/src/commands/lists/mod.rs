@@ -5,9 +5,7 @@ mod inside;
 mod multi;
 mod transfer;
 
-use std::sync::atomic::Ordering::Relaxed;
-
-use storage::list::{End, NodeLimit};
+use storage::list::End;
 
 use crate::command::{Arg, ArgKind, Categories, Context, Error, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::set;
@@ -170,12 +168,6 @@ pub const COMMANDS: &[Spec] = &[
         .history(&[("4.0.0", "Several elements.")])
         .args(&[Arg::key("key", 0), Arg::new("element", ArgKind::String).multiple()]),
 ];
-
-/// Up to where a list is one listpack.
-pub(super) fn limit(cx: &Context<'_>) -> NodeLimit {
-    let limit = NodeLimit::new(cx.server.config.list_max_listpack_size());
-    limit.with_long_from(cx.server.long_elements.load(Relaxed))
-}
 
 /// The end that the argument at `index` names.
 fn end_at(cx: &Context<'_>, index: usize) -> Result<End, Error> {

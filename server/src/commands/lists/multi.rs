@@ -4,7 +4,7 @@ use protocol::Reply;
 use storage::list::{End, List, NodeLimit};
 use storage::{Collection, Key, Type, View};
 
-use super::{end_at, limit};
+use super::end_at;
 use crate::blocking::{Blocking, first_served, serve_or_wait};
 use crate::command::{CommandResult, Context, Error};
 use crate::commands::elements::reply_item;
@@ -65,7 +65,7 @@ fn block(cx: &mut Context<'_>, end: End) -> CommandResult {
     let last = cx.args.len() - 1;
     let until_ms = cx.deadline_seconds(last)?;
     let keys = (1..last).map(|index| cx.arg(index).to_vec()).collect();
-    serve_or_wait(cx, until_ms, Pop { keys, end, count: None, limit: limit(cx) })
+    serve_or_wait(cx, until_ms, Pop { keys, end, count: None, limit: cx.server.list_limit() })
 }
 
 pub(super) fn lmpop(cx: &mut Context<'_>) -> CommandResult {
@@ -86,5 +86,5 @@ pub(super) fn blmpop(cx: &mut Context<'_>) -> CommandResult {
 fn parse(cx: &Context<'_>, index: usize) -> Result<Pop, Error> {
     let (keys, at) = cx.counted_keys(index)?;
     let end = end_at(cx, at)?;
-    Ok(Pop { keys, end, count: Some(cx.pop_count(at + 1)?), limit: limit(cx) })
+    Ok(Pop { keys, end, count: Some(cx.pop_count(at + 1)?), limit: cx.server.list_limit() })
 }

@@ -6,8 +6,8 @@ use storage::list::{End, List, ListRef, NodeLimit};
 use storage::listpack::Item;
 use storage::{Type, View};
 
+use super::end_at;
 use super::ends::{pop_event, push_event};
-use super::{end_at, limit};
 use crate::blocking::{Blocking, first_served, serve_or_wait};
 use crate::command::{CommandResult, Context, Error};
 
@@ -59,7 +59,7 @@ type Moving = SmallVec<[Vec<u8>; 1]>;
 impl Move {
     fn new(cx: &Context<'_>, from: End, to: End, batch: Option<Batch>) -> Move {
         let (source, destination) = ([cx.arg(1).to_vec()], cx.arg(2).to_vec());
-        Move { source, destination, from, to, batch, limit: limit(cx) }
+        Move { source, destination, from, to, batch, limit: cx.server.list_limit() }
     }
 
     /// What goes; nothing if there is not enough.

@@ -4,9 +4,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::run::lua;
+use storage::rdb::{self, PayloadError};
+
 use crate::command::{CommandResult, Context, Error};
 use crate::glob;
-use crate::scripts::LibraryCode;
+use crate::scripts::{LibraryCode, Policy};
 
 /// How long the code of a library may run while it is being loaded.
 const LOAD_TIME: Duration = Duration::from_millis(500);
@@ -43,8 +45,43 @@ pub(super) fn flush(cx: &mut Context<'_>) -> CommandResult {
     if cx.args.len() != 2 && !known_mode {
         return Err(Error::fixed("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
     }
-    cx.server.scripts.libraries.lock().clear();
-    cx.server.scripts.libraries_version.fetch_add(1, Relaxed);
+    cx.server.scripts.forget_libraries();
+    cx.db.effects.dirty += 1;
+    cx.reply.ok();
+    Ok(())
+}
+
+pub(super) fn dump(cx: &mut Context<'_>) -> CommandResult {
+    let libraries = cx.server.scripts.libraries.lock();
+    let codes = libraries.values().map(|library| library.code.as_slice());
+    let payload = rdb::dump_functions(codes, cx.server.config.rdbcompression());
+    drop(libraries);
+    cx.reply.bulk(&payload);
+    Ok(())
+}
+
+pub(super) fn restore(cx: &mut Context<'_>) -> CommandResult {
+    if cx.args.len() > 4 {
+        return Err(Error::unknown_subcommand(cx.args));
+    }
+    let policy = match cx.args.get(3).unwrap_or(b"append").to_ascii_lowercase().as_slice() {
+        b"append" => Policy::Append,
+        b"replace" => Policy::Replace,
+        b"flush" => Policy::Flush,
+        _ => {
+            let text = "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.";
+            return Err(Error::fixed(text));
+        }
+    };
+    let check = !cx.server.skips_checksums.load(Relaxed);
+    let codes = rdb::restore_functions(cx.arg(2), check).map_err(|problem| {
+        Error::fixed(match problem {
+            PayloadError::Footer => "ERR DUMP payload version or checksum are wrong",
+            PayloadError::Content(rdb::Error::UnknownKind(_)) => "ERR given type is not a function",
+            PayloadError::Content(_) => "ERR Failed loading library payload",
+        })
+    })?;
+    cx.server.scripts.restore_libraries(&codes, policy)?;
     cx.db.effects.dirty += 1;
     cx.reply.ok();
     Ok(())
@@ -117,6 +154,8 @@ pub(super) fn help(cx: &mut Context<'_>) -> CommandResult {
     cx.help(&[
         "DELETE <library>",
         "    Removes a library.",
+        "DUMP",
+        "    All libraries, serialized.",
         "FLUSH [ASYNC|SYNC]",
         "    Removes all libraries.",
         "KILL",
@@ -125,6 +164,9 @@ pub(super) fn help(cx: &mut Context<'_>) -> CommandResult {
         "    The libraries with their functions.",
         "LOAD [REPLACE] <code>",
         "    Adds a library.",
+        "RESTORE <payload> [FLUSH|APPEND|REPLACE]",
+        "    Adds libraries that were serialized: in the place of all others, beside those of other names, or in the",
+        "    place of those that have their names.",
         "STATS",
         "    The function that is running, and how many there are.",
     ])

@@ -29,6 +29,7 @@ pub const COMMANDS: &[Spec] = &[
     monitor::MONITOR,
     process::LASTSAVE,
     process::ROLE,
+    process::SAVE,
     process::SHUTDOWN,
     process::TIME,
     slowlog::SLOWLOG,

@@ -6,13 +6,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::client::Wait;
 use crate::command::*;
 use crate::config::ShutdownFlags;
-use crate::set;
+use crate::{persistence, set};
 
 pub(super) const LASTSAVE: Spec = Spec::new("lastsave", 1, lastsave)
     .doc(Group::Server, "1.0.0", "O(1)", "Tells when the data was last saved.")
     .flags(set!(Flags: LOADING | STALE | FAST))
     .acl(set!(Categories: ADMIN | DANGEROUS))
     .tips(&["nondeterministic_output"]);
+
+pub(super) const SAVE: Spec = Spec::new("save", 1, save)
+    .doc(
+        Group::Server,
+        "1.0.0",
+        "O(N) where N is the number of keys of all databases",
+        "Saves all data, and lets everybody wait for it.",
+    )
+    .flags(set!(Flags: ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI));
 
 pub(super) const ROLE: Spec = Spec::new("role", 1, role)
     .doc(Group::Server, "2.8.12", "O(1)", "Tells the server's part in replication.")
@@ -44,7 +53,14 @@ fn time(cx: &mut Context<'_>) -> CommandResult {
 }
 
 fn lastsave(cx: &mut Context<'_>) -> CommandResult {
-    cx.reply.integer(cx.server.last_save_s.load(Relaxed));
+    cx.reply.integer(cx.server.persistence.last_save_s.load(Relaxed));
+    Ok(())
+}
+
+fn save(cx: &mut Context<'_>) -> CommandResult {
+    cx.lock_all()?;
+    persistence::save(cx.server, &mut cx.db).map_err(|_| Error::fixed("ERR"))?;
+    cx.reply.ok();
     Ok(())
 }
 

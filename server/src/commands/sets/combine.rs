@@ -4,7 +4,6 @@ use smallvec::SmallVec;
 use storage::set::{Set, SetLimits, SetRef};
 use storage::{Collection, Event, Free, Key, View};
 
-use super::limits;
 use crate::command::{CommandResult, Context, Error};
 use crate::commands::elements::reply_item;
 
@@ -97,7 +96,7 @@ pub(super) fn sdiff(cx: &mut Context<'_>) -> CommandResult {
 }
 
 fn answer(cx: &mut Context<'_>, operation: Operation) -> CommandResult {
-    let (keys, limits) = (keys(cx, 1, cx.args.len() - 1), limits(cx));
+    let (keys, limits) = (keys(cx, 1, cx.args.len() - 1), cx.server.set_limits());
     let sets = read(&mut cx.db, &keys)?;
     if let Operation::Union = operation {
         let union = combined(operation, &sets, limits);
@@ -129,7 +128,7 @@ pub(super) fn sdiffstore(cx: &mut Context<'_>) -> CommandResult {
 }
 
 fn store(cx: &mut Context<'_>, operation: Operation, event: Event) -> CommandResult {
-    let (keys, limits, destination) = (keys(cx, 2, cx.args.len() - 2), limits(cx), cx.key(1));
+    let (keys, limits, destination) = (keys(cx, 2, cx.args.len() - 2), cx.server.set_limits(), cx.key(1));
     let result = combined(operation, &read(&mut cx.db, &keys)?, limits);
     let len = result.as_ref().len();
     if len == 0 {
@@ -173,7 +172,7 @@ fn count(cx: &mut Context<'_>, operation: Operation) -> CommandResult {
         }
     }
     let limit = if limit == 0 { usize::MAX } else { limit };
-    let (keys, limits) = (keys(cx, 2, number), limits(cx));
+    let (keys, limits) = (keys(cx, 2, number), cx.server.set_limits());
     let sets = read(&mut cx.db, &keys)?;
     let mut seen = Set::new();
     let mut digits = itoa::Buffer::new();

@@ -4,10 +4,7 @@ mod combine;
 mod random;
 mod single;
 
-use storage::set::SetLimits;
-
-use super::elements;
-use crate::command::{Arg, ArgKind, Categories, Context, Flags, Group, KeyFlags, KeySpec, Spec};
+use crate::command::{Arg, ArgKind, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::set;
 
 /// The family's declarations.
@@ -221,12 +218,3 @@ pub const COMMANDS: &[Spec] = &[
             Arg::new("limit", ArgKind::Integer).token("LIMIT").optional(),
         ]),
 ];
-
-/// Up to where a set is small.
-fn limits(cx: &Context<'_>) -> SetLimits {
-    let config = &cx.server.config;
-    SetLimits {
-        ints: usize::try_from(config.set_max_intset_entries()).unwrap_or(0),
-        packed: elements::pack_limits(config.set_max_listpack_entries(), config.set_max_listpack_value()),
-    }
-}

@@ -4,12 +4,11 @@ use storage::Collection;
 use storage::Event;
 use storage::set::{Set, SetRef};
 
-use super::limits;
 use crate::command::{CommandResult, Context};
 use crate::commands::elements::{self, reply_item};
 
 pub(super) fn sadd(cx: &mut Context<'_>) -> CommandResult {
-    let (key, members, limits) = (cx.key(1), cx.args.tail(2), limits(cx));
+    let (key, members, limits) = (cx.key(1), cx.args.tail(2), cx.server.set_limits());
     let added = cx.db.change::<Set, _>(&key, |set, log| {
         if set.is_empty() {
             *set = Set::for_members(members.get(0).unwrap_or_default(), members.len(), limits);
@@ -43,7 +42,7 @@ pub(super) fn srem(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn smove(cx: &mut Context<'_>) -> CommandResult {
-    let (from, to, member, limits) = (cx.key(1), cx.key(2), cx.arg(3), limits(cx));
+    let (from, to, member, limits) = (cx.key(1), cx.key(2), cx.arg(3), cx.server.set_limits());
     let found = match cx.db.peek(&from) {
         None => false,
         Some(entry) => entry.get::<Set>()?.contains(member),

@@ -5,7 +5,6 @@ use storage::zset::Zset;
 use storage::{Collection, Event};
 
 use super::bounds::score_at;
-use super::limits;
 use crate::command::{CommandResult, Context, Error};
 
 #[derive(Default)]
@@ -80,7 +79,7 @@ pub(in crate::commands) fn add_elements(
     options: &Options,
     elements: &[(f64, &[u8])],
 ) -> CommandResult {
-    let (key, limits) = (cx.key(1), limits(cx));
+    let (key, limits) = (cx.key(1), cx.server.zset_limits());
     let event = if options.increment { Event::ZINCR } else { Event::ZADD };
     let mut outcome = Outcome::default();
     let result = cx.db.change::<Zset, _>(&key, |zset, log| {

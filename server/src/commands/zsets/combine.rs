@@ -10,7 +10,7 @@ use storage::zset::{Zset, ZsetRef};
 use storage::{Event, Free, Key, Value, View};
 
 use super::bounds::parse_score;
-use super::{Form, from_unsorted, limits, sort};
+use super::{Form, from_unsorted, sort};
 use crate::command::{CommandResult, Context, Error};
 
 /// A set or sorted set as an input. The members of a set have the score 1.
@@ -289,7 +289,7 @@ pub(super) fn zdiffstore(cx: &mut Context<'_>) -> CommandResult {
 
 fn store(cx: &mut Context<'_>, operation: Operation, event: Event) -> CommandResult {
     let call = Call::parse(cx, operation, 2, Kind::Store)?;
-    let (destination, limits) = (cx.key(1), limits(cx));
+    let (destination, limits) = (cx.key(1), cx.server.zset_limits());
     let elements = call.run(&read(&mut cx.db, &call.keys)?);
     let count = elements.len();
     let result = from_unsorted(elements, limits)?;

@@ -15,7 +15,7 @@ use storage::listpack::Item;
 use storage::zset::Zset;
 
 use super::elements;
-use crate::command::{Arg, ArgKind, Categories, Context, Error, Flags, Group, KeyFlags, KeySpec, Spec};
+use crate::command::{Arg, ArgKind, Categories, Error, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::set;
 
 /// The family's declarations.
@@ -247,12 +247,6 @@ pub const COMMANDS: &[Spec] = &[
         .keys(&[KeySpec::at(1, set!(KeyFlags: OW | UPDATE)), KeySpec::counted(2, 1, set!(KeyFlags: RO | ACCESS))])
         .args(&[Arg::key("destination", 0), Arg::new("numkeys", ArgKind::Integer), Arg::key("key", 1).multiple(), Arg::new("weight", ArgKind::Integer).token("WEIGHTS").optional().multiple(), Arg::one_of("aggregate", &[Arg::flag("sum", "SUM"), Arg::flag("min", "MIN"), Arg::flag("max", "MAX")]).token("AGGREGATE").optional()]),
 ];
-
-/// Up to where a sorted set is packed.
-pub(super) fn limits(cx: &Context<'_>) -> PackLimits {
-    let config = &cx.server.config;
-    elements::pack_limits(config.zset_max_listpack_entries(), config.zset_max_listpack_value())
-}
 
 /// Brings elements into the order of sorted sets.
 fn sort(elements: &mut [(Item<'_>, f64)]) {

@@ -5,7 +5,7 @@ use storage::zset::{Zset, ZsetRef};
 use storage::{Event, Free};
 
 use super::bounds::{Bounds, By};
-use super::{Form, from_sorted, limits};
+use super::{Form, from_sorted};
 use crate::command::{CommandResult, Context, Error};
 
 /// What a command lists.
@@ -136,7 +136,7 @@ pub(super) fn zrevrangebylex(cx: &mut Context<'_>) -> CommandResult {
 
 pub(super) fn zrangestore(cx: &mut Context<'_>) -> CommandResult {
     let query = Query::parse(cx, 3, None, None, false)?;
-    let (destination, source, limits) = (cx.key(1), cx.key(2), limits(cx));
+    let (destination, source, limits) = (cx.key(1), cx.key(2), cx.server.zset_limits());
     let mut elements = Vec::new();
     if let Some(entry) = cx.db.read(&source) {
         let zset = entry.get::<Zset>()?;

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod general;
+mod http;
 mod memory;
 mod network;
 mod persistence;
@@ -15,6 +16,7 @@ pub(super) use cluster::Cluster;
 pub use cluster::EndpointType;
 pub(super) use general::General;
 pub use general::{LogLevel, Permission, PubSubDefault, Supervised, SyslogFacility};
+pub(super) use http::Http;
 pub(super) use memory::Memory;
 pub use memory::{MaxmemoryPolicy, OomAdjust};
 pub(super) use network::Network;
@@ -46,6 +48,7 @@ pub enum Apply {
     Title,
     Tls,
     TlsPort,
+    Tracking,
 }
 
 /// When a directive may be set.

@@ -14,7 +14,6 @@ use crate::collation::Collation;
 use crate::command::context::Within;
 use crate::command::keys::{KeyAt, KeysAt};
 use crate::command::{Arg, ArgKind, Categories, CommandResult, Context, Error, Flags, Group, KeyFlags, KeySpec, Spec};
-use crate::commands::lists;
 use crate::set;
 use pattern::Pattern;
 
@@ -359,7 +358,7 @@ fn store<'e>(
     sorted: impl ExactSizeIterator<Item = &'e [u8]>,
     index: usize,
 ) {
-    let (destination, limit) = (cx.key(index), lists::limit(cx));
+    let (destination, limit) = (cx.key(index), cx.server.list_limit());
     let mut list = List::new();
     let mut push = |element: &[u8]| {
         list.prepare(1, element.len(), limit);

@@ -8,10 +8,13 @@ mod replies;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use storage::Free;
+
 use crate::client::{Client, Shared};
 use crate::command::*;
 use crate::config::{Extent, memory_size};
 use crate::connection::Connection;
+use crate::persistence::{self, Existing};
 use crate::server::{OutputUpkeep, random_hex};
 use crate::{log, set};
 
@@ -73,10 +76,19 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
             keys::describe(cx, &["quicklist"], printed, "ERR Not a quicklist encoded object.")
         }
         (b"quicklist-packed-threshold", 3) => long_elements(cx),
+        (b"reload", _) => reload(cx),
         (b"replybuffer", 4) => reply_buffer(cx),
         (b"sdslen", 3) => keys::string_lengths(cx),
         (b"segfault", _) => crash::segfault(),
         (b"set-active-expire", 3) => set_active_expire(cx),
+        (b"set-disable-deny-scripts", 3) => {
+            cx.server.scripts.may_call_all.store(leading_number(cx.arg(2)) != 0, Relaxed);
+            done(cx)
+        }
+        (b"set-skip-checksum-validation", 3) => {
+            cx.server.skips_checksums.store(leading_number(cx.arg(2)) != 0, Relaxed);
+            done(cx)
+        }
         (b"sleep", 3) => sleep(cx),
         (b"structsize", 2) => struct_sizes(cx),
         _ => Err(unknown(cx)),
@@ -104,8 +116,41 @@ fn client_sizes(cx: &mut Context<'_>) -> CommandResult {
 fn sleep(cx: &mut Context<'_>) -> CommandResult {
     let seconds = std::str::from_utf8(cx.arg(2)).ok().and_then(|text| text.trim_start().parse::<f64>().ok());
     let duration = Duration::try_from_secs_f64(seconds.unwrap_or(0.0)).unwrap_or_default();
-    cx.lock_all();
+    cx.lock_all()?;
     std::thread::sleep(duration);
+    done(cx)
+}
+
+/// Saves all data and loads it again, or only does the one or the other.
+fn reload(cx: &mut Context<'_>) -> CommandResult {
+    let (mut saves, mut flushes, mut existing) = (true, true, Existing::Keep);
+    for option in cx.args.tail(2) {
+        match option.to_ascii_lowercase().as_slice() {
+            b"merge" => existing = Existing::Replace,
+            b"noflush" => flushes = false,
+            b"nosave" => saves = false,
+            _ => {
+                let text = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
+                return Err(Error::fixed(text));
+            }
+        }
+    }
+    cx.lock_all()?;
+    // What is loaded again is no change.
+    let dirty = cx.db.effects.dirty;
+    if saves {
+        persistence::save(cx.server, &mut cx.db).map_err(|_| Error::fixed("ERR"))?;
+    }
+    if flushes {
+        cx.db.flush(0..cx.server.keyspace.databases(), Free::Now);
+        cx.server.scripts.forget_libraries();
+    }
+    let loaded = persistence::reload(cx.server, &mut cx.db, existing);
+    cx.db.effects.dirty = dirty;
+    if !loaded {
+        return Err(Error::fixed("ERR Error trying to load the RDB dump"));
+    }
+    log::warning!("DB reloaded by DEBUG RELOAD");
     done(cx)
 }
 
@@ -228,6 +273,8 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
         "    Crash with an access to memory that is not allowed.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Whether expired keys are removed without being touched.",
+        "SET-DISABLE-DENY-SCRIPTS <0|1>",
+        "    Whether scripts may call commands that are not meant for them.",
         "SLEEP <seconds>",
         "    Hold all data for so long, with decimals.",
         "STRUCTSIZE",

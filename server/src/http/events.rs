@@ -1,0 +1,99 @@
+//! What subscribers and monitors hear, as server-sent events.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use hyper::body::{Body, Bytes, Frame};
+use protocol::{ReplyDecoder, ReplyFrame};
+use tokio::sync::OwnedMutexGuard;
+
+use super::session::Session;
+
+/// All that comes for a client from now on, until it goes.
+pub struct Events {
+    session: OwnedMutexGuard<Session>,
+    decoder: ReplyDecoder,
+}
+
+impl Events {
+    /// Begins with what the client's command has replied.
+    pub fn new(session: OwnedMutexGuard<Session>) -> Events {
+        Events { session, decoder: ReplyDecoder::default() }
+    }
+
+    /// The events that have come since the last look.
+    fn collect(&mut self) -> Vec<u8> {
+        let Session { client, reply, .. } = &mut *self.session;
+        if client.shared.mailbox.is_full() {
+            client.shared.mailbox.take(reply);
+        }
+        if !reply.is_empty() {
+            self.decoder.feed(&reply.to_vec());
+            reply.clear();
+        }
+        let mut out = Vec::new();
+        // What comes for clients is written by the server itself, so it can be read.
+        while let Ok(Some(message)) = self.decoder.next_reply() {
+            write_event(&text(&message), &mut out);
+        }
+        out
+    }
+}
+
+impl Body for Events {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    /// The task that polls this is the connection's, which is woken when there is mail.
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let events = self.collect();
+        if events.is_empty() { Poll::Pending } else { Poll::Ready(Some(Ok(Frame::data(events.into())))) }
+    }
+}
+
+/// A message as Upstash's clients read it: its parts behind each other, with commas between.
+fn text(message: &ReplyFrame) -> String {
+    match message {
+        ReplyFrame::Array { data, .. } => data.iter().map(text).collect::<Vec<_>>().join(","),
+        ReplyFrame::SimpleString { data, .. } if &data[..] == b"OK" => "\"OK\"".to_owned(),
+        ReplyFrame::BlobString { data, .. } | ReplyFrame::SimpleString { data, .. } => {
+            String::from_utf8_lossy(data).into_owned()
+        }
+        ReplyFrame::Number { data, .. } => data.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// Writes an event. Line breaks within would end it early, so each line gets a field of its own, as readers expect.
+fn write_event(text: &str, out: &mut Vec<u8>) {
+    for line in text.replace("\r\n", "\n").split(['\r', '\n']) {
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(line.as_bytes());
+        out.push(b'\n');
+    }
+    out.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(message: &[u8]) -> String {
+        let mut decoder = ReplyDecoder::default();
+        decoder.feed(message);
+        let mut out = Vec::new();
+        write_event(&text(&decoder.next_reply().unwrap().unwrap()), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn messages_become_events() {
+        assert_eq!(shown(b"*3\r\n$9\r\nsubscribe\r\n$4\r\nchat\r\n:1\r\n"), "data: subscribe,chat,1\n\n");
+        assert_eq!(shown(b"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$5\r\na,b c\r\n"), "data: message,c,a,b c\n\n");
+        assert_eq!(shown(b"+OK\r\n"), "data: \"OK\"\n\n");
+        assert_eq!(shown(b"+1.2 [0 x] \"GET\" \"k\"\r\n"), "data: 1.2 [0 x] \"GET\" \"k\"\n\n");
+        let broken = b"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$12\r\na\n\ndata: x\rb\r\n";
+        assert_eq!(shown(broken), "data: message,c,a\ndata: \ndata: data: x\ndata: b\n\n");
+    }
+}

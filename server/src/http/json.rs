@@ -1,0 +1,280 @@
+//! Commands from JSON, and replies as JSON.
+//!
+//! Arguments are taken as they are written: a number keeps its digits. Replies become what Upstash's clients expect:
+//! strings, integers, `null` and arrays of these, whatever shape RESP3 would give them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use protocol::{BIG_ARG, OwnedArgs, ReplyDecoder, ReplyFrame};
+use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// One command.
+struct Command(OwnedArgs);
+
+impl<'de> Deserialize<'de> for Command {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Command, D::Error> {
+        deserializer.deserialize_seq(Arguments)
+    }
+}
+
+/// Collects the arguments of a command.
+struct Arguments;
+
+impl<'de> Visitor<'de> for Arguments {
+    type Value = Command;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array with a command and its arguments")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Command, A::Error> {
+        let mut args = OwnedArgs::new();
+        while let Some(element) = elements.next_element::<&RawValue>()? {
+            push(&mut args, &argument(element.get()).map_err(de::Error::custom)?);
+        }
+        if args.as_args().is_empty() {
+            return Err(de::Error::custom("empty command"));
+        }
+        Ok(Command(args))
+    }
+}
+
+/// Adds an argument; a long one gets a buffer of its own, which can become the stored value.
+pub fn push(args: &mut OwnedArgs, argument: &[u8]) {
+    if argument.len() < BIG_ARG {
+        args.push(argument);
+    } else {
+        args.push_bytes(argument.to_vec().into());
+    }
+}
+
+/// The bytes that a value stands for as an argument.
+fn argument(raw: &str) -> Result<Cow<'_, [u8]>, String> {
+    match raw.as_bytes() {
+        [b'"', text @ .., b'"'] if !text.contains(&b'\\') => Ok(Cow::Borrowed(text)),
+        [b'"', ..] => Ok(Cow::Owned(unescaped(raw)?.into_bytes())),
+        [b'n' | b'[' | b'{', ..] => Err("an argument must be a string, a number or a boolean".to_owned()),
+        _ => Ok(Cow::Borrowed(raw.as_bytes())),
+    }
+}
+
+/// The text of a string with escapes. Halves of characters, which JavaScript's strings may end in, become U+FFFD.
+fn unescaped(raw: &str) -> Result<String, String> {
+    struct Text;
+    impl Visitor<'_> for Text {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<String, E> {
+            Ok(String::from_utf8_lossy(bytes).into_owned())
+        }
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(raw);
+    (&mut deserializer).deserialize_bytes(Text).map_err(|error| error.to_string())
+}
+
+/// The command in a body: `["SET", "key", 1]`.
+pub fn read_command(body: &[u8]) -> Result<OwnedArgs, String> {
+    let Command(args) = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    Ok(args)
+}
+
+/// The commands in a body: `[["SET", "key", 1], ["GET", "key"]]`.
+pub fn read_commands(body: &[u8]) -> Result<Vec<OwnedArgs>, String> {
+    let commands: Vec<Command> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    Ok(commands.into_iter().map(|Command(args)| args).collect())
+}
+
+/// How strings are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Encoding {
+    /// As text, in which U+FFFD stands for what is not UTF-8.
+    Text,
+    /// In base64, but for a status of `OK`.
+    Base64,
+}
+
+/// Replies cannot be written as JSON.
+#[derive(Debug)]
+pub struct Unreadable;
+
+/// The single replies in what commands have written.
+pub struct Replies(ReplyDecoder);
+
+impl Replies {
+    pub fn new(bytes: &[u8]) -> Replies {
+        let mut decoder = ReplyDecoder::default();
+        decoder.feed(bytes);
+        Replies(decoder)
+    }
+
+    /// The next one; there must be one.
+    pub fn next(&mut self) -> Result<ReplyFrame, Unreadable> {
+        self.0.next_reply().ok().flatten().ok_or(Unreadable)
+    }
+}
+
+/// Writes a reply as an object, `{"result": ...}` or `{"error": ...}`. Tells whether it is an error.
+pub fn write_outcome(reply: &ReplyFrame, encoding: Encoding, out: &mut Vec<u8>) -> Result<bool, Unreadable> {
+    if let Some(error) = error_text(reply) {
+        write_error(error, out);
+        return Ok(true);
+    }
+    out.extend_from_slice(b"{\"result\":");
+    match reply {
+        ReplyFrame::SimpleString { data, .. } if &data[..] == b"OK" => out.extend_from_slice(b"\"OK\""),
+        reply => write_value(reply, encoding, out)?,
+    }
+    out.push(b'}');
+    Ok(false)
+}
+
+/// Writes `{"error": ...}`.
+pub fn write_error(error: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"error\":");
+    write_text(error, out);
+    out.push(b'}');
+}
+
+/// The text of an error, its code first.
+pub fn error_text(reply: &ReplyFrame) -> Option<&str> {
+    match reply {
+        ReplyFrame::SimpleError { data, .. } => Some(data),
+        _ => None,
+    }
+}
+
+/// Clients speak RESP2 here, which has no other kinds of values than these.
+fn write_value(value: &ReplyFrame, encoding: Encoding, out: &mut Vec<u8>) -> Result<(), Unreadable> {
+    match value {
+        ReplyFrame::BlobString { data, .. } | ReplyFrame::SimpleString { data, .. } => {
+            write_string(data, encoding, out)
+        }
+        ReplyFrame::SimpleError { data, .. } => write_string(data.as_bytes(), encoding, out),
+        ReplyFrame::Number { data, .. } => out.extend_from_slice(itoa::Buffer::new().format(*data).as_bytes()),
+        ReplyFrame::Null => out.extend_from_slice(b"null"),
+        ReplyFrame::Array { data, .. } => {
+            out.push(b'[');
+            for (index, element) in data.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write_value(element, encoding, out)?;
+            }
+            out.push(b']');
+        }
+        _ => return Err(Unreadable),
+    }
+    Ok(())
+}
+
+fn write_string(bytes: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
+    match encoding {
+        Encoding::Text => write_text(&String::from_utf8_lossy(bytes), out),
+        Encoding::Base64 => {
+            out.push(b'"');
+            let start = out.len();
+            out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+            // There is just enough room.
+            let written = BASE64_STANDARD.encode_slice(bytes, &mut out[start..]).unwrap_or_default();
+            out.truncate(start + written);
+            out.push(b'"');
+        }
+    }
+}
+
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    // Writing to memory cannot fail.
+    let _ = serde_json::to_writer(out, text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(args: &OwnedArgs) -> Vec<String> {
+        args.as_args().iter().map(|arg| arg.escape_ascii().to_string()).collect()
+    }
+
+    #[test]
+    fn arguments_are_taken_as_they_are_written() {
+        let args =
+            read_command(br#" ["SET", "a\n\u00e9\u0000", 1763680000123456789, -1.50e+3, true, false, ""] "#).unwrap();
+        let expected = ["SET", r"a\n\xc3\xa9\x00", "1763680000123456789", "-1.50e+3", "true", "false", ""];
+        assert_eq!(words(&args), expected);
+        assert_eq!(words(&read_command(br#"["\ud83d\ude00", "\ud83d"]"#).unwrap())[0], r"\xf0\x9f\x98\x80");
+        assert!(words(&read_command(br#"["x", "\ud83d"]"#).unwrap())[1].starts_with(r"\xef\xbf\xbd"));
+        let long = "x".repeat(BIG_ARG);
+        let args = read_command(format!("[\"SET\",\"{long}\"]").as_bytes()).unwrap();
+        assert!(args.as_args().shared(1).is_some());
+    }
+
+    #[test]
+    fn what_is_no_command_is_refused() {
+        for body in [
+            "",
+            "[",
+            "[]",
+            "{}",
+            "null",
+            "\"GET\"",
+            "[null]",
+            "[[\"GET\"]]",
+            "[{}]",
+            "[\"GET\",]",
+            "[\"GET\"] x",
+            "[01]",
+            "[\"\n\"]",
+            "[\"\\x\"]",
+            "[\"\\u12\"]",
+            "[+1]",
+            "[NaN]",
+        ] {
+            assert!(read_command(body.as_bytes()).is_err(), "{body}");
+        }
+        assert!(read_command(b"[\"\xff\"]").is_err());
+        assert!(read_commands(b"[[\"GET\",\"a\"],[]]").is_err() && read_commands(b"[\"GET\"]").is_err());
+        assert!(read_command("[".repeat(100_000).as_bytes()).is_err());
+        assert_eq!(read_commands(b"[[\"GET\",\"a\"],[\"PING\"]]").unwrap().len(), 2);
+        assert!(read_commands(b"[]").unwrap().is_empty());
+    }
+
+    fn shown(reply: &[u8], encoding: Encoding) -> String {
+        let mut out = Vec::new();
+        write_outcome(&Replies::new(reply).next().unwrap(), encoding, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn replies_become_json() {
+        for (reply, text, base64) in [
+            (&b"+OK\r\n"[..], r#"{"result":"OK"}"#, r#"{"result":"OK"}"#),
+            (b"+PONG\r\n", r#"{"result":"PONG"}"#, r#"{"result":"UE9ORw=="}"#),
+            (b"$2\r\nOK\r\n", r#"{"result":"OK"}"#, r#"{"result":"T0s="}"#),
+            (b"$3\r\na\"\xff\r\n", "{\"result\":\"a\\\"\u{fffd}\"}", r#"{"result":"YSL/"}"#),
+            (b"$-1\r\n", r#"{"result":null}"#, r#"{"result":null}"#),
+            (b":-9223372036854775808\r\n", r#"{"result":-9223372036854775808}"#, r#"{"result":-9223372036854775808}"#),
+            (
+                b"*4\r\n$1\r\na\r\n*2\r\n+OK\r\n*-1\r\n:1\r\n-ERR no\r\n",
+                r#"{"result":["a",["OK",null],1,"ERR no"]}"#,
+                r#"{"result":["YQ==",["T0s=",null],1,"RVJSIG5v"]}"#,
+            ),
+            (b"*0\r\n", r#"{"result":[]}"#, r#"{"result":[]}"#),
+            (b"-ERR \"no\"\r\n", r#"{"error":"ERR \"no\""}"#, r#"{"error":"ERR \"no\""}"#),
+        ] {
+            assert_eq!(shown(reply, Encoding::Text), text);
+            assert_eq!(shown(reply, Encoding::Base64), base64);
+        }
+    }
+
+    #[test]
+    fn errors_that_are_not_text_are_shown() {
+        assert_eq!(shown(b"-ERR '\xff'\r\n", Encoding::Text), "{\"error\":\"ERR '\u{fffd}'\"}");
+    }
+}

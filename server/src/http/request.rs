@@ -1,0 +1,276 @@
+//! What a request asks for: its path, its query, its headers and its body.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{CONTENT_ENCODING, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, StatusCode, Uri, Version};
+use percent_encoding::percent_decode;
+use protocol::OwnedArgs;
+
+use super::answer::{Failure, bad, refused};
+use super::json::{self, Encoding};
+
+/// What of a body that nobody wants is read all the same, so that its sender sees why.
+const DISCARDED: usize = 1 << 20;
+
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Route {
+    Dashboard,
+    Health,
+    Metrics,
+    Command,
+    Pipeline,
+    Transaction,
+    Events,
+}
+
+/// A path and a query, decoded.
+pub struct Target {
+    pub route: Route,
+    /// The parts of the path, for a command and its arguments.
+    words: Vec<Vec<u8>>,
+    /// What the query adds behind them.
+    options: Vec<Vec<u8>>,
+    /// `_token` of the query.
+    pub token: Option<Vec<u8>>,
+}
+
+/// How replies are to be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    Json(Encoding),
+    Resp2,
+}
+
+/// Commands that end in an endless answer.
+const STREAMING: [&[u8]; 4] = [b"subscribe", b"psubscribe", b"ssubscribe", b"monitor"];
+
+impl Target {
+    pub fn parse(method: &Method, uri: &Uri) -> Result<Target, Failure> {
+        let path = uri.path().strip_prefix('/').unwrap_or(uri.path());
+        let words = match path {
+            "" => Vec::new(),
+            path => path.split('/').map(|word| decoded(word.as_bytes())).collect::<Result<Vec<_>, _>>()?,
+        };
+        let (mut options, mut token) = (Vec::new(), None);
+        for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let [name, value] = [name, value].map(|part| decoded(part.replace('+', " ").as_bytes()));
+            let (name, value) = (name?, value?);
+            if name == b"_token" {
+                token = Some(value);
+                continue;
+            }
+            options.push(name);
+            if !value.is_empty() {
+                options.push(value);
+            }
+        }
+        let route = Target::route(method, &words)?;
+        Ok(Target { route, words, options, token })
+    }
+
+    fn route(method: &Method, words: &[Vec<u8>]) -> Result<Route, Failure> {
+        let looks = method == Method::GET || method == Method::HEAD;
+        let first = words.first().map(Vec::as_slice);
+        let (route, alone, allowed) = match first {
+            None if looks => (Route::Dashboard, true, true),
+            None => (Route::Command, true, true),
+            Some(b"healthz") => (Route::Health, true, looks),
+            Some(b"metrics") => (Route::Metrics, true, looks),
+            Some(b"pipeline") => (Route::Pipeline, true, !looks),
+            Some(b"multi-exec") => (Route::Transaction, true, !looks),
+            Some(b"favicon.ico" | b"robots.txt") => return refused(StatusCode::NOT_FOUND, "ERR there is no such page"),
+            Some(name) if STREAMING.iter().any(|known| known.eq_ignore_ascii_case(name)) => {
+                (Route::Events, false, method != Method::HEAD)
+            }
+            Some(_) => (Route::Command, false, true),
+        };
+        if alone && words.len() > 1 {
+            return refused(StatusCode::NOT_FOUND, "ERR there is no such page");
+        }
+        if !allowed {
+            return refused(StatusCode::METHOD_NOT_ALLOWED, format!("ERR {method} is not for this path"));
+        }
+        Ok(route)
+    }
+
+    /// The command of a request for one.
+    pub fn command(self, body: &Bytes) -> Result<OwnedArgs, Failure> {
+        if self.words.is_empty() {
+            return json::read_command(body).or_else(|error| malformed(&error));
+        }
+        let mut args = OwnedArgs::new();
+        self.words.iter().for_each(|word| json::push(&mut args, word));
+        // What event streams are asked for has no body to speak of.
+        if !body.is_empty() && self.route == Route::Command {
+            args.push_bytes(body.clone());
+        }
+        self.options.iter().for_each(|word| json::push(&mut args, word));
+        Ok(args)
+    }
+}
+
+/// The commands of a request for several.
+pub fn commands(body: &Bytes) -> Result<Vec<OwnedArgs>, Failure> {
+    json::read_commands(body).or_else(|error| malformed(&error))
+}
+
+fn malformed<T>(error: &str) -> Result<T, Failure> {
+    bad(format!("ERR failed to parse the body as JSON: {error}"))
+}
+
+/// Undoes percent-encoding. Paths and queries do not hold zero bytes: where one ends up here, somebody is trying things.
+fn decoded(text: &[u8]) -> Result<Vec<u8>, Failure> {
+    let mut escapes = text.iter().enumerate().filter(|(_, byte)| **byte == b'%').map(|(at, _)| at);
+    let whole = |at: usize| text.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    if !escapes.all(whole) {
+        return bad("ERR incomplete percent-encoding in the path or the query");
+    }
+    let bytes: Vec<u8> = percent_decode(text).collect();
+    if bytes.contains(&0) {
+        return bad("ERR zero byte in the path or the query: send such arguments in the body");
+    }
+    Ok(bytes)
+}
+
+/// Whether the head of a request is one that is answered here.
+pub fn check_head(head: &Parts) -> Result<(), Failure> {
+    if ![Method::GET, Method::HEAD, Method::POST, Method::PUT].contains(&head.method) {
+        return refused(StatusCode::METHOD_NOT_ALLOWED, format!("ERR method {} is not supported", head.method));
+    }
+    let headers = &head.headers;
+    let hosts = headers.get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && head.version > Version::HTTP_10) {
+        return broken("ERR there must be one Host header");
+    }
+    let encodings: Vec<_> = headers.get_all(TRANSFER_ENCODING).iter().collect();
+    if encodings.len() > 1 || encodings.iter().any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return broken("ERR unsupported Transfer-Encoding");
+    }
+    let websocket = |value: &[u8]| value.to_ascii_lowercase().windows(9).any(|part| part == b"websocket");
+    if headers.get_all(UPGRADE).iter().any(|protocol| websocket(protocol.as_bytes())) {
+        return bad("ERR WebSockets are not supported");
+    }
+    if headers.get(EXPECT).is_some_and(|expected| !expected.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        return refused(StatusCode::EXPECTATION_FAILED, "ERR unknown expectation");
+    }
+    if headers.get(CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "ERR the body must not be compressed");
+    }
+    Ok(())
+}
+
+fn broken<T>(text: &str) -> Result<T, Failure> {
+    Err(Failure::Broken(StatusCode::BAD_REQUEST, text.to_owned()))
+}
+
+/// How the replies are wanted.
+pub fn format(headers: &HeaderMap, route: Route) -> Result<Format, Failure> {
+    let header = |name: &str| headers.get(name).map(|value| value.as_bytes().to_ascii_lowercase());
+    let encoding = match header("upstash-encoding").as_deref() {
+        None | Some(b"") => Encoding::Text,
+        Some(b"base64") => Encoding::Base64,
+        Some(_) => return bad("ERR unknown Upstash-Encoding"),
+    };
+    match header("upstash-response-format").as_deref() {
+        None | Some(b"json") => Ok(Format::Json(encoding)),
+        Some(b"resp2") if encoding == Encoding::Base64 => {
+            bad("ERR Upstash-Encoding and Upstash-Response-Format cannot be combined")
+        }
+        Some(b"resp2") if route == Route::Transaction => Ok(Format::Json(encoding)),
+        Some(b"resp2") => Ok(Format::Resp2),
+        Some(_) => bad("ERR unknown Upstash-Response-Format"),
+    }
+}
+
+/// Reads a body to its end.
+pub async fn read_body(head: &Parts, body: &mut Incoming, limit: usize, patience: Duration) -> Result<Bytes, Failure> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    if head.method == Method::GET || head.method == Method::HEAD {
+        return bad(format!("ERR a {} request has no body", head.method));
+    }
+    let too_large = || refused(StatusCode::PAYLOAD_TOO_LARGE, format!("ERR the body is larger than {limit} bytes"));
+    if body.size_hint().lower() > limit as u64 {
+        return too_large();
+    }
+    match tokio::time::timeout(patience, Limited::new(body, limit).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => too_large(),
+        Ok(Err(error)) => broken(&format!("ERR the body cannot be read: {error}")),
+        Err(_) => Err(Failure::Broken(StatusCode::REQUEST_TIMEOUT, "ERR the body did not arrive in time".to_owned())),
+    }
+}
+
+/// Reads what is left of the body of a request that was refused, within limits: a sender that is cut off while it sends
+/// may not get to read why.
+pub async fn discard_body(head: &Parts, body: &mut Incoming, patience: Duration) {
+    // A sender that asks first does not send a body that was refused.
+    if head.headers.contains_key(EXPECT) || body.is_end_stream() {
+        return;
+    }
+    let drain = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > DISCARDED {
+                break;
+            }
+        }
+    };
+    // In the end the connection is closed.
+    let _ = tokio::time::timeout(patience, drain).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(method: Method, uri: &str, body: &'static [u8]) -> Option<Vec<String>> {
+        let target = Target::parse(&method, &uri.parse().ok()?).ok()?;
+        let args = target.command(&Bytes::from_static(body)).ok()?;
+        Some(args.as_args().iter().map(|arg| arg.escape_ascii().to_string()).collect())
+    }
+
+    #[test]
+    fn commands_stand_in_the_path_the_query_and_the_body() {
+        for (method, uri, body, expected) in [
+            (Method::GET, "/set/foo/bar", &b""[..], &["set", "foo", "bar"][..]),
+            (Method::GET, "/set/a%2Fb/%e2%82%ac+%20", b"", &["set", "a/b", r"\xe2\x82\xac+ "]),
+            (Method::GET, "/get/", b"", &["get", ""]),
+            (Method::POST, "/set/foo?EX=100&NX&_token=x", b"bar", &["set", "foo", "bar", "EX", "100", "NX"]),
+            (Method::POST, "/set/foo?a+b=c%2Bd&GET=", b"\x00", &["set", "foo", r"\x00", "a b", "c+d", "GET"]),
+            (Method::PUT, "/publish/chat/hello", b"", &["publish", "chat", "hello"]),
+            (Method::POST, "/", b"[\"SET\",\"foo\",1]", &["SET", "foo", "1"]),
+            (Method::POST, "/subscribe/chat", b"[]", &["subscribe", "chat"]),
+        ] {
+            assert_eq!(words(method, uri, body).unwrap(), expected, "{uri}");
+        }
+        for uri in
+            ["/get/%00", "/get/%", "/get/%a", "/get/%zz", "/get/a?x=%00", "/pipeline/x", "/metrics/x", "/favicon.ico"]
+        {
+            assert!(words(Method::POST, uri, b"").is_none(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn paths_have_their_methods() {
+        let route = |method, uri: &str| Target::parse(&method, &uri.parse().unwrap()).map(|target| target.route).ok();
+        assert_eq!(route(Method::GET, "/"), Some(Route::Dashboard));
+        assert_eq!(route(Method::POST, "/"), Some(Route::Command));
+        assert_eq!(route(Method::POST, "/?_token=x"), Some(Route::Command));
+        assert_eq!(route(Method::POST, "/pipeline"), Some(Route::Pipeline));
+        assert_eq!(route(Method::GET, "/pipeline"), None);
+        assert_eq!(route(Method::PUT, "/multi-exec"), Some(Route::Transaction));
+        assert_eq!(route(Method::HEAD, "/healthz"), Some(Route::Health));
+        assert_eq!(route(Method::POST, "/metrics"), None);
+        assert_eq!(route(Method::GET, "/PSubscribe/a*"), Some(Route::Events));
+        assert_eq!(route(Method::HEAD, "/monitor"), None);
+    }
+}

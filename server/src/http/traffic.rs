@@ -1,0 +1,82 @@
+//! Counts what goes over a connection, as a connection of RESP does itself.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::client::Shared;
+use crate::command::dispatch::Executor;
+
+/// A stream whose bytes are counted.
+pub struct Counted<S> {
+    stream: S,
+    client: Arc<Shared>,
+    executor: &'static Executor,
+}
+
+impl<S> Counted<S> {
+    pub fn new(stream: S, client: Arc<Shared>, executor: &'static Executor) -> Counted<S> {
+        Counted { stream, client, executor }
+    }
+
+    fn read(&self, count: usize) {
+        self.executor.stats.reads.add(1);
+        self.executor.stats.net_in.add(count as u64);
+        self.client.net_in.fetch_add(count as u64, Relaxed);
+        self.client.last_active_ms.store(self.executor.refresh_clock(), Relaxed);
+    }
+
+    fn wrote(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(count)) = outcome {
+            self.executor.stats.writes.add(1);
+            self.executor.stats.net_out.add(count as u64);
+            self.client.net_out.fetch_add(count as u64, Relaxed);
+            self.client.last_active_ms.store(self.executor.now_ms(), Relaxed);
+        }
+        outcome
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let count = buffer.filled().len() - before;
+        if count > 0 {
+            self.read(count);
+        }
+        outcome
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wrote(outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        self.wrote(outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

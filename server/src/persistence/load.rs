@@ -1,0 +1,241 @@
+//! Reading a snapshot: at the start with all cores, or into a server that is running.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use crossbeam::channel::{Sender, bounded};
+use parking_lot::Mutex;
+use storage::View;
+use storage::rdb::Limits;
+use storage::rdb::file::{Batch, Entry, FileError, FileReader, Note};
+
+use crate::log;
+use crate::scripts::Policy;
+use crate::server::{Server, os_error_text, unix_ms};
+
+/// Keys without elements of which each is logged.
+const MOST_TOLD: u64 = 10;
+
+/// What becomes of keys and libraries that are there already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Existing {
+    /// There are not to be any in the file.
+    Keep,
+    Replace,
+}
+
+/// Why loading ended early.
+#[derive(Debug)]
+enum Problem {
+    File(FileError),
+    /// A key twice, or one that is there already.
+    Twice(String),
+    /// A library of functions that is none.
+    Library(String),
+}
+
+impl From<FileError> for Problem {
+    fn from(error: FileError) -> Problem {
+        Problem::File(error)
+    }
+}
+
+impl Problem {
+    fn log(&self) {
+        match self {
+            Problem::File(FileError::Io(error)) => {
+                log::warning!("Error reading the RDB file: {}", os_error_text(error))
+            }
+            Problem::File(error) => log::warning!("{error}"),
+            Problem::Twice(text) | Problem::Library(text) => log::warning!("{text}"),
+        }
+    }
+}
+
+/// What was done with the keys of a file.
+#[derive(Default)]
+struct Tally {
+    loaded: AtomicU64,
+    expired: AtomicU64,
+    empty: AtomicU64,
+}
+
+/// Loads the file of the configuration, if there is one, into a server that has no data yet.
+pub fn load_at_start(server: &'static Server) -> Result<(), String> {
+    let path = server.config.dbfilename();
+    let started = Instant::now();
+    let file = match File::open(&*path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            let reason = os_error_text(&error);
+            return Err(format!("Fatal error: can't open the RDB file {path} for reading: {reason}"));
+        }
+    };
+    if let Err(problem) = load_in_parallel(server, file) {
+        problem.log();
+        log::warning!("Terminating server after rdb file reading failure.");
+        return Err("Fatal error loading the DB, check server logs. Exiting.".into());
+    }
+    log::notice!("DB loaded from disk: {:.3} seconds", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// One thread finds out where keys begin and end, and as many as there are workers read their values.
+fn load_in_parallel(server: &'static Server, file: File) -> Result<(), Problem> {
+    let mut reader = FileReader::new(file, server.keyspace.databases())?;
+    let (limits, now_ms, tally) = (server.limits(), unix_ms(), Tally::default());
+    let first_problem: Mutex<Option<Problem>> = Mutex::new(None);
+    let (sender, batches) = bounded::<Batch>(server.workers);
+    std::thread::scope(|scope| {
+        for _ in 0..server.workers {
+            let (batches, tally, first_problem) = (batches.clone(), &tally, &first_problem);
+            scope.spawn(move || {
+                for batch in batches {
+                    let outcome = insert(&batch, &limits, now_ms, tally, |entry, value| {
+                        let key = server.keyspace.key(&entry.key);
+                        let mut view = server.keyspace.view_one(entry.attributes.db, &key, now_ms);
+                        view.load(&key, value, entry.attributes.expiry, entry.attributes.usage, false)
+                    });
+                    if let Err(problem) = outcome {
+                        first_problem.lock().get_or_insert(problem);
+                    }
+                }
+            });
+        }
+        // Only the threads hold on to what they wait for, and nobody to the other end when this is over.
+        drop(batches);
+        feed(server, &mut reader, sender, &first_problem)
+    })
+    .and_then(|()| first_problem.into_inner().map_or(Ok(()), Err))?;
+    tally.note(server);
+    Ok(())
+}
+
+/// Hands over all batches of a file, unless there is a problem with one.
+fn feed(
+    server: &Server,
+    reader: &mut FileReader<File>,
+    batches: Sender<Batch>,
+    problem: &Mutex<Option<Problem>>,
+) -> Result<(), Problem> {
+    while problem.lock().is_none()
+        && let Some(mut batch) = reader.next_batch()?
+    {
+        take_notes(server, &mut batch, Existing::Keep)?;
+        if batches.send(batch).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Loads the file of the configuration into a view that has all shards. Tells whether that could be done.
+pub fn reload(server: &Server, view: &mut View<'_>, existing: Existing) -> bool {
+    let file = File::open(&*server.config.dbfilename()).map_err(|error| Problem::File(FileError::Io(error)));
+    let outcome = file.and_then(|file| load_here(server, view, file, existing));
+    if let Err(problem) = &outcome {
+        problem.log();
+    }
+    outcome.is_ok()
+}
+
+fn load_here(server: &Server, view: &mut View<'_>, file: impl Read, existing: Existing) -> Result<(), Problem> {
+    let mut reader = FileReader::new(file, server.keyspace.databases())?;
+    let (limits, tally, home) = (server.limits(), Tally::default(), view.db());
+    let now_ms = view.now_ms();
+    while let Some(mut batch) = reader.next_batch()? {
+        take_notes(server, &mut batch, existing)?;
+        let outcome = insert(&batch, &limits, now_ms, &tally, |entry, value| {
+            let key = server.keyspace.key(&entry.key);
+            view.select(entry.attributes.db);
+            let replace = existing == Existing::Replace;
+            view.load(&key, value, entry.attributes.expiry, entry.attributes.usage, replace)
+        });
+        view.select(home);
+        outcome?;
+    }
+    tally.note(server);
+    Ok(())
+}
+
+/// Reads the values of a batch and passes those on that are to be stored, which `store` may refuse.
+fn insert(
+    batch: &Batch,
+    limits: &Limits,
+    now_ms: i64,
+    tally: &Tally,
+    mut store: impl FnMut(&Entry<'_>, storage::rdb::Loaded) -> bool,
+) -> Result<(), Problem> {
+    for entry in batch.entries() {
+        let entry = entry?;
+        let Some(value) = entry.load(limits)? else {
+            if tally.empty.fetch_add(1, Relaxed) < MOST_TOLD {
+                log::warning!("A key has no elements: skipping empty key: {}", entry.key.escape_ascii());
+            }
+            continue;
+        };
+        if entry.attributes.expiry.is_some_and(|when| when < now_ms) {
+            tally.expired.fetch_add(1, Relaxed);
+        } else if store(&entry, value) {
+            tally.loaded.fetch_add(1, Relaxed);
+        } else {
+            let (key, db) = (entry.key.escape_ascii(), entry.attributes.db);
+            return Err(Problem::Twice(format!("RDB has duplicated key '{key}' in DB {db}")));
+        }
+    }
+    Ok(())
+}
+
+impl Tally {
+    fn note(&self, server: &Server) {
+        let (loaded, expired) = (self.loaded.load(Relaxed), self.expired.load(Relaxed));
+        server.persistence.loaded_keys.store(loaded, Relaxed);
+        server.persistence.expired_keys.store(expired, Relaxed);
+        match self.empty.load(Relaxed) {
+            0 => log::notice!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}."),
+            empty => log::warning!(
+                "Done loading RDB, keys loaded: {loaded}, keys expired: {expired}, empty keys skipped: {empty}."
+            ),
+        }
+    }
+}
+
+/// Logs what is told about the server that wrote the file, and adds its libraries.
+fn take_notes(server: &Server, batch: &mut Batch, existing: Existing) -> Result<(), Problem> {
+    let mut libraries = Vec::new();
+    for note in std::mem::take(&mut batch.notes) {
+        match note {
+            Note::Aux(name, value) => log_aux(&name, &String::from_utf8_lossy(&value)),
+            Note::Function(code) => libraries.push(code),
+            Note::Module(name) => {
+                log::warning!("The RDB file contains AUX data of the module '{name}', which is left out");
+            }
+            Note::NoChecksum => log::notice!("RDB file was saved with checksum disabled: no check performed."),
+        }
+    }
+    if libraries.is_empty() {
+        return Ok(());
+    }
+    let policy = if existing == Existing::Replace { Policy::Replace } else { Policy::Append };
+    let restored = server.scripts.restore_libraries(&libraries, policy);
+    restored.map_err(|error| Problem::Library(format!("Failed loading library, {error}")))
+}
+
+fn log_aux(name: &[u8], value: &str) {
+    match name {
+        b"redis-ver" => log::notice!("Loading RDB produced by version {value}"),
+        b"ctime" => {
+            let written_s: i64 = value.parse().unwrap_or(0);
+            log::notice!("RDB age {} seconds", (unix_ms() / 1000).saturating_sub(written_s).max(0));
+        }
+        b"used-mem" => {
+            let bytes: f64 = value.parse().unwrap_or(0.0);
+            log::notice!("RDB memory usage when created {:.2} Mb", bytes / f64::from(1 << 20));
+        }
+        [b'%', ..] => log::notice!("RDB '{}': {value}", name.escape_ascii()),
+        _ => log::debug!("RDB field '{}' does not matter here", name.escape_ascii()),
+    }
+}

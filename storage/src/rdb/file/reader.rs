@@ -1,0 +1,254 @@
+//! Reading a file.
+//!
+//! The reader only finds out where keys and values begin and end. It hands out batches of them, which can be read on
+//! any thread.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use super::super::payload::load_function;
+use super::super::{Checksum, Cursor, Error, Limits, Loaded, VERSION, load_value};
+use super::skip::{skip_module, skip_value};
+use super::{Attributes, CHECKSUM_LEN, FIRST_WITH_CHECKSUM, FileError, SIGNATURE, VERSION_DIGITS, opcode};
+use crate::access::Usage;
+
+/// Bytes of a batch, unless one key takes more.
+const BATCH: usize = 512 * 1024;
+
+/// What stands in a file beside keys.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Note {
+    /// Something about the server that wrote it.
+    Aux(Vec<u8>, Vec<u8>),
+    /// The text of a library of functions.
+    Function(Vec<u8>),
+    /// Data of a module, which was skipped.
+    Module(String),
+    /// It was written without a checksum.
+    NoChecksum,
+}
+
+/// Whole keys with their values, of which the latter were not read yet.
+pub struct Batch {
+    bytes: Vec<u8>,
+    /// Where the batch begins in the file.
+    offset: u64,
+    entries: Vec<EntryAt>,
+    /// What stood among them.
+    pub notes: Vec<Note>,
+}
+
+/// Where an entry of a batch stands: its key, and its value, to the end.
+struct EntryAt {
+    attributes: Attributes,
+    key: usize,
+    value: usize,
+    end: usize,
+}
+
+/// A key of a batch.
+pub struct Entry<'a> {
+    pub attributes: Attributes,
+    pub key: Cow<'a, [u8]>,
+    value: &'a [u8],
+    offset: u64,
+}
+
+impl Entry<'_> {
+    /// Reads the value; `None` if it is empty, as those were that old versions left.
+    pub fn load(&self, limits: &Limits) -> Result<Option<Loaded>, FileError> {
+        let mut cursor = Cursor::new(self.value);
+        match load_value(&mut cursor, self.attributes.form, limits) {
+            Ok(loaded) if cursor.left() == 0 => Ok(Some(loaded)),
+            Ok(_) => Err(FileError::Content(self.offset, Error::Corrupt("Bytes behind the value"))),
+            Err(Error::Empty) => Ok(None),
+            Err(problem) => Err(FileError::Content(self.offset + cursor.position() as u64, problem)),
+        }
+    }
+}
+
+impl Batch {
+    /// Its keys, in their order.
+    pub fn entries(&self) -> impl Iterator<Item = Result<Entry<'_>, FileError>> {
+        self.entries.iter().map(|at| {
+            let offset = |at: usize| self.offset + at as u64;
+            let key = Cursor::new(&self.bytes[at.key..at.value]).string();
+            let key = key.map_err(|problem| FileError::Content(offset(at.key), problem))?;
+            let value = &self.bytes[at.value..at.end];
+            Ok(Entry { attributes: at.attributes, key, value, offset: offset(at.value) })
+        })
+    }
+}
+
+/// Reads a file from its start to its end.
+pub struct FileReader<R> {
+    input: R,
+    /// What was read and is not part of a batch yet.
+    bytes: Vec<u8>,
+    /// Where that begins in the file.
+    offset: u64,
+    checksum: Checksum,
+    version: u16,
+    /// The database of the keys that follow.
+    db: usize,
+    databases: usize,
+    ended: bool,
+}
+
+/// What a step over the bytes has come by.
+enum Step {
+    Entry(EntryAt),
+    Note(Note),
+    Nothing,
+    End,
+}
+
+impl<R: Read> FileReader<R> {
+    /// Begins to read; `databases` is how many there may be.
+    pub fn new(input: R, databases: usize) -> Result<FileReader<R>, FileError> {
+        let mut reader = FileReader {
+            input,
+            bytes: Vec::new(),
+            offset: 0,
+            checksum: Checksum::new(),
+            version: 0,
+            db: 0,
+            databases,
+            ended: false,
+        };
+        let header = SIGNATURE.len() + VERSION_DIGITS;
+        while reader.bytes.len() < header {
+            if reader.read_more(header)? == 0 {
+                return Err(FileError::Content(reader.bytes.len() as u64, Error::Truncated));
+            }
+        }
+        let digits = reader.bytes[..header].strip_prefix(SIGNATURE).ok_or(FileError::Signature)?;
+        let version = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0);
+        if !(1..=u64::from(VERSION)).contains(&version) {
+            return Err(FileError::Version(version));
+        }
+        reader.version = version as u16;
+        reader.leave_behind(header);
+        Ok(reader)
+    }
+
+    /// How many bytes have become part of batches.
+    pub fn position(&self) -> u64 {
+        self.offset
+    }
+
+    /// Reads up to so many more bytes. Returns how many.
+    fn read_more(&mut self, most: usize) -> Result<usize, FileError> {
+        Ok((&mut self.input).take(most as u64).read_to_end(&mut self.bytes)?)
+    }
+
+    /// The first bytes are done with. They are handed over.
+    fn leave_behind(&mut self, count: usize) -> Vec<u8> {
+        self.checksum.add(&self.bytes[..count]);
+        self.offset += count as u64;
+        let rest = self.bytes.split_off(count);
+        std::mem::replace(&mut self.bytes, rest)
+    }
+
+    /// The next keys; `None` at the end.
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, FileError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let offset = self.offset;
+        let (mut entries, mut notes, mut done) = (Vec::new(), Vec::new(), 0);
+        loop {
+            let mut cursor = Cursor::new(&self.bytes);
+            // What was looked at and is not whole is looked at anew when there is more.
+            let step = cursor.take(done as u64).and_then(|_| step(&mut cursor, &mut self.db, self.databases));
+            match step {
+                Ok(step) => {
+                    done = cursor.position();
+                    match step {
+                        Step::Entry(entry) => entries.push(entry),
+                        Step::Note(note) => notes.push(note),
+                        Step::Nothing => {}
+                        Step::End => break self.ended = true,
+                    }
+                }
+                Err(Error::Truncated) if !entries.is_empty() || !notes.is_empty() => break,
+                Err(Error::Truncated) => {
+                    // By as much again, so that a large value is not looked at too often.
+                    let more = self.bytes.len().max(BATCH);
+                    if self.read_more(more)? == 0 {
+                        return Err(FileError::Content(offset + self.bytes.len() as u64, Error::Truncated));
+                    }
+                }
+                Err(problem) => return Err(FileError::Content(offset + cursor.position() as u64, problem)),
+            }
+        }
+        let bytes = self.leave_behind(done);
+        if self.ended {
+            notes.extend(self.check_end()?);
+        } else {
+            self.read_more(BATCH.saturating_sub(self.bytes.len()))?;
+        }
+        Ok(Some(Batch { bytes, offset, entries, notes }))
+    }
+
+    /// Compares the checksum behind the end with that of what was read.
+    fn check_end(&mut self) -> Result<Option<Note>, FileError> {
+        if self.version < FIRST_WITH_CHECKSUM {
+            return Ok(None);
+        }
+        if self.bytes.len() < CHECKSUM_LEN {
+            self.read_more(CHECKSUM_LEN - self.bytes.len())?;
+        }
+        let found = self.bytes.first_chunk::<CHECKSUM_LEN>();
+        let found = found.ok_or(FileError::Content(self.offset + self.bytes.len() as u64, Error::Truncated))?;
+        let (found, expected) = (u64::from_le_bytes(*found), std::mem::take(&mut self.checksum).finish());
+        match found {
+            0 => Ok(Some(Note::NoChecksum)),
+            _ if found == expected => Ok(None),
+            _ => Err(FileError::Checksum(expected, found)),
+        }
+    }
+}
+
+/// Moves over a key with its value, or over something else.
+fn step(from: &mut Cursor<'_>, db: &mut usize, databases: usize) -> Result<Step, Error> {
+    let mut attributes = Attributes { db: *db, form: 0, expiry: None, usage: None };
+    loop {
+        match from.byte()? {
+            opcode::EXPIRY_MS => attributes.expiry = Some(from.int64()?),
+            opcode::EXPIRY_S => attributes.expiry = Some(i64::from(from.int32()?) * 1000),
+            opcode::IDLE => attributes.usage = Some(Usage::Idle(from.count()?)),
+            opcode::FREQUENCY => attributes.usage = Some(Usage::Frequency(from.byte()?)),
+            opcode::DATABASE => {
+                let number = usize::try_from(from.count()?).ok().filter(|number| *number < databases);
+                *db = number.ok_or(Error::Corrupt("A database of a server that is configured to have more of them"))?;
+                return Ok(Step::Nothing);
+            }
+            opcode::SIZES => {
+                (0..2).try_for_each(|_| from.count().map(drop))?;
+                return Ok(Step::Nothing);
+            }
+            opcode::SLOT_INFO => {
+                (0..3).try_for_each(|_| from.count().map(drop))?;
+                return Ok(Step::Nothing);
+            }
+            opcode::AUX => {
+                let (name, value) = (from.string()?.into_owned(), from.string()?.into_owned());
+                return Ok(Step::Note(Note::Aux(name, value)));
+            }
+            form @ (opcode::FUNCTION | opcode::FUNCTION_2) => {
+                return load_function(from, form).map(|code| Step::Note(Note::Function(code)));
+            }
+            opcode::MODULE_AUX => return skip_module(from).map(|name| Step::Note(Note::Module(name))),
+            opcode::END => return Ok(Step::End),
+            form => {
+                attributes.form = form;
+                let key = from.position();
+                from.skip_string()?;
+                let value = from.position();
+                skip_value(from, form)?;
+                return Ok(Step::Entry(EntryAt { attributes, key, value, end: from.position() }));
+            }
+        }
+    }
+}

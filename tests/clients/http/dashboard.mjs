@@ -1,0 +1,155 @@
+// The dashboard in a browser. Prints a line for each check as upstash.mjs does, and wants the same server and environment.
+// CHROMIUM is the browser's path; where there is none, all is skipped. With SCREENSHOTS, a directory, the pages are
+// kept there to be looked at.
+
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { Redis } from '@upstash/redis';
+import { chromium } from 'playwright-core';
+
+const url = process.env.UPSTASH_REDIS_REST_URL;
+const token = process.env.UPSTASH_REDIS_REST_TOKEN;
+const readOnlyToken = process.env.UPSTASH_REDIS_REST_READONLY_TOKEN;
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const desktop = { viewport: { width: 1360, height: 900 } };
+const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+
+if (!existsSync(executablePath)) {
+  console.log('skipped\tthe dashboard: no browser');
+  process.exit(0);
+}
+const redis = new Redis({ url, token, enableTelemetry: false });
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+let failures = 0;
+
+/** Opens the page in a new context, and closes it when the check is done. */
+async function check(name, options, run) {
+  const context = await browser.newContext({ ...options, reducedMotion: 'reduce' });
+  const page = await context.newPage();
+  const complaints = [];
+  page.on('pageerror', (error) => complaints.push(String(error.stack)));
+  page.on('console', (message) => {
+    // The first request tells whether a token is wanted.
+    if (message.type() === 'error' && !message.text().includes('401')) complaints.push(message.text());
+  });
+  try {
+    await page.goto(url);
+    await run(page);
+    assert.deepEqual(complaints, []);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.ok(wide <= 0, `the page is ${wide} px too wide`);
+    if (process.env.SCREENSHOTS) {
+      await page.screenshot({ path: join(process.env.SCREENSHOTS, `${name.replaceAll(/\W+/g, '-')}.png`), fullPage: true });
+    }
+    console.log(`ok\tthe dashboard: ${name}`);
+  } catch (error) {
+    failures++;
+    console.log(`failed\tthe dashboard: ${name}\n    ${[error.stack, ...complaints].join('\n').replaceAll('\n', '\n    ')}`);
+  } finally {
+    await context.close();
+  }
+}
+
+/** Gives the token by the keyboard alone. */
+async function enter(page, secret) {
+  await page.locator('#token:focus').waitFor();
+  await page.keyboard.type(secret);
+  await page.keyboard.press('Enter');
+}
+
+async function search(page, pattern) {
+  await page.keyboard.press('/');
+  await page.keyboard.type(pattern);
+  await page.keyboard.press('Enter');
+}
+
+await redis.flushall();
+await redis.set('page:home', '<script>document.title="hurt"</script>', { ex: 1000 });
+await redis.hset('user:1', { name: 'Ann', plan: 'pro' });
+await redis.zadd('board', { score: 3, member: 'ann' }, { score: 5, member: 'bob' });
+await redis.rpush('queue', 'first', 'second');
+await redis.xadd('events', '*', { kind: 'click' });
+for (let index = 0; index < 150; index++) await redis.set(`session:${index}`, { user: index });
+await fetch(`${url}/set/%ff%fe`, { method: 'POST', body: 'bytes', headers: { authorization: `Bearer ${token}` } });
+
+await check('a wrong token stays outside', desktop, async (page) => {
+  await enter(page, 'wrong');
+  await page.getByText('The server does not accept this token.').waitFor();
+  assert.ok(await page.locator('#dashboard').isHidden());
+});
+
+for (const [name, options] of [
+  ['light', { ...desktop, colorScheme: 'light' }],
+  ['dark', { ...desktop, colorScheme: 'dark' }],
+  ['phone light', { ...phone, colorScheme: 'light' }],
+  ['phone dark', { ...phone, colorScheme: 'dark' }],
+]) {
+  await check(`figures, ${name}`, options, async (page) => {
+    await enter(page, token);
+    await page.locator('#tiles dd', { hasText: '156' }).waitFor();
+    await page.locator('#commands td', { hasText: 'HSET' }).waitFor();
+    await page.locator('#types .bar', { hasText: 'zset' }).waitFor();
+    await page.locator('#biggest td', { hasText: 'page:home' }).waitFor();
+    await page.locator('#clients td', { hasText: '127.0.0.1' }).first().waitFor();
+    // A second reading draws lines.
+    await page.locator('.line0[d^="M"]').first().waitFor({ state: 'attached' });
+  });
+}
+
+await check('keys are found and shown by the keyboard', desktop, async (page) => {
+  await enter(page, token);
+  await page.locator('#found li').first().waitFor();
+  for (const [pattern, shown] of [
+    ['user:1', 'Ann'],
+    ['board', 'bob'],
+    ['queue', 'second'],
+    ['events', 'kind=click'],
+    ['??', 'bytes'],
+  ]) {
+    await search(page, pattern);
+    await page.getByText('1 key.', { exact: true }).waitFor();
+    await page.keyboard.press('Tab');
+    await page.locator('#found button').first().focus();
+    await page.keyboard.press('Enter');
+    await page.locator('#preview', { hasText: shown }).waitFor();
+  }
+  await search(page, 'session:*');
+  await page.getByText(/keys( so far)?\.$/).waitFor();
+  await page.locator('#found button').first().focus();
+  const first = await page.locator('#found button').first().textContent();
+  await page.keyboard.press('ArrowDown');
+  assert.notEqual(await page.locator('#found button:focus').textContent(), first);
+});
+
+await check('those who may write change values', desktop, async (page) => {
+  await enter(page, token);
+  await page.locator('#found li').first().waitFor();
+  await search(page, 'page:home');
+  await page.getByText('1 key.', { exact: true }).waitFor();
+  await page.locator('#found button').click();
+  await page.locator('#preview textarea').fill('changed');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.locator('#preview', { hasText: '7 bytes' }).waitFor();
+  assert.equal(await redis.get('page:home'), 'changed');
+  assert.ok((await redis.ttl('page:home')) > 0);
+  await page.getByRole('button', { name: 'Delete' }).click();
+  assert.equal(await redis.exists('page:home'), 1);
+  await page.getByRole('button', { name: 'Delete for good' }).click();
+  await page.getByText('The key is not there any more.').waitFor();
+  assert.equal(await redis.exists('page:home'), 0);
+  assert.equal(await page.title(), 'Spinel');
+});
+
+await check('those who may not write see no way to', desktop, async (page) => {
+  await enter(page, readOnlyToken);
+  await page.locator('#state', { hasText: 'read only' }).waitFor();
+  await page.getByText('This user may not see the other clients.').waitFor();
+  await page.locator('#found button').first().click();
+  await page.locator('#preview h3').waitFor();
+  assert.equal(await page.locator('#preview button, #preview textarea').count(), 0);
+});
+
+await browser.close();
+process.exit(failures === 0 ? 0 : 1);
