@@ -27,7 +27,7 @@ function testsOver(connection, title) {
   async function aQueue(t, options) {
     const name = `queue-${++queues}`;
     const queue = new Queue(name, { connection, ...options });
-    // From the first event on, also those of before it asks.
+    // It reads all events, also those before it was there.
     const events = new QueueEvents(name, { connection, lastEventId: '0', blockingTimeout: 200 });
     await Promise.all([queue.waitUntilReady(), events.waitUntilReady()]);
     const workers = [];
