@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use bytes::BufMut;
 use protocol::{Limits, Reply, RequestReader, Resp};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::io::ReadBuf;
 use tokio::time::{Sleep, sleep};
 
 use crate::client::{Client, OpenWait, ReplyMode, Unblock, Wait};
@@ -20,6 +19,7 @@ use crate::command::dispatch::Executor;
 use crate::eviction;
 use crate::log;
 use crate::server::{Pause, unix_ms};
+use crate::stream::Stream;
 
 /// Requests that are parsed ahead of being carried out.
 const BATCH: usize = 64;
@@ -27,42 +27,6 @@ const BATCH: usize = 64;
 const OUTPUT_AT_ONCE: usize = 1 << 20;
 /// Pieces of output that go into one system call.
 const PIECES: usize = 16;
-
-/// The transports that clients come over.
-pub enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Stream {
-    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Stream::Tcp(stream) => stream.poll_read_ready(cx),
-            Stream::Unix(stream) => stream.poll_read_ready(cx),
-        }
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        match self {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
-            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
-        }
-    }
-}
 
 /// See the module's description.
 pub struct Connection {
@@ -106,7 +70,10 @@ impl Connection {
         .await;
         let server = self.executor.server;
         poll_fn(|cx| match self.poll(cx) {
-            Poll::Ready(Err(Closed)) => Poll::Ready(()),
+            Poll::Ready(Err(Closed)) => {
+                self.stream.take_leave(cx);
+                Poll::Ready(())
+            }
             Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
         })
         .await;
@@ -116,8 +83,10 @@ impl Connection {
             parked.end(server);
         }
         server.pubsub.leave_all(&mut self.client);
+        server.tracking.turn_off(&mut self.client);
         self.client.unwatch(&server.keyspace);
         server.clients.remove(&self.client.shared);
+        self.executor.clients.borrow_mut().remove(&self.client.shared.id);
         server.client_memory.forget(&self.client.shared);
         server.connected.fetch_sub(1, Relaxed);
     }
@@ -127,7 +96,7 @@ impl Connection {
         if self.client.shared.is_killed() {
             return Poll::Ready(Err(Closed));
         }
-        if self.client.shared.trim.swap(false, Relaxed) && self.reader.is_empty() {
+        if self.client.shared.trim.swap(false, Relaxed) {
             self.reader.shrink();
             self.reply.shrink();
             self.client.shared.mailbox.shrink();
@@ -135,6 +104,13 @@ impl Connection {
         loop {
             self.take_mail();
             self.carry_out();
+            let server = self.executor.server;
+            server.tracking.broadcast(&server.clients);
+            self.take_mail();
+            if self.client.closing {
+                // Before it can be known from a reply.
+                self.client.shared.leaving.store(true, Relaxed);
+            }
             if self.client.shared.is_killed() {
                 return Poll::Ready(Err(Closed));
             }
@@ -148,7 +124,7 @@ impl Connection {
             if self.reply.is_empty() {
                 self.soft_limit_since = None;
             }
-            if self.client.closing && self.reply.is_empty() {
+            if self.client.closing && self.reply.is_empty() && !self.stream.holds_output() {
                 return Poll::Ready(Err(Closed));
             }
             self.weigh()?;
@@ -168,11 +144,16 @@ impl Connection {
         }
     }
 
-    /// Puts what others have sent behind the replies so far. A client that is about to be closed gets no more.
+    /// Puts what others have sent behind the replies so far. A client that is about to be closed gets no more, and one
+    /// that waits not before the reply that it has been waiting for.
     #[inline]
     fn take_mail(&mut self) {
-        if self.client.shared.mailbox.is_full() && !self.client.closing {
-            self.client.shared.mailbox.take(&mut self.reply);
+        if !self.client.shared.mailbox.is_full() || self.client.closing {
+            return;
+        }
+        match self.client.wait.as_ref().and_then(|wait| wait.parked.as_ref()) {
+            Some(parked) => parked.take_mail(&mut self.reply),
+            None => self.client.shared.mailbox.take(&mut self.reply),
         }
     }
 
@@ -193,8 +174,8 @@ impl Connection {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        if self.reader.free() == 0 && self.reader.buffered() == 0 {
-            // An idle connection's buffer is allocated when there is something to read, not before.
+        if self.reader.free() == 0 {
+            // Room is made when there is something to read, not before.
             match self.stream.poll_read_ready(cx) {
                 Poll::Pending => {
                     self.publish();
@@ -342,7 +323,7 @@ impl Connection {
         self.timer = None;
         let (wait, open_wait) = self.end_wait();
         let outcome = match open_wait {
-            OpenWait::Parked(parked) => parked.end(self.executor.server),
+            OpenWait::Parked(parked) => parked.end(self.executor.server).into_reply(&mut self.reply),
             OpenWait::Plain(Some(Unblock::Error)) => Some(Err(Unblock::ERROR)),
             OpenWait::Plain(_) | OpenWait::None => None,
         };
@@ -395,7 +376,10 @@ impl Connection {
                 Poll::Ready(_) => return Err(Closed),
             }
         }
-        Ok(())
+        match self.stream.poll_flush(cx) {
+            Poll::Ready(Err(_)) => Err(Closed),
+            _ => Ok(()),
+        }
     }
 
     fn check_output_limits(&mut self) -> Result<(), Closed> {

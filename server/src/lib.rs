@@ -32,8 +32,11 @@ pub mod scripts;
 pub mod server;
 pub mod slowlog;
 pub mod stats;
+mod stream;
 pub mod supervise;
 mod title;
+pub mod tls;
+mod tracking;
 pub mod transaction;
 pub mod version;
 pub mod worker;
@@ -47,6 +50,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::LocalSet;
 
 use config::{Config, Invocation};
+use listen::Kind;
 use server::Server;
 
 #[global_allocator]
@@ -129,7 +133,7 @@ fn serve(config: Config) -> Result<(), String> {
     let server: &'static Server = Box::leak(Box::new(Server::new(config)?));
     title::show(&server.config);
     print_banner(server);
-    log::notice!("Running mode=standalone, port={}.", server.config.port());
+    log::notice!("Running mode=standalone, port={}.", server.config.main_port());
     if let Some(module) = server.config.modules.first() {
         log::warning!("Module {module} failed to load: modules are not supported");
         return Err(format!("Can't load module from {module}: server aborting"));
@@ -145,20 +149,19 @@ fn unsupported(config: &Config) -> Option<&'static str> {
         ("appendonly", config.appendonly()),
         ("cluster-enabled", config.cluster_enabled()),
         ("replicaof", config.replicaof().is_some()),
-        ("tls-port", config.tls_port() != 0),
     ];
     wanted.into_iter().find_map(|(name, wanted)| wanted.then_some(name))
 }
 
 async fn run(server: &'static Server) -> Result<(), String> {
-    let port = server.config.port();
-    if port == 0 && server.config.unixsocket().is_empty() {
+    if server.config.main_port() == 0 && server.config.unixsocket().is_empty() {
         return Err("Configured to not listen anywhere, exiting.".into());
     }
-    let tcp = listen::open_tcp(server).map_err(|reason| {
-        log::warning!("{reason}");
-        format!("Failed listening on port {port} (tcp), aborting.")
-    })?;
+    if tls::is_wanted(&server.config) {
+        let failed = |_| "Failed to configure TLS. Check logs for more info.";
+        server.tls.configure(&server.config).map_err(failed)?;
+    }
+    let doors = listen::open_doors(server)?;
     let unix = listen::open_unix(server)?;
     let pidfile = server.config.pidfile();
     if !pidfile.is_empty()
@@ -166,33 +169,25 @@ async fn run(server: &'static Server) -> Result<(), String> {
     {
         log::warning!("Failed to write PID file: {}", server::os_error_text(&error));
     }
-    server.keyspace.set_observer(Box::new(move |db, key, event| notifications::publish(server, db, key, event)));
+    server.keyspace.set_observer(Box::new(move |happening| server.observe(happening)));
     let mut inboxes = Vec::new();
     for index in 0..server.workers {
-        let (inbox, outbox) = unbounded_channel();
-        inboxes.push(inbox);
-        let work = move || worker::run(server, index, outbox);
-        std::thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(work)
-            .map_err(|error| format!("Cannot start a worker: {error}"))?;
+        inboxes.push(worker::start(server, index).map_err(|error| format!("Cannot start a worker: {error}"))?);
     }
     let failed = |error: std::io::Error| format!("Cannot handle signals: {error}");
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
-    let (has_tcp, has_unix) = (!tcp.is_empty(), unix.is_some());
+    let has = |kind| doors.iter().any(|door| door.kind == kind);
+    let open = [("tcp", has(Kind::Tcp)), ("unix", unix.is_some()), ("tls", has(Kind::Tls))];
     let (relisten, requests) = unbounded_channel();
     let _ = server.relisten.set(relisten);
     server.startup_memory.store(storage::memory::used_memory(), Relaxed);
     log::notice!("Server initialized");
     persistence::load_at_start(server)?;
-    tokio::task::spawn_local(listen::accept(server, tcp, unix, inboxes, requests));
-    if has_tcp {
-        log::notice!("Ready to accept connections tcp");
-    }
-    if has_unix {
-        log::notice!("Ready to accept connections unix");
+    tokio::task::spawn_local(listen::accept(server, doors, unix, inboxes, requests));
+    for (name, _) in open.iter().filter(|(_, open)| *open) {
+        log::notice!("Ready to accept connections {name}");
     }
     supervise::ready();
     loop {
@@ -240,7 +235,7 @@ fn print_banner(server: &Server) {
 ",
         version::SPINEL,
         version::REDIS,
-        server.config.port(),
+        server.config.main_port(),
         std::process::id(),
         server.workers
     );

@@ -17,8 +17,42 @@ use crate::log;
 use crate::server::{Server, os_error_text};
 use crate::worker::Incoming;
 
+/// What clients speak at a TCP port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// The protocol as it is.
+    Tcp,
+    /// The protocol inside of TLS.
+    Tls,
+}
+
+impl Kind {
+    /// As the log has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Tcp => "tcp",
+            Kind::Tls => "tls",
+        }
+    }
+
+    fn port(self, server: &Server) -> u16 {
+        let port = match self {
+            Kind::Tcp => server.config.port(),
+            Kind::Tls => server.config.tls_port(),
+        };
+        port as u16
+    }
+}
+
+/// A socket that clients come to.
+pub struct Door {
+    pub kind: Kind,
+    listener: TcpListener,
+}
+
 /// An address to listen on.
 struct Wanted {
+    kind: Kind,
     /// As the configuration has it, for the log.
     name: String,
     addr: SocketAddr,
@@ -32,24 +66,23 @@ impl Wanted {
     }
 
     /// The socket, `None` where the address may be missing and is.
-    fn open(&self, server: &Server) -> io::Result<Option<TcpListener>> {
+    fn open(&self, server: &Server) -> io::Result<Option<Door>> {
         match bind(self.addr, server) {
-            Ok(listener) => Ok(Some(listener)),
+            Ok(listener) => Ok(Some(Door { kind: self.kind, listener })),
             Err(error) if self.optional && is_unavailable(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
-/// The addresses of `bind` and `port`.
-fn wanted(server: &Server) -> Result<Vec<Wanted>, String> {
-    let config = &server.config;
-    let port = config.port() as u16;
+/// The addresses of `bind` and the port of a kind.
+fn wanted(server: &Server, kind: Kind) -> Result<Vec<Wanted>, String> {
+    let port = kind.port(server);
     let mut found = Vec::new();
     if port == 0 {
         return Ok(found);
     }
-    for word in config.bind().split_ascii_whitespace() {
+    for word in server.config.bind().split_ascii_whitespace() {
         let (optional, name) = match word.strip_prefix('-') {
             Some(name) => (true, name),
             None => (false, word),
@@ -59,7 +92,7 @@ fn wanted(server: &Server) -> Result<Vec<Wanted>, String> {
             "::*" => Some(IpAddr::from([0u16; 8])),
             name => resolve(name),
         };
-        let address = |ip| Wanted { name: name.to_string(), addr: SocketAddr::new(ip, port), optional };
+        let address = |ip| Wanted { kind, name: name.to_string(), addr: SocketAddr::new(ip, port), optional };
         match ip {
             Some(ip) => found.push(address(ip)),
             None if optional => {}
@@ -69,14 +102,25 @@ fn wanted(server: &Server) -> Result<Vec<Wanted>, String> {
     Ok(found)
 }
 
-/// Opens the sockets of `bind` and `port`.
-pub fn open_tcp(server: &Server) -> Result<Vec<TcpListener>, String> {
-    let mut listeners = Vec::new();
-    for wanted in wanted(server)? {
-        let opened = wanted.open(server).map_err(|error| wanted.failure(&bind_failure(&error)))?;
-        listeners.extend(opened);
+/// Opens the sockets of `bind`, `port` and `tls-port`.
+pub fn open_doors(server: &Server) -> Result<Vec<Door>, String> {
+    let mut doors = Vec::new();
+    for kind in [Kind::Tcp, Kind::Tls] {
+        let opened = open_kind(server, kind).map_err(|reason| {
+            log::warning!("{reason}");
+            format!("Failed listening on port {} ({}), aborting.", kind.port(server), kind.name())
+        })?;
+        doors.extend(opened);
     }
-    Ok(listeners)
+    Ok(doors)
+}
+
+fn open_kind(server: &Server, kind: Kind) -> Result<Vec<Door>, String> {
+    let mut doors = Vec::new();
+    for wanted in wanted(server, kind)? {
+        doors.extend(wanted.open(server).map_err(|error| wanted.failure(&bind_failure(&error)))?);
+    }
+    Ok(doors)
 }
 
 fn bind_failure(error: &io::Error) -> String {
@@ -141,7 +185,7 @@ pub fn open_unix(server: &Server) -> Result<Option<UnixListener>, String> {
 /// Asks for the sockets to be those of the configuration of now, and hears what became of it.
 pub type Relisten = std::sync::mpsc::Sender<Result<(), String>>;
 
-/// Has the thread that accepts go over to the `bind` and `port` of now, and waits until it has.
+/// Has the thread that accepts go over to the `bind`, `port` and `tls-port` of now, and waits until it has.
 pub fn relisten(server: &Server) -> Result<(), String> {
     let (answer, outcome) = std::sync::mpsc::channel();
     let gone = || "nobody accepts connections".to_string();
@@ -151,6 +195,7 @@ pub fn relisten(server: &Server) -> Result<(), String> {
 
 /// An address that is listened on.
 struct Listening {
+    kind: Kind,
     addr: SocketAddr,
     task: JoinHandle<()>,
 }
@@ -167,7 +212,7 @@ impl Listening {
 /// Accepts for ever. The TCP sockets change as `requests` ask.
 pub async fn accept(
     server: &'static Server,
-    tcp: Vec<TcpListener>,
+    doors: Vec<Door>,
     unix: Option<UnixListener>,
     workers: Vec<UnboundedSender<Incoming>>,
     mut requests: UnboundedReceiver<Relisten>,
@@ -176,11 +221,11 @@ pub async fn accept(
     if let Some(listener) = unix {
         spawn_local(accept_unix(server, listener, workers));
     }
-    let begin = |listener: TcpListener| {
-        let addr = listener.local_addr().ok()?;
-        Some(Listening { addr, task: spawn_local(accept_tcp(server, listener, workers)) })
+    let begin = |door: Door| {
+        let (kind, addr) = (door.kind, door.listener.local_addr().ok()?);
+        Some(Listening { kind, addr, task: spawn_local(accept_tcp(server, door, workers)) })
     };
-    let mut open: Vec<Listening> = tcp.into_iter().filter_map(begin).collect();
+    let mut open: Vec<Listening> = doors.into_iter().filter_map(begin).collect();
     while let Some(answer) = requests.recv().await {
         let outcome = change_sockets(server, &mut open).await;
         let outcome = outcome.map(|opened| open.extend(opened.into_iter().filter_map(begin)));
@@ -191,12 +236,14 @@ pub async fn accept(
 
 /// Opens what the configuration wants and is not open, then closes what it does not want any more. Where something
 /// cannot be opened, what is open stays open, but for sockets that had to make room for an attempt.
-async fn change_sockets(server: &Server, open: &mut Vec<Listening>) -> Result<Vec<TcpListener>, String> {
-    let wanted = wanted(server)?;
+async fn change_sockets(server: &Server, open: &mut Vec<Listening>) -> Result<Vec<Door>, String> {
+    let mut wanted_now = wanted(server, Kind::Tcp)?;
+    wanted_now.extend(wanted(server, Kind::Tls)?);
     let mut superfluous = std::mem::take(open);
     let mut missing = Vec::new();
-    for wanted in wanted {
-        match superfluous.iter().position(|listening| listening.addr == wanted.addr) {
+    for wanted in wanted_now {
+        let is_it = |open: &Listening| (open.kind, open.addr) == (wanted.kind, wanted.addr);
+        match superfluous.iter().position(is_it) {
             Some(index) => open.push(superfluous.swap_remove(index)),
             None => missing.push(wanted),
         }
@@ -209,7 +256,7 @@ async fn change_sockets(server: &Server, open: &mut Vec<Listening>) -> Result<Ve
     for old in superfluous {
         old.close().await;
     }
-    server.tcp_port.store(server.config.port() as usize, Relaxed);
+    server.tcp_port.store(server.config.main_port() as usize, Relaxed);
     outcome
 }
 
@@ -217,7 +264,7 @@ async fn open_missing(
     server: &Server,
     missing: &[Wanted],
     superfluous: &mut Vec<Listening>,
-) -> Result<Vec<TcpListener>, String> {
+) -> Result<Vec<Door>, String> {
     let mut opened = Vec::new();
     for wanted in missing {
         let mut outcome = wanted.open(server);
@@ -233,9 +280,9 @@ async fn open_missing(
     Ok(opened)
 }
 
-async fn accept_tcp(server: &'static Server, listener: TcpListener, workers: &'static [UnboundedSender<Incoming>]) {
+async fn accept_tcp(server: &'static Server, door: Door, workers: &'static [UnboundedSender<Incoming>]) {
     loop {
-        let (stream, addr) = match listener.accept().await {
+        let (stream, addr) = match door.listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 accept_failed(&error).await;
@@ -257,9 +304,14 @@ async fn accept_tcp(server: &'static Server, listener: TcpListener, workers: &'s
             IpAddr::V4(ip) => ip.is_loopback(),
             IpAddr::V6(ip) => ip.is_loopback(),
         };
-        let peer = Peer { addr: addr_text(addr), laddr: addr_text(laddr), fd: stream.as_raw_fd(), unix: false, local };
+        let tls = door.kind == Kind::Tls;
+        let (addr, laddr, fd) = (addr_text(addr), addr_text(laddr), stream.as_raw_fd());
+        let peer = Peer { addr, laddr, fd, unix: false, tls, local };
         match admit(server, &peer) {
+            Ok(()) if tls => hand_over(server, workers, Incoming::Tls(stream, peer)),
             Ok(()) => hand_over(server, workers, Incoming::Tcp(stream, peer)),
+            // There is no way to tell it what it would understand.
+            Err(_) if tls => count_refusal(server),
             Err(text) => refuse(server, stream, text),
         }
     }
@@ -277,7 +329,8 @@ async fn accept_unix(server: &'static Server, listener: UnixListener, workers: &
         };
         let Ok(stream) = stream.into_std() else { continue };
         let name = format!("{path}:0");
-        let peer = Peer { addr: name.clone(), laddr: name, fd: stream.as_raw_fd(), unix: true, local: true };
+        let peer =
+            Peer { addr: name.clone(), laddr: name, fd: stream.as_raw_fd(), unix: true, tls: false, local: true };
         match admit(server, &peer) {
             Ok(()) => hand_over(server, workers, Incoming::Unix(stream, peer)),
             Err(text) => refuse(server, stream, text),
@@ -307,21 +360,31 @@ the server cannot be reached from the internet if you do, and use CONFIG REWRITE
 mode off in the configuration file with 'protected-mode no' and restart. 3) Start the server with '--protected-mode no', \
 for a test. 4) Set a password for the default user. Only one of these is needed.\r\n";
 
+/// Whether a client may come in. Of one that speaks TLS more is asked once it can be told ([`crate::tls::greet`]).
 fn admit(server: &Server, peer: &Peer) -> Result<(), &'static str> {
-    let config = &server.config;
-    if server.connected.load(Relaxed) as i64 >= config.maxclients() {
+    if server.connected.load(Relaxed) as i64 >= server.config.maxclients() {
         return Err("-ERR max number of clients reached\r\n");
     }
-    if !peer.local && config.protected_mode() && server.acl.takes_any_password() {
+    if peer.tls { Ok(()) } else { check_origin(server, peer) }
+}
+
+/// Whether clients may come from where this one does; what it is told if not.
+pub(crate) fn check_origin(server: &Server, peer: &Peer) -> Result<(), &'static str> {
+    if !peer.local && server.config.protected_mode() && server.acl.takes_any_password() {
         return Err(PROTECTED);
     }
     Ok(())
 }
 
 fn refuse(server: &Server, mut stream: impl Write, text: &'static str) {
-    server.rejected.fetch_add(1, Relaxed);
+    count_refusal(server);
     // The client may be gone already.
     let _ = stream.write(text.as_bytes());
+}
+
+/// Counts a client that was not let in.
+pub(crate) fn count_refusal(server: &Server) {
+    server.rejected.fetch_add(1, Relaxed);
 }
 
 fn hand_over(server: &Server, workers: &[UnboundedSender<Incoming>], incoming: Incoming) {

@@ -1,13 +1,13 @@
 //! The server as a whole: what all workers share.
 
 use std::io;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use protocol::Args;
-use storage::Keyspace;
+use storage::{Class, Happening, Keyspace};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -28,6 +28,11 @@ use crate::scripts::Scripts;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::supervise;
+use crate::tls::{self, Tls};
+use crate::tracking::Tracking;
+use crate::worker::Incoming;
+
+const NO_PORT: &str = "Unable to listen on this port. Check server logs.";
 
 /// Which commands CLIENT PAUSE holds back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,8 +70,9 @@ pub struct Server {
     pub commands_by_id: Vec<&'static Command>,
     pub clients: Registry,
     pub scripts: Scripts,
-    pub acl: Arc<Acl>,
+    pub acl: Acl,
     pub pubsub: PubSub,
+    pub tracking: Tracking,
     pub stats: Stats,
     pub slowlog: Mutex<SlowLog>,
     pub latency: LatencyMonitor,
@@ -100,9 +106,12 @@ pub struct Server {
     pub pressure: Pressure,
     pub client_memory: ClientMemory,
     pub workers: usize,
+    /// The worker beside them that is started when scripts keep all others from their clients, if it could be.
+    pub spare_worker: OnceLock<Option<UnboundedSender<Incoming>>>,
     pub tcp_port: AtomicUsize,
     /// Where to ask for other sockets to listen on, once there are any.
     pub relisten: OnceLock<UnboundedSender<Relisten>>,
+    pub tls: Tls,
     pub shutdown: Notify,
     pub persistence: Persistence,
     pause: AtomicU8,
@@ -126,9 +135,11 @@ impl Server {
             commands_by_id,
             clients: Registry::default(),
             scripts: Scripts::default(),
-            acl: Arc::new(Acl::new()),
+            acl: Acl::new(),
             pubsub: PubSub::default(),
-            stats: Stats::new(workers),
+            tracking: Tracking::default(),
+            // With a set for the spare one.
+            stats: Stats::new(workers + 1),
             slowlog: Mutex::new(SlowLog::default()),
             latency: LatencyMonitor::default(),
             clock: quanta::Clock::new(),
@@ -151,8 +162,10 @@ impl Server {
             pressure: Pressure::default(),
             client_memory: ClientMemory::default(),
             workers,
-            tcp_port: AtomicUsize::new(config.port() as usize),
+            spare_worker: OnceLock::new(),
+            tcp_port: AtomicUsize::new(config.main_port() as usize),
             relisten: OnceLock::new(),
+            tls: Tls::default(),
             shutdown: Notify::new(),
             persistence: Persistence::default(),
             pause: AtomicU8::new(Pause::None as u8),
@@ -186,7 +199,7 @@ impl Server {
             Apply::ClientMemory => self.client_memory.limit_changed(self),
             Apply::CrashReports => crate::crash::configure(config.crash_log_enabled(), config.use_exit_on_panic()),
             Apply::Bind => self.relisten("Failed to bind to specified addresses.")?,
-            Apply::Port => self.relisten("Unable to listen on this port. Check server logs.")?,
+            Apply::Port => self.relisten(NO_PORT)?,
             Apply::Logging => crate::log::set_level(config.loglevel() as i64),
             Apply::MaxClients => {
                 // A higher limit needs as many file descriptors.
@@ -203,13 +216,25 @@ impl Server {
             Apply::Password => self.acl.set_default_password(&config.requirepass()),
             Apply::SlowLog => self.slowlog.lock().set_max_len(config.slowlog_max_len() as usize),
             Apply::Title => crate::title::show(config),
-            Apply::Tls => {
-                if config.tls_port() != 0 || config.tls_replication() || config.tls_cluster() {
-                    return Err("Unable to update TLS configuration. Check server logs.".into());
+            Apply::Tls if tls::is_wanted(config) => self.configure_tls()?,
+            Apply::Tls => self.tls.forget(),
+            Apply::TlsPort => {
+                if config.tls_port() != 0 && !self.tls.is_configured() {
+                    self.configure_tls()?;
                 }
+                self.relisten(NO_PORT)?;
             }
+            Apply::Tracking => self.tracking.trim(self),
         }
         Ok(())
+    }
+
+    /// Hears of what happens to keys, under the locks of their shards.
+    pub fn observe(&self, happening: &Happening<'_>) {
+        match happening.event.class {
+            Class::Change => self.tracking.heard(&self.clients, happening),
+            _ => notifications::publish(self, happening),
+        }
     }
 
     /// How often a second the periodic work is done: as `hz` says, or more often when there are many clients.
@@ -221,6 +246,10 @@ impl Server {
             hz = (hz * 2).min(MOST);
         }
         hz
+    }
+
+    fn configure_tls(&self) -> Result<(), String> {
+        self.tls.configure(&self.config).map_err(|_| "Unable to update TLS configuration. Check server logs.".into())
     }
 
     fn relisten(&self, failure: &str) -> Result<(), String> {

@@ -82,9 +82,9 @@ fn expand(template: &str, config: &Config, program: &str) -> String {
 fn value(variable: &str, config: &Config, program: &str) -> String {
     match variable {
         "title" => program.to_string(),
-        "listen-addr" if config.port() == 0 => config.unixsocket().to_string(),
+        "listen-addr" if config.main_port() == 0 => config.unixsocket().to_string(),
         "listen-addr" => {
-            format!("{}:{}", config.bind().split_ascii_whitespace().next().unwrap_or("*"), config.port())
+            format!("{}:{}", config.bind().split_ascii_whitespace().next().unwrap_or("*"), config.main_port())
         }
         "port" => config.port().to_string(),
         "tls-port" => config.tls_port().to_string(),

@@ -9,7 +9,7 @@ use std::{ptr, slice};
 
 use crate::layout::{LONG_KEY, allocate, head_len, release, write_key};
 use crate::memory::good_size;
-use crate::table::PlainItem;
+use crate::table::{PlainItem, prefetch};
 
 /// The element begins with a link.
 const LINKED: u64 = 1;
@@ -79,6 +79,12 @@ impl Blob {
     /// Whether both point to the same element.
     pub(crate) fn is(&self, other: &Blob) -> bool {
         self.0 == other.0
+    }
+
+    /// Starts to load the element.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        prefetch(self.at());
     }
 
     fn is_linked(&self) -> bool {

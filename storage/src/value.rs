@@ -80,6 +80,9 @@ pub trait Collection: Sized + Clone + Send + 'static {
     /// About how many allocations freeing takes.
     fn free_effort(&self) -> usize;
 
+    /// Starts to load what a look at these members will read. A hint.
+    fn prefetch(&self, _members: &[&[u8]]) {}
+
     /// The earliest time at which something inside expires, in Unix milliseconds.
     fn next_expiry(&self) -> Option<i64> {
         None
@@ -128,6 +131,10 @@ macro_rules! collections {
 
             pub(crate) fn memory(&self) -> usize {
                 match self { $(Boxed::$kind(value) => Collection::memory(value),)* }
+            }
+
+            pub(crate) fn prefetch(&self, members: &[&[u8]]) {
+                match self { $(Boxed::$kind(value) => Collection::prefetch(value, members),)* }
             }
 
             pub(crate) fn free_effort(&self) -> usize {

@@ -2,6 +2,7 @@
 //!
 //! Quote the ratios: on a shared machine the absolute figures move. CPU time per request is the steadiest of them.
 
+mod hits;
 mod pauses;
 mod workloads;
 
@@ -72,6 +73,10 @@ fn main() -> Result<(), String> {
     if pauses::NAME.contains(&options.only) {
         println!("\n| while | server | slowest PING ms | before ms |\n| --- | --- | --- | --- |");
         pauses::unlink(&contenders, 10 * KEYS / scale).map_err(|error| format!("{}: {error}", pauses::NAME))?;
+    }
+    if hits::NAME.contains(&options.only) {
+        println!("\n| policy | server | hit rate % |\n| --- | --- | --- |");
+        hits::rate(&contenders, KEYS / scale, 3 * KEYS / scale).map_err(|error| format!("{}: {error}", hits::NAME))?;
     }
     println!("\n| workers | load | requests/s | CPU us/request | CPU ratio |\n| --- | --- | --- | --- | --- |");
     for workload in WORKLOADS.iter().filter(|load| load.pipeline == 16 && load.name.contains(&options.only)) {

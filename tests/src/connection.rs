@@ -11,18 +11,37 @@ const READ_LIMIT: Duration = Duration::from_secs(60);
 
 /// A raw RESP connection.
 #[derive(Debug)]
-pub struct Connection {
-    stream: BufReader<TcpStream>,
+pub struct Connection<S = TcpStream> {
+    stream: BufReader<S>,
+}
+
+/// A socket to `address`.
+pub(crate) fn socket(address: impl ToSocketAddrs) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(READ_LIMIT))?;
+    stream.set_write_timeout(Some(READ_LIMIT))?;
+    Ok(stream)
 }
 
 impl Connection {
     /// Connects to `address`.
     pub fn open(address: impl ToSocketAddrs) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(READ_LIMIT))?;
-        stream.set_write_timeout(Some(READ_LIMIT))?;
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self::over(socket(address)?))
+    }
+
+    /// Tells the server that nothing more will come, and reads until it closes the connection.
+    pub fn finish(mut self) -> io::Result<Vec<u8>> {
+        // A server that has closed already, for a protocol error, is as good.
+        let _ = self.stream.get_ref().shutdown(Shutdown::Write);
+        self.read_to_close()
+    }
+}
+
+impl<S: Read + Write> Connection<S> {
+    /// Speaks over a stream.
+    pub fn over(stream: S) -> Self {
+        Self { stream: BufReader::new(stream) }
     }
 
     /// Sends bytes as they are.
@@ -46,13 +65,6 @@ impl Connection {
         self.read()
     }
 
-    /// Tells the server that nothing more will come, and reads until it closes the connection.
-    pub fn finish(mut self) -> io::Result<Vec<u8>> {
-        // A server that has closed already, for a protocol error, is as good.
-        let _ = self.stream.get_ref().shutdown(Shutdown::Write);
-        self.read_to_close()
-    }
-
     /// Reads until the server closes the connection. A reset is a close, too.
     pub fn read_to_close(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -62,8 +74,8 @@ impl Connection {
         }
     }
 
-    /// The socket below, for tests that set its options or use it half-open.
-    pub fn socket(&self) -> &TcpStream {
+    /// The stream below, for tests that set a socket's options or use it half-open.
+    pub fn socket(&self) -> &S {
         self.stream.get_ref()
     }
 }
@@ -81,13 +93,13 @@ pub fn encode<A: AsRef<[u8]>>(args: &[A]) -> Vec<u8> {
 }
 
 /// Sends a command of words and gives its whole reply, escaped.
-pub fn call(connection: &mut Connection, command: &str) -> String {
+pub fn call(connection: &mut Connection<impl Read + Write>, command: &str) -> String {
     let args: Vec<&str> = command.split(' ').collect();
     connection.call(&args).unwrap().0.escape_ascii().to_string()
 }
 
 /// Sends each command and compares its whole reply.
-pub fn converse(connection: &mut Connection, lines: &[(&str, &str)]) {
+pub fn converse(connection: &mut Connection<impl Read + Write>, lines: &[(&str, &str)]) {
     for (command, expected) in lines {
         assert_eq!(call(connection, command), *expected, "{command}");
     }

@@ -7,11 +7,12 @@ mod connection;
 pub mod proc;
 mod process;
 mod reply;
+pub mod tls;
 
 use std::path::PathBuf;
 
 pub use connection::{Connection, call, converse, encode};
-pub use process::{Server, ServerBuilder};
+pub use process::{Server, ServerBuilder, free_port};
 pub use reply::{Reply, escape};
 
 /// The binary that the tests drive: `$SPINEL_TEST_SERVER` if set, else `built`, which the caller takes from

@@ -313,6 +313,7 @@ fn limit_files(files: u64) -> io::Result<()> {
     Ok(())
 }
 
-fn free_port() -> io::Result<u16> {
+/// A port of 127.0.0.1 that nobody listens on at this moment.
+pub fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

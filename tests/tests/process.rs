@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use harness::{Connection, Server, ServerBuilder, server_under_test};
+use harness::{Connection, Server, ServerBuilder, free_port, server_under_test};
 
 fn binary() -> PathBuf {
     server_under_test(env!("CARGO_BIN_EXE_server-under-test"))
@@ -34,10 +34,6 @@ fn taken_port() -> (TcpListener, u16) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     (listener, port)
-}
-
-fn free_port() -> u16 {
-    taken_port().1
 }
 
 #[test]
@@ -72,7 +68,7 @@ fn listeners_change_or_stay() {
     }
     assert!(TcpStream::connect(("127.0.0.2", server.port())).is_ok());
     for _ in 0..20 {
-        let port = free_port();
+        let port = free_port().unwrap();
         assert_eq!(text(&mut client, &["CONFIG", "SET", "port", &port.to_string()]), "OK");
         assert_eq!(text(&mut Connection::open((Ipv4Addr::LOCALHOST, port)).unwrap(), &["PING"]), "PONG");
         assert!(server.connect().is_err(), "the old port is closed when the change is confirmed");
@@ -200,7 +196,7 @@ fn threads_stay_on_the_processors_of_the_list() {
 #[test]
 fn a_process_in_the_background_leaves_its_number() {
     let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
+    let port = free_port().unwrap();
     let default = PathBuf::from("/var/run/redis.pid");
     let before = std::fs::read(&default).ok();
     let mut command = Command::new(binary());

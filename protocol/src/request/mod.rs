@@ -171,11 +171,7 @@ impl RequestReader {
     /// Gives back memory that what is held does not need: for connections that have gone quiet.
     pub fn shrink(&mut self) {
         self.compact();
-        if self.input.is_empty() {
-            self.input = Vec::new();
-        } else {
-            self.input.shrink_to(START_CAPACITY);
-        }
+        self.input.shrink_to_fit();
         self.spans.shrink_to_fit();
         self.shared.shrink_to_fit();
         self.requests.shrink_to_fit();

@@ -217,7 +217,7 @@ impl Selector {
     /// Allows or forbids a command with all of its subcommands.
     fn set_command(&mut self, command: &Command, allow: bool) {
         self.first_args.remove(&command.id);
-        let ids = std::iter::once(command.id).chain(command.subcommands.values().map(|sub| sub.id));
+        let ids = std::iter::once(command.id).chain(command.subcommands.commands().map(|sub| sub.id));
         for id in ids {
             if let Some(word) = self.commands.get_mut(id / 64) {
                 let bit = 1 << (id % 64);

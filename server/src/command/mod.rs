@@ -4,6 +4,7 @@ pub mod context;
 pub mod dispatch;
 pub mod error;
 pub mod keys;
+pub mod names;
 pub mod spec;
 pub mod table;
 

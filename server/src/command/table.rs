@@ -1,13 +1,11 @@
 //! The command table: every declaration by name, made once at the start.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use ahash::RandomState;
-
 use protocol::Args;
 
+use crate::command::names::Names;
 use crate::command::spec::{Flags, Group, Spec};
 use crate::commands;
 
@@ -19,17 +17,14 @@ pub struct Command {
     pub id: usize,
     /// The name with its parent's, as in `client|kill`.
     pub full_name: String,
-    pub subcommands: HashMap<Vec<u8>, &'static Command, RandomState>,
+    pub subcommands: Names,
 }
 
-/// Commands by lower-case name.
+/// All commands by name.
 #[derive(Clone)]
 pub struct CommandTable {
-    by_name: HashMap<Vec<u8>, &'static Command, RandomState>,
+    by_name: Names,
 }
-
-/// Names up to this length are looked for without allocating. Only a command that was renamed has a longer one.
-const USUAL_NAME: usize = 64;
 
 impl CommandTable {
     /// The table of all families under their declared names, which lives as long as the process.
@@ -46,37 +41,37 @@ impl CommandTable {
     fn make() -> CommandTable {
         let ids = AtomicUsize::new(0);
         let families = commands::FAMILIES.iter().copied().flatten();
-        let by_name = families.map(|spec| (spec.name.into(), command(spec, None, &ids))).collect();
+        let by_name = families.map(|spec| (spec.name.as_bytes(), command(spec, None, &ids))).collect();
         CommandTable { by_name }
     }
 
     /// Gives a command another name, or takes it away when the name is empty.
     pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), String> {
-        let found = self.by_name.remove(&from.to_ascii_lowercase());
-        let command = found.ok_or("No such command in rename-command")?;
+        let command = self.by_name.remove(from).ok_or("No such command in rename-command")?;
         if to.is_empty() {
             return Ok(());
         }
-        match self.by_name.insert(to.to_ascii_lowercase(), command) {
-            None => Ok(()),
-            Some(_) => Err("Target command name already exists".into()),
+        if self.by_name.get(to).is_some() {
+            return Err("Target command name already exists".into());
         }
+        self.by_name.insert(to, command);
+        Ok(())
     }
 
     /// Finds a command by its name in any case.
     #[inline]
     pub fn get(&self, name: &[u8]) -> Option<&'static Command> {
-        find(&self.by_name, name)
+        self.by_name.get(name)
     }
 
     /// All commands, in no particular order, without subcommands.
     pub fn iter(&self) -> impl Iterator<Item = &'static Command> + '_ {
-        self.by_name.values().copied()
+        self.by_name.commands()
     }
 
     /// All commands and subcommands, in no particular order.
     pub fn iter_all(&self) -> impl Iterator<Item = &'static Command> + '_ {
-        self.iter().flat_map(|command| std::iter::once(command).chain(command.subcommands.values().copied()))
+        self.iter().flat_map(|command| std::iter::once(command).chain(command.subcommands.commands()))
     }
 
     /// Finds a command or, behind a `|`, a subcommand by its full name in any case.
@@ -103,7 +98,6 @@ impl Default for CommandTable {
 }
 
 impl Command {
-    /// Finds a subcommand by its name in any case.
     /// Whether a call may touch more than the keys that it names.
     pub fn needs_everything(&self, args: Args<'_>) -> bool {
         let spec = &self.spec;
@@ -125,8 +119,9 @@ impl Command {
         self.spec.flags.contains(Flags::ALLOW_BUSY)
     }
 
+    /// Finds a subcommand by its name in any case.
     pub fn subcommand(&self, name: &[u8]) -> Option<&'static Command> {
-        find(&self.subcommands, name)
+        self.subcommands.get(name)
     }
 }
 
@@ -139,17 +134,6 @@ fn command(spec: &Spec, parent: Option<&str>, ids: &AtomicUsize) -> &'static Com
     let full_name = parent.map_or_else(|| spec.name.to_string(), |parent| format!("{parent}|{}", spec.name));
     let id = ids.fetch_add(1, Relaxed);
     let subcommands =
-        spec.subcommands.iter().map(|sub| (sub.name.into(), command(sub, Some(&full_name), ids))).collect();
+        spec.subcommands.iter().map(|sub| (sub.name.as_bytes(), command(sub, Some(&full_name), ids))).collect();
     Box::leak(Box::new(Command { spec: *spec, id, full_name, subcommands }))
-}
-
-#[inline]
-fn find(table: &HashMap<Vec<u8>, &'static Command, RandomState>, name: &[u8]) -> Option<&'static Command> {
-    let mut buffer = [0; USUAL_NAME];
-    let Some(lower) = buffer.get_mut(..name.len()) else {
-        return table.get(&name.to_ascii_lowercase()).copied();
-    };
-    lower.copy_from_slice(name);
-    lower.make_ascii_lowercase();
-    table.get(&*lower).copied()
 }

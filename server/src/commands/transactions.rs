@@ -65,7 +65,7 @@ fn exec(cx: &mut Context<'_>) -> CommandResult {
         cx.client.unwatch(&cx.server.keyspace);
         return Err(Error::fixed("EXECABORT Transaction discarded because of previous errors."));
     }
-    if transaction::enter(cx, &transaction) {
+    if transaction::enter(cx, &transaction)? {
         cx.reply.null_array();
         return Ok(());
     }

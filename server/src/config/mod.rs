@@ -108,6 +108,11 @@ impl Config {
         self.acl_pubsub_default() == PubSubDefault::AllChannels
     }
 
+    /// The port that clients come to: the one for TLS where there is no other, 0 where there is none.
+    pub fn main_port(&self) -> i64 {
+        if self.port() != 0 { self.port() } else { self.tls_port() }
+    }
+
     /// How many workers to start: as many as `io-threads` says where it is given, else one per core.
     pub fn workers(&self) -> usize {
         if self.network.io_threads.given() {

@@ -41,15 +41,17 @@ pub(super) fn server(server: &Server, _: &View<'_>, lines: &mut Lines) {
 }
 
 fn listeners(server: &Server, lines: &mut Lines) {
-    let port = server.tcp_port.load(Relaxed);
-    if port != 0 {
-        let addresses: String =
-            server.config.bind().split_ascii_whitespace().map(|word| format!(",bind={word}")).collect();
-        lines.field("listener0", format_args!("name=tcp{addresses},port={port}"));
+    let config = &server.config;
+    let addresses: String = config.bind().split_ascii_whitespace().map(|word| format!(",bind={word}")).collect();
+    if config.port() != 0 {
+        lines.field("listener0", format_args!("name=tcp{addresses},port={}", config.port()));
     }
-    let socket = server.config.unixsocket();
+    let socket = config.unixsocket();
     if !socket.is_empty() {
         lines.field("listener1", format_args!("name=unix,bind={socket}"));
+    }
+    if config.tls_port() != 0 {
+        lines.field("listener2", format_args!("name=tls{addresses},port={}", config.tls_port()));
     }
 }
 
@@ -63,7 +65,7 @@ pub(super) fn clients(server: &Server, view: &View<'_>, lines: &mut Lines) {
     lines.field("client_recent_max_input_buffer", input);
     lines.field("client_recent_max_output_buffer", largest(|client| client.output_memory.load(Relaxed)));
     lines.field("blocked_clients", server.blocked.load(Relaxed));
-    lines.field("tracking_clients", 0);
+    lines.field("tracking_clients", server.tracking.clients());
     lines.field("pubsub_clients", clients.iter().filter(|client| client.is_subscriber()).count());
     lines.field("watching_clients", 0);
     let timed = |client: &Shared| client.blocked.load(Relaxed) && client.wait_is_timed.load(Relaxed);
@@ -75,7 +77,7 @@ pub(super) fn clients(server: &Server, view: &View<'_>, lines: &mut Lines) {
 }
 
 pub(super) fn threads(server: &Server, _: &View<'_>, lines: &mut Lines) {
-    let mut clients = vec![0usize; server.workers];
+    let mut clients = vec![0usize; server.workers + usize::from(server.spare_worker.get().is_some())];
     for client in server.clients.all() {
         if let Some(count) = clients.get_mut(client.worker.load(Relaxed) as usize) {
             *count += 1;

@@ -274,7 +274,7 @@ impl Slot {
         }
     }
 
-    fn boxed(&self) -> Option<&Boxed> {
+    pub(crate) fn boxed(&self) -> Option<&Boxed> {
         // SAFETY: a value of these kinds is a pointer to a collection that the entry owns.
         matches!(self.kind(), Kind::Boxed | Kind::Timed).then(|| unsafe { &*boxed::<Boxed>(self.value_at()) })
     }

@@ -176,6 +176,10 @@ impl FieldTable {
         removed
     }
 
+    pub(super) fn prefetch(&self, fields: &[&[u8]]) {
+        self.table.prefetch_all(fields.iter().map(|field| hash(field)), Blob::prefetch);
+    }
+
     pub(super) fn memory(&self) -> usize {
         self.table.memory() + self.bytes + self.deadlines.memory()
     }

@@ -366,6 +366,12 @@ impl Collection for Hash {
         HashRef::Packed(ListPack::from_bytes(bytes))
     }
 
+    fn prefetch(&self, members: &[&[u8]]) {
+        if let Hash::Table(table) = self {
+            table.prefetch(members);
+        }
+    }
+
     fn memory(&self) -> usize {
         match self {
             Hash::Packed(pack) | Hash::Timed(pack) => good_size(pack.capacity()),

@@ -194,44 +194,68 @@ impl DoubleEndedIterator for Iter<'_> {
 }
 
 /// A listpack to be changed. An empty one has allocated nothing.
+///
+/// In front of a longer one there may be a gap, so that values can come and go at its head without all the others being
+/// moved.
 #[derive(Clone, Default, Debug)]
-pub struct ListPackBuf(Vec<u8>);
+pub struct ListPackBuf {
+    bytes: Vec<u8>,
+    /// Where the listpack begins in `bytes`.
+    gap: usize,
+}
+
+/// Shorter listpacks are rather moved.
+const GAP_FROM: usize = 512;
 
 impl ListPackBuf {
     pub const fn new() -> ListPackBuf {
-        ListPackBuf(Vec::new())
+        ListPackBuf { bytes: Vec::new(), gap: 0 }
     }
 
     /// A buffer that holds a listpack, or nothing.
     pub fn from_vec(bytes: Vec<u8>) -> ListPackBuf {
-        ListPackBuf(bytes)
+        ListPackBuf { bytes, gap: 0 }
     }
 
-    pub fn into_vec(self) -> Vec<u8> {
-        self.0
+    pub fn into_vec(mut self) -> Vec<u8> {
+        self.bytes.drain(..self.gap);
+        self.bytes
     }
 
     #[inline]
     pub fn as_ref(&self) -> ListPack<'_> {
-        ListPack::from_bytes(&self.0)
+        ListPack::from_bytes(&self.bytes[self.gap..])
     }
 
     /// Bytes that are allocated.
     pub fn capacity(&self) -> usize {
-        self.0.capacity()
+        self.bytes.capacity()
+    }
+
+    /// Bytes that are in use.
+    fn len(&self) -> usize {
+        self.bytes.len() - self.gap
+    }
+
+    fn body(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.gap..]
+    }
+
+    fn resize(&mut self, len: usize) {
+        self.bytes.resize(self.gap + len, 0);
     }
 
     /// Gives back what is allocated beyond the bytes in use.
     pub fn shrink(&mut self) {
         // By a copy: asked to shrink in place, the allocator leaves everything as it is down to half of the size.
-        if good_size(self.0.capacity()) > good_size(self.0.len()) {
-            self.0 = self.0.as_slice().into();
+        if good_size(self.capacity()) > good_size(self.len()) {
+            *self = ListPackBuf::from_vec(self.body().into());
         }
     }
 
     /// Gives back what is allocated if it is more than twice what is in use.
     pub fn release_half(&mut self) {
-        if self.0.capacity() / 2 > self.0.len() {
+        if self.capacity() / 2 > self.len() {
             self.shrink();
         }
     }
@@ -298,7 +322,7 @@ impl ListPackBuf {
                 if spared > 0 {
                     spared -= 1;
                 } else {
-                    self.0.copy_within(from..position, kept);
+                    self.body().copy_within(from..position, kept);
                     kept += position - from;
                     from = next;
                     removed += 1;
@@ -307,9 +331,9 @@ impl ListPackBuf {
             position = next;
         }
         if removed > 0 {
-            let end = self.0.len();
-            self.0.copy_within(from..end, kept);
-            self.0.truncate(kept + (end - from));
+            let end = self.len();
+            self.body().copy_within(from..end, kept);
+            self.resize(kept + (end - from));
             self.set_header(self.as_ref().told().into(), 0, removed);
         }
         removed
@@ -320,10 +344,10 @@ impl ListPackBuf {
         let pack = self.as_ref();
         let tail = &pack.as_bytes()[position..pack.end()];
         let count = pack.iter_from(position).count();
-        let mut other = ListPackBuf(Vec::with_capacity(EMPTY.len() + tail.len()));
-        other.0.extend_from_slice(&EMPTY[..HEADER]);
-        other.0.extend_from_slice(tail);
-        other.0.push(END);
+        let mut other = ListPackBuf::from_vec(Vec::with_capacity(EMPTY.len() + tail.len()));
+        other.bytes.extend_from_slice(&EMPTY[..HEADER]);
+        other.bytes.extend_from_slice(tail);
+        other.bytes.push(END);
         other.set_header(0, count, 0);
         let end = pack.end();
         self.splice(position, end, count, &[]);
@@ -334,14 +358,14 @@ impl ListPackBuf {
     pub fn append(&mut self, other: ListPack<'_>) {
         self.begin();
         let count = other.len();
-        self.0.pop();
-        self.0.extend_from_slice(&other.as_bytes()[HEADER..]);
+        self.bytes.pop();
+        self.bytes.extend_from_slice(&other.as_bytes()[HEADER..]);
         self.set_header(self.as_ref().told().into(), count, 0);
     }
 
     fn begin(&mut self) {
-        if self.0.is_empty() {
-            self.0.extend_from_slice(EMPTY);
+        if self.bytes.is_empty() {
+            self.bytes.extend_from_slice(EMPTY);
         }
     }
 
@@ -349,21 +373,36 @@ impl ListPackBuf {
     fn splice(&mut self, from: usize, to: usize, removed: usize, items: &[Item<'_>]) {
         self.begin();
         let added: usize = items.iter().map(|item| item.entry_len()).sum();
-        if added != to - from {
-            let (old_len, new_len) = (self.0.len(), self.0.len() + added - (to - from));
-            if new_len > old_len {
-                self.0.resize(new_len, 0);
-            }
-            self.0.copy_within(to..old_len, from + added);
-            self.0.truncate(new_len);
+        if from == HEADER && self.len() >= GAP_FROM {
+            self.move_head(to - from, added);
+        } else if added != to - from {
+            let (old_len, new_len) = (self.len(), self.len() + added - (to - from));
+            self.resize(new_len.max(old_len));
+            self.body().copy_within(to..old_len, from + added);
+            self.resize(new_len);
         }
         let mut at = from;
         for item in items {
             let len = item.entry_len();
-            item.write(&mut self.0[at..at + len]);
+            item.write(&mut self.body()[at..at + len]);
             at += len;
         }
         self.set_header(self.as_ref().told().into(), items.len(), removed);
+    }
+
+    /// Makes the first `old` bytes behind the header `new` ones, by letting the listpack begin elsewhere. The header
+    /// is to be written anew.
+    fn move_head(&mut self, old: usize, new: usize) {
+        if new > old + self.gap {
+            let gap = new - old + self.len() / 2;
+            let mut bytes = Vec::with_capacity(gap + self.len());
+            bytes.resize(gap, 0);
+            bytes.extend_from_slice(self.body());
+            *self = ListPackBuf { bytes, gap };
+        }
+        let header = self.as_ref().told();
+        self.gap = self.gap + old - new;
+        self.body()[4..HEADER].copy_from_slice(&header.to_le_bytes());
     }
 
     fn set_header(&mut self, before: usize, added: usize, removed: usize) {
@@ -371,8 +410,8 @@ impl ListPackBuf {
             Ok(MANY) => MANY,
             _ => u16::try_from(before + added - removed).unwrap_or(MANY),
         };
-        let total = u32::try_from(self.0.len()).expect("callers keep listpacks far below 4 GiB");
-        self.0[..4].copy_from_slice(&total.to_le_bytes());
-        self.0[4..HEADER].copy_from_slice(&count.to_le_bytes());
+        let total = u32::try_from(self.len()).expect("callers keep listpacks far below 4 GiB");
+        self.body()[..4].copy_from_slice(&total.to_le_bytes());
+        self.body()[4..HEADER].copy_from_slice(&count.to_le_bytes());
     }
 }

@@ -53,6 +53,10 @@ impl MemberTable {
         true
     }
 
+    pub(super) fn prefetch(&self, members: &[&[u8]]) {
+        self.table.prefetch_all(members.iter().map(|member| hash(member)), Blob::prefetch);
+    }
+
     pub(super) fn memory(&self) -> usize {
         self.table.memory() + self.bytes
     }

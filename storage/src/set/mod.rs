@@ -268,6 +268,12 @@ impl Collection for Set {
         }
     }
 
+    fn prefetch(&self, members: &[&[u8]]) {
+        if let Set::Table(table) = self {
+            table.prefetch(members);
+        }
+    }
+
     fn memory(&self) -> usize {
         match self {
             Set::Ints(ints) => good_size(ints.capacity()),

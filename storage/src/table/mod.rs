@@ -21,6 +21,8 @@ pub use walk::PageView;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use smallvec::SmallVec;
+
 use crate::memory::good_size;
 use page::Page;
 
@@ -230,6 +232,17 @@ impl<T: PlainItem> HashTable<T> {
         if let Some(item) = self.find(hash, |_| true) {
             load(item);
         }
+    }
+
+    /// Starts to load what searches for several hashes will read: all their pages, and then what `load` prefetches of
+    /// the likeliest items there. A table that the processor's cache holds is left alone.
+    pub fn prefetch_all(&self, hashes: impl Iterator<Item = u64>, load: impl Fn(&T)) {
+        const CACHED: usize = 10_000;
+        if self.len < CACHED {
+            return;
+        }
+        let hashes: SmallVec<[u64; 64]> = hashes.inspect(|hash| self.prefetch(*hash)).collect();
+        hashes.into_iter().for_each(|hash| self.prefetch_item(hash, &load));
     }
 
     /// Lowers the hint of the page for this hash to `hint` if it is higher. A page's hint is a lower bound of a figure

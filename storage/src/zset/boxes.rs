@@ -9,7 +9,7 @@ pub(super) struct Boxes(Vec<Boxed>);
 #[derive(Clone)]
 struct Boxed {
     member: Box<[u8]>,
-    /// The node that knows the number.
+    /// The element that knows the number.
     owner: u32,
 }
 
@@ -23,7 +23,7 @@ impl Boxes {
         self.0[number as usize].owner = owner;
     }
 
-    /// The number of a new member. There are fewer than nodes, so it fits.
+    /// The number of a new member. There are fewer than links, so it fits.
     pub(super) fn add(&mut self, member: &[u8], owner: u32) -> u32 {
         self.0.push(Boxed { member: member.into(), owner });
         self.0.len() as u32 - 1

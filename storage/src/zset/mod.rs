@@ -2,7 +2,12 @@
 
 mod arena;
 mod boxes;
+mod elements;
+mod order;
+mod run;
+mod runs;
 mod skiplist;
+mod towers;
 
 use crate::hashing::hash;
 use crate::listpack::{Item, ListPack, ListPackBuf};
@@ -10,7 +15,9 @@ use crate::memory::good_size;
 use crate::table::{HashTable, PlainItem};
 use crate::value::{Collection, PackLimits, Type};
 
-use skiplist::{Path, SkipList, is_before};
+use elements::Elements;
+use order::is_before;
+use skiplist::{Path, SkipList};
 
 /// A sorted set. A small one is, as in Redis, a listpack of members and scores in their order.
 #[derive(Clone)]
@@ -32,7 +39,7 @@ pub struct BigZset {
     table: HashTable<Link>,
 }
 
-/// A node of the skiplist.
+/// An element of the skiplist.
 #[derive(Clone, Copy)]
 struct Link([u8; 4]);
 
@@ -59,6 +66,19 @@ impl BigZset {
         self.table.find(hash(member), |link| self.list.member(link.get()) == member).map(|link| link.get())
     }
 
+    /// Sets the score of a member. Returns the one it had.
+    fn set(&mut self, member: &[u8], score: f64) -> Option<f64> {
+        let Some(link) = self.find(member) else {
+            self.insert(member, score);
+            return None;
+        };
+        let old = self.list.score(link);
+        if old != score {
+            self.list.set_score(link, score);
+        }
+        Some(old)
+    }
+
     /// Inserts a member that is not there yet. Nothing happens if there is no room, which callers have looked for.
     fn insert(&mut self, member: &[u8], score: f64) {
         if let Some(link) = self.list.insert(score, member) {
@@ -73,7 +93,7 @@ impl BigZset {
 
     /// As [`BigZset::insert`], behind everything else, where the path leads.
     fn append(&mut self, end: &mut Path, member: &[u8], score: f64) {
-        if let Some(link) = self.list.insert_at(end, score, member) {
+        if let Some(link) = self.list.append(end, score, member) {
             self.know(member, link);
         }
     }
@@ -136,8 +156,16 @@ impl<'a> ZsetRef<'a> {
 
     /// How many elements come before this one, if it is there, and its score.
     pub fn rank(self, member: &[u8]) -> Option<(usize, f64)> {
-        let score = self.score(member)?;
-        Some((self.partition_point(|other, name| is_before(other, name, score, member)), score))
+        match self {
+            ZsetRef::Packed(_) => {
+                let score = self.score(member)?;
+                Some((self.partition_point(|other, name| is_before(other, name, score, member)), score))
+            }
+            ZsetRef::Big(big) => {
+                let link = big.find(member)?;
+                Some((big.list.rank(link), big.list.score(link)))
+            }
+        }
     }
 
     /// How many elements `before` holds for. It must hold for a beginning of the set.
@@ -267,13 +295,16 @@ impl Zset {
     /// Whether there is room for more members, of these lengths. A sorted set ends at about 16 GiB.
     pub fn has_room(&self, lengths: impl Iterator<Item = usize>) -> bool {
         match self {
-            Zset::Packed(_) => SkipList::new().has_room(lengths),
+            Zset::Packed(_) => Elements::new().has_room(lengths),
             Zset::Big(big) => big.list.has_room(lengths),
         }
     }
 
     /// Sets the score of a member. Returns the one it had.
     pub fn set(&mut self, member: &[u8], score: f64, limits: PackLimits) -> Option<f64> {
+        if let Zset::Big(big) = self {
+            return big.set(member, score);
+        }
         let old = self.as_ref().score(member);
         if old == Some(score) {
             return old;
@@ -290,10 +321,7 @@ impl Zset {
                 }
                 insert_packed(pack, member, score);
             }
-            Zset::Big(big) => match big.find(member) {
-                Some(link) => big.list.set_score(link, score),
-                None => big.insert(member, score),
-            },
+            Zset::Big(big) => big.insert(member, score),
         }
         old
     }
@@ -323,8 +351,10 @@ impl Zset {
                 }
             }
             Zset::Big(big) => {
-                let links: Vec<u32> = big.list.iter_from(rank).take(count).collect();
-                links.into_iter().for_each(|link| big.remove(link));
+                let table = &mut big.table;
+                big.list.remove_range(rank, count, |member, link| {
+                    table.remove(hash(member), |other| other.get() == link);
+                });
                 big.tidy();
             }
         }
@@ -427,7 +457,7 @@ impl Collection for Zset {
     }
 
     fn free_effort(&self) -> usize {
-        // An arena's chunks and a table's pages hold some hundred and some dozen elements each.
+        // An arena's chunks hold some thousand elements each, runs and a table's pages some dozen.
         if let Zset::Big(big) = self { big.list.len() / 32 + 1 } else { 1 }
     }
 }

@@ -1,64 +1,61 @@
-//! A skiplist with ranks, in an arena: nodes are runs of 32-bit words, linked by the words' numbers.
+//! A skiplist with ranks, unrolled: its nodes are runs of neighbours.
 //!
-//! ```text
-//! [level, whether the member is boxed, length of the member] [score: 2 words] [back] [next]
-//! ([next on this level] [how many elements that is ahead]) for each level above the lowest
-//! [member, or a box's number]
-//! ```
-//!
-//! On the lowest level the next element is always one ahead, which is not stored.
+//! A search goes along the towers, which are few enough to stay in the processor's caches, then looks through the keys
+//! of one run, and visits elements only where scores are equal or almost so. (With a node for each element, twenty or
+//! more of these would be visited, each somewhere else in memory.) A link knows the least order of scores from there on,
+//! which stays as it is when elements go.
 
-use super::arena::{Arena, NONE};
-use super::boxes::Boxes;
+use super::elements::Elements;
+use super::order::{Place, PlaceBehind, PlaceOf, order_of};
+use super::run::{JOINED, MOST, Run, SPARSE};
+use super::runs::Runs;
+use super::towers::{Ahead, HEAD, Towers};
 use crate::random::quick_random;
 
-/// Four to this power is far more than a list of 32-bit links can hold.
-const MAX_LEVEL: usize = 16;
-/// Members longer than this have an allocation of their own.
-const MAX_INLINE: usize = 1024;
-
-const SCORE: usize = 1;
-const BACK: usize = 3;
-const NEXT: usize = 4;
-const UPPER: usize = 5;
-
-const BOXED: u32 = 1 << 8;
+/// Two to this power is more runs than elements with 32-bit links can fill.
+const MAX_LEVEL: usize = 26;
 
 /// See the module's description.
 #[derive(Clone)]
 pub(super) struct SkipList {
-    arena: Arena,
-    /// Members that are too long for the arena.
-    boxes: Boxes,
-    head: [(u32, u32); MAX_LEVEL],
-    tail: u32,
-    level: usize,
+    elements: Elements,
+    /// The run with the number 0 is the head's, which stays even when it is empty.
+    runs: Runs,
+    towers: Towers,
     len: usize,
 }
 
-/// The way to a place: on each level the last node before it, and that node's rank (the head's is 0).
+/// The way to a run: on each level the last tower that is not behind it, and how many elements come before that one.
+#[derive(Clone)]
 pub(super) struct Path {
-    nodes: [u32; MAX_LEVEL],
+    towers: [u32; MAX_LEVEL],
     ranks: [u32; MAX_LEVEL],
+    /// At most the order of any score in the run, unless it is the head's.
+    order: u64,
 }
 
 impl Path {
-    /// The way to the first place of all.
+    /// The way to the head.
     pub(super) fn new() -> Path {
-        Path { nodes: [NONE; MAX_LEVEL], ranks: [0; MAX_LEVEL] }
+        Path { towers: [HEAD; MAX_LEVEL], ranks: [0; MAX_LEVEL], order: 0 }
+    }
+
+    #[inline]
+    fn tower(&self) -> u32 {
+        self.towers[0]
+    }
+
+    #[inline]
+    fn rank(&self) -> usize {
+        self.ranks[0] as usize
     }
 }
 
 impl SkipList {
     pub(super) fn new() -> SkipList {
-        SkipList {
-            arena: Arena::new(),
-            boxes: Boxes::default(),
-            head: [(NONE, 0); MAX_LEVEL],
-            tail: NONE,
-            level: 1,
-            len: 0,
-        }
+        let mut runs = Runs::default();
+        runs.push(Run::default());
+        SkipList { elements: Elements::new(), runs, towers: Towers::new(), len: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -66,323 +63,372 @@ impl SkipList {
     }
 
     #[inline]
-    fn node(&self, link: u32) -> &[u32] {
-        self.arena.block(link)
-    }
-
-    #[inline]
-    fn node_mut(&mut self, link: u32) -> &mut [u32] {
-        self.arena.block_mut(link)
-    }
-
-    #[inline]
-    fn level_of(node: &[u32]) -> usize {
-        (node[0] & 0xff) as usize
-    }
-
-    #[inline]
     pub(super) fn score(&self, link: u32) -> f64 {
-        score_of(self.node(link))
+        self.elements.score(link)
     }
 
     #[inline]
     pub(super) fn member(&self, link: u32) -> &[u8] {
-        self.member_of(self.node(link))
+        self.elements.member(link)
+    }
+
+    /// The run that a tower stands for.
+    #[inline]
+    fn run(&self, tower: u32) -> &Run {
+        self.runs.get(self.towers.run(tower))
     }
 
     #[inline]
-    fn member_of<'a>(&'a self, node: &'a [u32]) -> &'a [u8] {
-        let at = UPPER + 2 * (Self::level_of(node) - 1);
-        if node[0] & BOXED != 0 {
-            return self.boxes.member(node[at]);
-        }
-        &bytemuck::cast_slice(&node[at..])[..(node[0] >> 16) as usize]
+    fn change_run<R>(&mut self, tower: u32, change: impl FnOnce(&mut Run, &Elements) -> R) -> R {
+        self.runs.change(self.towers.run(tower), |run| change(run, &self.elements))
     }
 
-    /// The next node on a level, and how far ahead it is. `NONE` asks the head.
+    /// The way to the last run that `onward` leads to, which is told what comes next and its rank.
     #[inline]
-    fn ahead(&self, link: u32, level: usize) -> (u32, u32) {
-        if link == NONE {
-            return if level == 0 { (self.head[0].0, 1) } else { self.head[level] };
-        }
-        let node = self.node(link);
-        if level == 0 { (node[NEXT], 1) } else { (node[UPPER + 2 * level - 2], node[UPPER + 2 * level - 1]) }
-    }
-
-    fn set_ahead(&mut self, link: u32, level: usize, next: u32, span: u32) {
-        if link == NONE {
-            self.head[level] = (next, span);
-            return;
-        }
-        let node = self.node_mut(link);
-        if level == 0 {
-            node[NEXT] = next;
-        } else {
-            (node[UPPER + 2 * level - 2], node[UPPER + 2 * level - 1]) = (next, span);
-        }
-    }
-
-    /// The way to the first node that `before` does not hold for. It must hold for a beginning of the list.
-    #[inline]
-    fn path(&self, mut before: impl FnMut(f64, &[u8]) -> bool) -> Path {
+    fn descend(&self, mut onward: impl FnMut(Ahead, u32) -> bool) -> Path {
         let mut path = Path::new();
-        let (mut at, mut rank) = (NONE, 0);
-        for level in (0..self.level).rev() {
+        let (mut at, mut rank) = (HEAD, 0);
+        for level in (0..self.towers.levels()).rev() {
             loop {
-                let (next, span) = self.ahead(at, level);
-                if next == NONE {
+                let ahead = self.towers.ahead(at, level);
+                if ahead.tower == HEAD || !onward(ahead, rank + ahead.span) {
                     break;
                 }
-                let node = self.node(next);
-                if !before(score_of(node), self.member_of(node)) {
-                    break;
-                }
-                (at, rank) = (next, rank + span);
+                (at, rank, path.order) = (ahead.tower, rank + ahead.span, ahead.order);
             }
-            (path.nodes[level], path.ranks[level]) = (at, rank);
+            (path.towers[level], path.ranks[level]) = (at, rank);
         }
         path
     }
 
-    /// How many elements `before` holds for. It must hold for a beginning of the list.
+    /// Whether a condition holds for the first element of a run.
+    #[inline]
+    fn first_is(&self, tower: u32, condition: impl FnOnce(f64, &[u8]) -> bool) -> bool {
+        self.run(tower).first().is_some_and(|link| condition(self.score(link), self.member(link)))
+    }
+
+    /// The way to the run that a place is in or at the end of, and how many of its elements come before the place.
+    #[inline]
+    fn find(&self, place: &mut impl Place) -> (Path, usize) {
+        let mut path = self.descend(|ahead, _| place.reaches(ahead.order));
+        let order = path.order;
+        let divided = path.tower() != HEAD && place.divides(order, order);
+        let mut is_from = |tower| self.first_is(tower, |score, member| place.is_from(score, member));
+        if divided && !is_from(path.tower()) {
+            // The place is further to the front, but behind what has lower scores.
+            path = self.descend(|ahead, _| ahead.order < order || ahead.order == order && is_from(ahead.tower));
+        }
+        let at = self.run(path.tower()).search(&self.elements, place);
+        (path, at)
+    }
+
+    fn place_of(&self, link: u32) -> PlaceOf<'_> {
+        PlaceOf::new(self.score(link), self.member(link))
+    }
+
+    /// The way to the run of an element, and its number there.
+    fn find_element(&self, link: u32) -> (Path, usize) {
+        self.find(&mut self.place_of(link))
+    }
+
+    /// The way to what is in front of a tower.
+    fn path_before(&self, tower: u32) -> Path {
+        let Some(first) = self.run(tower).first() else { return Path::new() };
+        let (order, mut place) = (order_of(self.score(first)), self.place_of(first));
+        let mut is_behind = |tower| self.first_is(tower, |score, member| place.is_behind(score, member));
+        self.descend(|ahead, _| {
+            ahead.tower != tower && (ahead.order < order || ahead.order == order && is_behind(ahead.tower))
+        })
+    }
+
+    /// The way to the run of the element with a rank, or to the last one.
+    fn path_to_rank(&self, rank: usize) -> Path {
+        self.descend(|_, ahead| ahead as usize <= rank)
+    }
+
+    /// How many elements `before` holds for. It must hold for a beginning of the list, and for no element whose member
+    /// were empty unless it held for those with lower scores.
     pub(super) fn partition_point(&self, before: impl FnMut(f64, &[u8]) -> bool) -> usize {
-        self.path(before).ranks[0] as usize
+        let (path, at) = self.find(&mut PlaceBehind(before));
+        path.rank() + at
+    }
+
+    /// How many elements come before this one.
+    pub(super) fn rank(&self, link: u32) -> usize {
+        let (path, at) = self.find_element(link);
+        path.rank() + at
     }
 
     /// Inserts an element, which is not there yet. Returns its link; `None` if the arena is full.
     pub(super) fn insert(&mut self, score: f64, member: &[u8]) -> Option<u32> {
-        let mut path = self.path(|other, name| is_before(other, name, score, member));
-        self.insert_at(&mut path, score, member)
-    }
-
-    /// As [`SkipList::insert`], where the place is known. The path then leads to the place behind the new element.
-    pub(super) fn insert_at(&mut self, path: &mut Path, score: f64, member: &[u8]) -> Option<u32> {
-        let mut level = 1;
-        while level < MAX_LEVEL && quick_random() & 3 == 0 {
-            level += 1;
-        }
-        let boxed = member.len() > MAX_INLINE;
-        let link = self.arena.allocate(words_of(level, if boxed { BOX } else { member.len() }))?;
-        let at = UPPER + 2 * (level - 1);
-        if boxed {
-            let number = self.boxes.add(member, link);
-            let node = self.node_mut(link);
-            (node[0], node[at]) = (level as u32 | BOXED, number);
-        } else {
-            let node = self.node_mut(link);
-            node[0] = level as u32 | (member.len() as u32) << 16;
-            bytemuck::cast_slice_mut(&mut node[at..])[..member.len()].copy_from_slice(member);
-        }
-        set_score(self.node_mut(link), score);
-        self.link_at(path, link, level);
+        let link = self.elements.add(score, member)?;
+        let (mut path, at) = self.find(&mut PlaceOf::new(score, member));
+        self.insert_at(&mut path, at, link);
         Some(link)
     }
 
-    fn link_at(&mut self, path: &mut Path, link: u32, level: usize) {
-        while self.level < level {
-            self.head[self.level] = (NONE, self.len as u32);
-            self.level += 1;
-        }
-        self.node_mut(link)[BACK] = path.nodes[0];
-        let rank = path.ranks[0];
-        for number in 0..self.level {
-            let before = path.nodes[number];
-            let (next, span) = self.ahead(before, number);
-            if number < level {
-                let behind = rank - path.ranks[number];
-                self.set_ahead(link, number, next, span - behind.min(span));
-                self.set_ahead(before, number, link, behind + 1);
-                (path.nodes[number], path.ranks[number]) = (link, rank + 1);
-            } else {
-                self.set_ahead(before, number, next, span + 1);
+    /// As [`SkipList::insert`], behind everything else, where the path leads. It then leads there again.
+    pub(super) fn append(&mut self, end: &mut Path, score: f64, member: &[u8]) -> Option<u32> {
+        let link = self.elements.add(score, member)?;
+        let at = self.run(end.tower()).len();
+        self.insert_at(end, at, link);
+        Some(link)
+    }
+
+    /// Inserts an element into the run that the path leads to. It then leads to the run where the element is.
+    fn insert_at(&mut self, path: &mut Path, mut at: usize, link: u32) {
+        if self.run(path.tower()).len() >= MOST {
+            let split = self.split_point(path.tower(), at);
+            // Without room for another tower, the run is longer than it should be.
+            if let Some(behind) = self.split(path, split, order_of(self.score(link)))
+                && (at > split || split == MOST)
+            {
+                (*path, at) = (behind, at - split);
             }
         }
-        self.set_back(self.ahead(link, 0).0, link);
+        self.change_run(path.tower(), |run, elements| run.insert(at, link, elements));
+        for level in 0..self.towers.levels() {
+            self.towers.change_span(path.towers[level], level, |span| span + 1);
+        }
         self.len += 1;
+    }
+
+    /// Where to split a full run for a new element: in the middle, but at the ends of the list, where others are
+    /// likely to follow, so that it stays full.
+    fn split_point(&self, tower: u32, at: usize) -> usize {
+        let is_last = self.towers.ahead(tower, 0).tower == HEAD;
+        match at {
+            MOST if is_last => MOST,
+            0 if tower == HEAD => 0,
+            _ => MOST / 2,
+        }
+    }
+
+    /// Makes a run of its own of the elements of the path's run from one on. Where these are none, it is for scores from
+    /// `order` on. Returns the way to it; `None` if there is no room for its tower.
+    fn split(&mut self, path: &Path, at: usize, order: u64) -> Option<Path> {
+        // Every second tower has another level. With every fourth, as usual, a search would go to half as many towers more,
+        // to save a tenth of a byte per element.
+        let mut levels = 1;
+        while levels < MAX_LEVEL && quick_random() & 1 == 0 {
+            levels += 1;
+        }
+        let tower = self.towers.add(levels, self.len as u32)?;
+        let mut run = self.change_run(path.tower(), |run, elements| run.split_off(at, elements));
+        let order = run.first().map_or(order, |first| order_of(self.score(first)));
+        run.tower = tower;
+        let number = self.runs.push(run);
+        self.towers.set_run(tower, number);
+        let rank = path.ranks[0] + at as u32;
+        let mut behind = Path { order, ..path.clone() };
+        for level in 0..levels {
+            let (before, span) = (path.towers[level], rank - path.ranks[level]);
+            let next = self.towers.ahead(before, level);
+            self.towers.set_ahead(before, level, Ahead { order, tower, span });
+            self.towers.set_ahead(tower, level, Ahead { span: next.span - span, ..next });
+            (behind.towers[level], behind.ranks[level]) = (tower, rank);
+        }
+        Some(behind)
     }
 
     /// Removes an element.
     pub(super) fn remove(&mut self, link: u32) {
-        self.unlink(link);
-        let (header, words) = (self.node(link)[0], node_words(self.node(link)));
-        if header & BOXED != 0 {
-            let number = self.node(link)[UPPER + 2 * (Self::level_of(self.node(link)) - 1)];
-            if let Some(owner) = self.boxes.remove(number) {
-                self.set_box(owner, number);
+        let (path, at) = self.find_element(link);
+        self.unlink(&path, at, 1);
+        self.elements.remove(link);
+    }
+
+    /// Removes so many elements from a rank on. `gone` is told their members and links.
+    pub(super) fn remove_range(&mut self, rank: usize, count: usize, mut gone: impl FnMut(&[u8], u32)) {
+        let end = rank.saturating_add(count).min(self.len);
+        let mut left = end.saturating_sub(rank);
+        while left > 0 {
+            let path = self.path_to_rank(rank);
+            let at = rank - path.rank();
+            let links = self.run(path.tower()).links(at, left);
+            if links.is_empty() {
+                return;
+            }
+            links.iter().for_each(|link| self.elements.prefetch(*link));
+            self.unlink(&path, at, links.len());
+            left -= links.len();
+            for link in links {
+                gone(self.elements.member(link), link);
+                self.elements.remove(link);
             }
         }
-        self.arena.release(link, words);
     }
 
-    /// Tells a node that its box has got another number.
-    fn set_box(&mut self, link: u32, number: u32) {
-        let node = self.node_mut(link);
-        let at = UPPER + 2 * (Self::level_of(node) - 1);
-        node[at] = number;
+    /// Takes so many elements out of the run that the path leads to.
+    fn unlink(&mut self, path: &Path, at: usize, count: usize) {
+        self.change_run(path.tower(), |run, _| run.remove(at, count));
+        for level in 0..self.towers.levels() {
+            self.towers.change_span(path.towers[level], level, |span| span - count as u32);
+        }
+        self.len -= count;
+        if self.run(path.tower()).len() < SPARSE {
+            self.join(path);
+        }
     }
 
-    fn unlink(&mut self, link: u32) {
-        let path = self.path_to(link);
-        for level in 0..self.level {
-            let before = path.nodes[level];
-            let (next, span) = self.ahead(before, level);
-            if next == link {
-                let (next, further) = self.ahead(link, level);
-                self.set_ahead(before, level, next, span + further - 1);
-            } else {
-                self.set_ahead(before, level, next, span - 1);
+    /// Joins the run that the path leads to with one of its neighbours, if they go together well.
+    fn join(&mut self, path: &Path) {
+        let go_together = |one: u32, other: u32| {
+            let (one, other) = (self.run(one).len(), self.run(other).len());
+            one == 0 || other == 0 || one + other <= JOINED
+        };
+        let next = self.towers.ahead(path.tower(), 0).tower;
+        if next != HEAD && go_together(path.tower(), next) {
+            self.absorb_next(path);
+        } else if path.tower() != HEAD {
+            let before = self.path_to_rank(path.rank().saturating_sub(1));
+            if go_together(before.tower(), path.tower()) {
+                self.absorb_next(&before);
             }
         }
-        let (next, back) = (self.ahead(link, 0).0, self.node(link)[BACK]);
-        self.set_back(next, back);
-        while self.level > 1 && self.head[self.level - 1].0 == NONE {
-            self.level -= 1;
-        }
-        self.len -= 1;
     }
 
-    fn path_to(&self, link: u32) -> Path {
-        let node = self.node(link);
-        let (score, member) = (score_of(node), self.member_of(node));
-        self.path(|other, name| is_before(other, name, score, member))
+    /// Has the run that the path leads to take over the elements of the next one, which goes.
+    fn absorb_next(&mut self, path: &Path) {
+        let next = self.towers.ahead(path.tower(), 0).tower;
+        for level in 0..self.towers.levels_of(next) {
+            let (before, behind) = (self.towers.ahead(path.towers[level], level), self.towers.ahead(next, level));
+            self.towers.set_ahead(path.towers[level], level, Ahead { span: before.span + behind.span, ..behind });
+        }
+        let run = self.change_run(next, |run, _| std::mem::take(run));
+        self.change_run(path.tower(), |into, elements| into.absorb(run, elements));
+        let number = self.towers.run(next);
+        if let Some(moved) = self.runs.swap_remove(number) {
+            self.towers.set_run(moved.tower, number);
+        }
+        self.towers.remove(next);
     }
 
     /// Gives an element another score. It keeps its link.
     pub(super) fn set_score(&mut self, link: u32, score: f64) {
-        let node = self.node(link);
-        let member = self.member_of(node);
-        let back_stays = node[BACK] == NONE || {
-            let back = self.node(node[BACK]);
-            is_before(score_of(back), self.member_of(back), score, member)
-        };
-        let next_stays = node[NEXT] == NONE || {
-            let next = self.node(node[NEXT]);
-            is_before(score, member, score_of(next), self.member_of(next))
-        };
-        if back_stays && next_stays {
-            set_score(self.node_mut(link), score);
-            return;
+        let (path, at) = self.find_element(link);
+        if self.change_run(path.tower(), |run, _| run.set_score(at, score)) {
+            return self.elements.set_score(link, score);
         }
-        self.unlink(link);
-        set_score(self.node_mut(link), score);
-        let mut path = self.path_to(link);
-        let level = Self::level_of(self.node(link));
-        self.link_at(&mut path, link, level);
+        self.unlink(&path, at, 1);
+        self.elements.set_score(link, score);
+        let (mut path, at) = self.find_element(link);
+        self.insert_at(&mut path, at, link);
     }
 
     /// Gives back what removed elements have left, if it has become much. Elements move: `moved` is told a member, its
     /// link so far and its new one.
     pub(super) fn tidy(&mut self, mut moved: impl FnMut(&[u8], u32, u32)) {
-        while let Some(chunk) = self.arena.wasteful_chunk() {
-            let nodes = self.arena.vacate(chunk, node_words);
-            for from in nodes {
-                // There is room: `wasteful_chunk` has seen to that.
-                let Some(to) = self.arena.allocate(node_words(self.node(from))) else { return };
-                self.relocate(from, to);
+        while let Some(chunk) = self.elements.wasteful_chunk() {
+            for from in self.elements.vacate(chunk) {
+                let (path, at) = self.find_element(from);
+                let Some(to) = self.elements.relocate(from) else { return };
+                self.change_run(path.tower(), |run, _| run.set_link(at, to));
                 moved(self.member(to), from, to);
             }
-            self.arena.drop_chunk(chunk);
+            self.elements.drop_chunk(chunk);
         }
-    }
-
-    fn relocate(&mut self, from: u32, to: u32) {
-        let level = Self::level_of(self.node(from));
-        if level == 1 {
-            let (back, next) = (self.node(from)[BACK], self.node(from)[NEXT]);
-            self.set_ahead(back, 0, to, 1);
-            self.set_back(next, to);
-        } else {
-            let path = self.path_to(from);
-            for number in 0..level {
-                let before = path.nodes[number];
-                let span = self.ahead(before, number).1;
-                self.set_ahead(before, number, to, span);
+        while let Some(chunk) = self.towers.wasteful_chunk() {
+            for from in self.towers.vacate(chunk) {
+                let path = self.path_before(from);
+                let Some(to) = self.towers.relocate(from) else { return };
+                for level in 0..self.towers.levels_of(to) {
+                    let ahead = self.towers.ahead(path.towers[level], level);
+                    self.towers.set_ahead(path.towers[level], level, Ahead { tower: to, ..ahead });
+                }
+                self.change_run(to, |run, _| run.tower = to);
             }
-            self.set_back(self.node(from)[NEXT], to);
-        }
-        self.arena.copy(from, to, node_words(self.node(from)));
-        let node = self.node(to);
-        if node[0] & BOXED != 0 {
-            let number = node[UPPER + 2 * (level - 1)];
-            self.boxes.set_owner(number, to);
-        }
-    }
-
-    /// Tells the element `next`, or the tail, what comes before it.
-    fn set_back(&mut self, next: u32, back: u32) {
-        match next {
-            NONE => self.tail = back,
-            next => self.node_mut(next)[BACK] = back,
+            self.towers.drop_chunk(chunk);
         }
     }
 
     /// Whether more members, of these lengths, certainly have room.
     pub(super) fn has_room(&self, lengths: impl Iterator<Item = usize>) -> bool {
-        // A node has less than one word of upper links on the average.
-        let words = lengths.map(|len| UPPER + 1 + if len > MAX_INLINE { 1 } else { len.div_ceil(4) });
-        self.arena.has_room(words.sum())
-    }
-
-    /// The element with a rank.
-    pub(super) fn nth(&self, rank: usize) -> Option<u32> {
-        if rank >= self.len {
-            return None;
-        }
-        let (mut at, mut left) = (NONE, rank as u32 + 1);
-        for level in (0..self.level).rev() {
-            loop {
-                let (next, span) = self.ahead(at, level);
-                if next == NONE || span > left {
-                    break;
-                }
-                (at, left) = (next, left - span);
-            }
-        }
-        Some(at)
+        self.elements.has_room(lengths)
     }
 
     /// The elements from a rank on.
     pub(super) fn iter_from(&self, rank: usize) -> impl Iterator<Item = u32> {
-        std::iter::successors(self.nth(rank), |link| Some(self.node(*link)[NEXT]).filter(|next| *next != NONE))
+        let path = self.path_to_rank(rank);
+        let (mut tower, mut run, mut at) = (path.tower(), self.run(path.tower()), rank - path.rank());
+        let mut ahead = Lookahead::new();
+        std::iter::from_fn(move || {
+            loop {
+                if let Some(link) = run.get(at) {
+                    ahead.step(|steps| run.get(at + steps), &self.elements);
+                    at += 1;
+                    return Some(link);
+                }
+                let next = self.towers.ahead(tower, 0).tower;
+                if next == HEAD {
+                    return None;
+                }
+                (tower, run, at) = (next, self.run(next), 0);
+                ahead.restart();
+            }
+        })
     }
 
     /// The elements from a rank back to the first.
     pub(super) fn iter_back_from(&self, rank: usize) -> impl Iterator<Item = u32> {
-        let first = if rank + 1 == self.len { Some(self.tail) } else { self.nth(rank) };
-        std::iter::successors(first, |link| Some(self.node(*link)[BACK]).filter(|back| *back != NONE))
+        let path = self.path_to_rank(rank);
+        let (mut run, mut start) = (self.run(path.tower()), path.rank());
+        // How many elements of the run are left.
+        let mut left = if rank < self.len { rank + 1 - start } else { 0 };
+        let mut ahead = Lookahead::new();
+        std::iter::from_fn(move || {
+            if left == 0 && start > 0 {
+                let path = self.path_to_rank(start - 1);
+                (run, left) = (self.run(path.tower()), start - path.rank());
+                start = path.rank();
+                ahead.restart();
+            }
+            let link = run.get(left.checked_sub(1)?)?;
+            ahead.step(|steps| run.get(left.checked_sub(1 + steps)?), &self.elements);
+            left -= 1;
+            Some(link)
+        })
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.arena.memory() + self.boxes.memory()
+        self.elements.memory() + self.runs.memory() + self.towers.memory()
     }
 }
 
-/// Bytes of a box's number.
-const BOX: usize = 4;
-
-/// Words of a node, as its first word tells.
-fn node_words(node: &[u32]) -> usize {
-    let member = if node[0] & BOXED != 0 { BOX } else { (node[0] >> 16) as usize };
-    words_of(SkipList::level_of(node), member)
+/// Loads elements of a run before their turn comes: ever more at a time, since it may be one that is wanted or hundreds.
+struct Lookahead {
+    /// How many elements to be ahead, ...
+    wanted: usize,
+    /// ... and how many it are.
+    loaded: usize,
 }
 
-/// Words of a node with so many levels and bytes of member.
-fn words_of(level: usize, member: usize) -> usize {
-    UPPER + 2 * (level - 1) + member.div_ceil(4)
+impl Lookahead {
+    const FIRST: usize = 2;
+    const MOST: usize = 12;
+
+    fn new() -> Lookahead {
+        Lookahead { wanted: 0, loaded: 0 }
+    }
+
+    /// In another run.
+    fn restart(&mut self) {
+        self.loaded = 0;
+    }
+
+    /// One step. `link` tells an element's link by how many steps it is ahead.
+    #[inline]
+    fn step(&mut self, link: impl Fn(usize) -> Option<u32>, elements: &Elements) {
+        while self.loaded < self.wanted
+            && let Some(link) = link(self.loaded + 1)
+        {
+            elements.prefetch(link);
+            self.loaded += 1;
+        }
+        self.loaded = self.loaded.saturating_sub(1);
+        self.wanted = (self.wanted * 2).clamp(Self::FIRST, Self::MOST);
+    }
 }
 
-#[inline]
-fn score_of(node: &[u32]) -> f64 {
-    f64::from_bits(u64::from(node[SCORE]) | u64::from(node[SCORE + 1]) << 32)
-}
-
-fn set_score(node: &mut [u32], score: f64) {
-    let bits = score.to_bits();
-    (node[SCORE], node[SCORE + 1]) = (bits as u32, (bits >> 32) as u32);
-}
-
-/// The order of elements: by score, then by member.
-#[inline]
-pub(super) fn is_before(score: f64, member: &[u8], other: f64, other_member: &[u8]) -> bool {
-    score < other || score == other && member < other_member
-}
+#[cfg(test)]
+mod tests;

@@ -85,7 +85,7 @@ fn write_docs(reply: &mut Reply, command: &Command) {
     if !command.subcommands.is_empty() {
         fields.name(reply, "subcommands");
         reply.map(command.subcommands.len());
-        for subcommand in command.subcommands.values() {
+        for subcommand in command.subcommands.commands() {
             write_docs(reply, subcommand);
         }
     }

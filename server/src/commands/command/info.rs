@@ -76,7 +76,7 @@ fn write_info(reply: &mut Reply, command: &Command) {
         0 => reply.set(0),
         count => reply.array(count),
     }
-    for subcommand in command.subcommands.values() {
+    for subcommand in command.subcommands.commands() {
         write_info(reply, subcommand);
     }
 }

@@ -27,7 +27,7 @@ fn list(cx: &mut Context<'_>) -> CommandResult {
     };
     let commands = cx.server.commands.iter();
     let names: Vec<&str> = commands
-        .flat_map(|command| std::iter::once(command).chain(command.subcommands.values().copied()))
+        .flat_map(|command| std::iter::once(command).chain(command.subcommands.commands()))
         .filter(|command| filter.as_ref().is_none_or(|filter| filter.accepts(command)))
         .map(|command| command.full_name.as_str())
         .collect();

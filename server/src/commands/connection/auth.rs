@@ -159,6 +159,7 @@ fn reset(cx: &mut Context<'_>) -> CommandResult {
     cx.server.pubsub.leave_all(cx.client);
     cx.client.take_transaction();
     cx.client.unwatch(&cx.server.keyspace);
+    cx.server.tracking.turn_off(cx.client);
     let shared = &cx.client.shared;
     cx.server.clients.remove_monitor(shared);
     shared.name.lock().clear();

@@ -45,6 +45,8 @@ pub enum Apply {
     SlowLog,
     Title,
     Tls,
+    TlsPort,
+    Tracking,
 }
 
 /// When a directive may be set.

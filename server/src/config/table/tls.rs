@@ -12,19 +12,19 @@ directives! {
     /// TLS.
     Tls in tls {
         /// Port for TLS; 0 listens on none.
-        tls_port: Number = port("tls-port", 0).apply(Apply::Tls);
+        tls_port: Number = port("tls-port", 0).apply(Apply::TlsPort);
         /// The server's certificate.
         tls_cert_file: Text = optional("tls-cert-file").volatile().apply(Apply::Tls);
         /// The server's key.
         tls_key_file: Text = optional("tls-key-file").volatile().apply(Apply::Tls);
         /// Password of the server's key.
-        tls_key_file_pass: Text = optional("tls-key-file-pass").apply(Apply::Tls);
+        tls_key_file_pass: Text = optional("tls-key-file-pass").sensitive().apply(Apply::Tls);
         /// Certificate for outgoing connections.
         tls_client_cert_file: Text = optional("tls-client-cert-file").volatile().apply(Apply::Tls);
         /// Key for outgoing connections.
         tls_client_key_file: Text = optional("tls-client-key-file").volatile().apply(Apply::Tls);
         /// Password of the key for outgoing connections.
-        tls_client_key_file_pass: Text = optional("tls-client-key-file-pass").apply(Apply::Tls);
+        tls_client_key_file_pass: Text = optional("tls-client-key-file-pass").sensitive().apply(Apply::Tls);
         /// Parameters for Diffie-Hellman.
         tls_dh_params_file: Text = optional("tls-dh-params-file").volatile().apply(Apply::Tls);
         /// Certificates to trust, in a file.

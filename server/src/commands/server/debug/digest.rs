@@ -73,7 +73,7 @@ impl Digest {
 
 /// DEBUG DIGEST.
 pub(super) fn dataset(cx: &mut Context<'_>) -> CommandResult {
-    cx.lock_all();
+    cx.lock_all()?;
     let mut total = Digest::default();
     for db in 0..cx.server.keyspace.databases() {
         cx.db.select(db);
@@ -106,7 +106,7 @@ pub(super) fn values(cx: &mut Context<'_>) -> CommandResult {
     let keyspace = &cx.server.keyspace;
     let names = cx.args.tail(2);
     let keys: Vec<_> = names.iter().map(|name| keyspace.key(name)).collect();
-    cx.lock(&keys);
+    cx.lock(&keys)?;
     cx.reply.array(keys.len());
     for key in &keys {
         let mut digest = Digest::default();

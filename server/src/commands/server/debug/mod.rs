@@ -81,6 +81,10 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
         (b"sdslen", 3) => keys::string_lengths(cx),
         (b"segfault", _) => crash::segfault(),
         (b"set-active-expire", 3) => set_active_expire(cx),
+        (b"set-disable-deny-scripts", 3) => {
+            cx.server.scripts.may_call_all.store(leading_number(cx.arg(2)) != 0, Relaxed);
+            done(cx)
+        }
         (b"set-skip-checksum-validation", 3) => {
             cx.server.skips_checksums.store(leading_number(cx.arg(2)) != 0, Relaxed);
             done(cx)
@@ -112,7 +116,7 @@ fn client_sizes(cx: &mut Context<'_>) -> CommandResult {
 fn sleep(cx: &mut Context<'_>) -> CommandResult {
     let seconds = std::str::from_utf8(cx.arg(2)).ok().and_then(|text| text.trim_start().parse::<f64>().ok());
     let duration = Duration::try_from_secs_f64(seconds.unwrap_or(0.0)).unwrap_or_default();
-    cx.lock_all();
+    cx.lock_all()?;
     std::thread::sleep(duration);
     done(cx)
 }
@@ -131,16 +135,14 @@ fn reload(cx: &mut Context<'_>) -> CommandResult {
             }
         }
     }
-    cx.lock_all();
+    cx.lock_all()?;
     // What is loaded again is no change.
     let dirty = cx.db.effects.dirty;
     if saves {
         persistence::save(cx.server, &mut cx.db).map_err(|_| Error::fixed("ERR"))?;
     }
     if flushes {
-        for db in 0..cx.server.keyspace.databases() {
-            cx.db.flush(db, Free::Now);
-        }
+        cx.db.flush(0..cx.server.keyspace.databases(), Free::Now);
         cx.server.scripts.forget_libraries();
     }
     let loaded = persistence::reload(cx.server, &mut cx.db, existing);
@@ -271,6 +273,8 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
         "    Crash with an access to memory that is not allowed.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Whether expired keys are removed without being touched.",
+        "SET-DISABLE-DENY-SCRIPTS <0|1>",
+        "    Whether scripts may call commands that are not meant for them.",
         "SLEEP <seconds>",
         "    Hold all data for so long, with decimals.",
         "STRUCTSIZE",

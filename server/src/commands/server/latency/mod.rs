@@ -113,7 +113,7 @@ fn histogram(cx: &mut Context<'_>) -> CommandResult {
     for name in cx.args.tail(2) {
         let Some(command) = find(cx, name) else { continue };
         shown += usize::from(write_histogram(cx, command));
-        let mut subcommands: Vec<&Command> = command.subcommands.values().copied().collect();
+        let mut subcommands: Vec<&Command> = command.subcommands.commands().collect();
         subcommands.sort_by_key(|command| command.id);
         for command in subcommands {
             shown += usize::from(write_histogram(cx, command));

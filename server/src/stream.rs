@@ -1,0 +1,82 @@
+//! The transports that clients come over.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::tls;
+
+/// A client's socket, and what is between it and the protocol.
+pub enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    /// Boxed, because it is many times as large as the others.
+    Tls(Box<tls::Stream>),
+}
+
+impl Stream {
+    /// Whether there may be something to read, or an end of it.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Tcp(stream) => stream.poll_read_ready(cx),
+            Stream::Unix(stream) => stream.poll_read_ready(cx),
+            Stream::Tls(stream) => {
+                let (socket, session) = stream.get_ref();
+                // A session wants nothing from the socket while there is something of it that was not read.
+                if session.wants_read() { socket.poll_read_ready(cx) } else { Poll::Ready(Ok(())) }
+            }
+        }
+    }
+
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buffer),
+        }
+    }
+
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, bytes),
+        }
+    }
+
+    pub fn poll_write_vectored(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+            Stream::Tls(stream) => Pin::new(&mut **stream).poll_write_vectored(cx, pieces),
+        }
+    }
+
+    /// Whether something that was written has not got to the socket yet. TLS takes more than the socket does, and
+    /// answers some of what the peer sends by itself.
+    pub fn holds_output(&self) -> bool {
+        match self {
+            Stream::Tcp(_) | Stream::Unix(_) => false,
+            Stream::Tls(stream) => stream.get_ref().1.wants_write(),
+        }
+    }
+
+    /// Gets to the socket what was written and is not there yet.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Tcp(_) | Stream::Unix(_) => Poll::Ready(Ok(())),
+            Stream::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
+        }
+    }
+
+    /// Tells the peer that nothing more will come, as far as that can be done at once.
+    pub fn take_leave(&mut self, cx: &mut Context<'_>) {
+        if let Stream::Tls(stream) = self {
+            // Nobody waits for a peer that does not read, or is gone.
+            let _ = Pin::new(&mut **stream).poll_shutdown(cx);
+        }
+    }
+}
