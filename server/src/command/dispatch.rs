@@ -316,17 +316,16 @@ impl Executor {
         let mut cx = Context {
             server,
             executor: self,
-            client,
+            client: &mut *client,
             command,
             args,
-            reply,
-            db,
+            reply: &mut *reply,
+            db: &mut db,
             within: Within::Nothing,
             failed: false,
         };
         let mark = cx.reply.mark();
         let mut failed = invoke(&mut cx);
-        let Context { db, client, reply, .. } = cx;
         if db.gave_up() {
             reply.truncate_to(mark);
             self.refuse(&server.scripts.busy_error(), reply);
@@ -350,7 +349,6 @@ impl Executor {
     ) -> bool {
         let started = self.server.clock.raw();
         db.select(client.db());
-        let away = self.server.keyspace.view_none(0, db.now_ms());
         let mut cx = Context {
             server: self.server,
             executor: self,
@@ -358,12 +356,11 @@ impl Executor {
             command,
             args,
             reply: &mut *reply,
-            db: std::mem::replace(db, away),
+            db,
             within,
             failed: false,
         };
         let failed = invoke(&mut cx);
-        *db = cx.db;
         self.account(client, command, args, reply, Timing { started, failed, within });
         failed
     }
