@@ -309,7 +309,7 @@ impl Executor {
             return server.clock.raw();
         };
         db.set_touch(!client.shared.no_touch.load(Relaxed));
-        if client.flags_of(command).contains(Flags::READONLY) && server.pause_state() != Pause::None {
+        if server.pause_state() != Pause::None && self.flags_of(client, command, args).contains(Flags::READONLY) {
             // A pause is for copying the data to another server, which is to see all of it the same.
             db.keep_expired();
         }
