@@ -168,7 +168,8 @@ impl<'a> ZsetRef<'a> {
         }
     }
 
-    /// How many elements `before` holds for. It must hold for a beginning of the set.
+    /// How many elements `before` holds for. It must hold for a beginning of the set, and is asked about members that are
+    /// not there.
     pub fn partition_point(self, mut before: impl FnMut(f64, &[u8]) -> bool) -> usize {
         match self {
             ZsetRef::Packed(pack) => {
