@@ -253,10 +253,6 @@ class Resp3(Common, unittest.TestCase):
 
     def test_cache(self):
         """what a client keeps itself is invalidated by others"""
-        try:
-            self.redis.execute_command("CLIENT", "TRACKING", "OFF")
-        except ResponseError:
-            self.skipTest("the server has no CLIENT TRACKING")
         caching = self.connect(cache_config=CacheConfig())
         self.redis.set("kept", "old")
         gets = lambda: self.redis.info("commandstats").get("cmdstat_get", {}).get("calls", 0)

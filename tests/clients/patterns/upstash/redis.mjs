@@ -1,23 +1,9 @@
-// The calls of @upstash/redis that the pattern uses, with that client's habit of reading and writing JSON, over RESP.
+// The connection of the pattern, as Upstash has its users make it.
 
-import { Redis } from 'ioredis';
+import { Redis } from '@upstash/redis';
 
-export const connection = new Redis(process.env.REDIS_URL);
-
-const parse = (text) => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-};
-
-export const redis = {
-  get: async (key) => parse(await connection.get(key)),
-  set: (key, value, options) => {
-    const text = typeof value === 'string' ? value : JSON.stringify(value);
-    return connection.set(key, text, ...(options?.ex ? ['EX', options.ex] : []));
-  },
-  del: (...keys) => connection.del(...keys),
-  keys: (pattern) => connection.keys(pattern),
-};
+export const redis = new Redis({
+  url: process.env.UPSTASH_REDIS_REST_URL,
+  token: process.env.UPSTASH_REDIS_REST_TOKEN,
+  retry: false,
+});
