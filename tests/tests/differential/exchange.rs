@@ -156,6 +156,9 @@ impl Pair {
     fn compare_all(&mut self) -> Outcome {
         for db in ["0", "1"] {
             let mut questions = vec![words("DBSIZE")];
+            if self.expires_fields {
+                questions.push(words("DEBUG DIGEST"));
+            }
             for question in QUESTIONS.iter().chain(&["PEXPIRETIME KEY"]) {
                 questions.extend(KEYS.iter().map(|key| about(question, key)));
             }

@@ -44,10 +44,13 @@ impl Digest {
                 }
             }
             Value::Hash(hash) => {
-                for (field, value, _) in hash.iter() {
+                for (field, value, expiry) in hash.iter() {
                     let mut element = Digest::default();
                     element.mix(field.bytes(digits));
                     element.mix(value.bytes(digits));
+                    if expiry.is_some() {
+                        element.add(b"!!hexpire!!");
+                    }
                     self.add_digest(element);
                 }
             }
