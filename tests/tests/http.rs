@@ -469,3 +469,20 @@ fn the_port_can_be_moved_and_closed() {
     assert!(taken.starts_with("-ERR"), "{taken}");
     assert_eq!(open(&server).call("GET", "/ping", &[], b"").unwrap().status, 200);
 }
+
+#[test]
+fn the_dashboard_is_a_page_without_data_that_runs_nothing_else() {
+    let server = start_guarded();
+    let mut http = open(&server);
+    let page = http.call("GET", "/", &[], b"").unwrap();
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy");
+    for part in ["default-src 'none'", "script-src 'sha256-", "connect-src 'self'", "frame-ancestors 'none'"] {
+        assert!(policy.contains(part) && !policy.contains("unsafe"), "{policy}");
+    }
+    assert!(page.text().starts_with("<!doctype html>"));
+    // What it asks for needs a token.
+    assert_eq!(http.call("POST", "/pipeline", &[], br#"[["INFO","all"]]"#).unwrap().status, 401);
+    let answer = http.call("POST", "/pipeline", &[READ_ONLY], br#"[["INFO","all"],["LATENCY","HISTOGRAM"]]"#).unwrap();
+    assert!(answer.status == 200 && !answer.text().contains("NOPERM"), "{}", answer.text());
+}
