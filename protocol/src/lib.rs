@@ -19,4 +19,4 @@ pub use decode::{ReplyDecoder, ReplyFrame};
 pub use encode::encode_command;
 pub use number::parse_integer as parse_i64;
 pub use reply::{Deferred, DoubleText, Mark, Reply, Resp};
-pub use request::{Args, BIG_ARG, Limits, OwnedArgs, ProtocolError, RequestReader, split_words};
+pub use request::{Args, ArgsIter, BIG_ARG, Limits, OwnedArgs, ProtocolError, RequestReader, split_words};

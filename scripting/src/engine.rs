@@ -72,7 +72,7 @@ impl Engine {
         reply: &mut Reply,
     ) -> Option<End> {
         let function = self.scripts.get(sha)?.function;
-        Some(self.vm.run(function, &sha.to_hex(), keys, args, host, reply))
+        Some(self.vm.run(function, sha, keys, args, host, reply))
     }
 
     /// Forgets a script.

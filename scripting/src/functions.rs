@@ -54,11 +54,13 @@ struct Entry {
     kept: Vec<c_int>,
 }
 
+/// The library and the function, by the function's name in lower case.
+type ByName = HashMap<String, (String, usize), RandomState>;
+
 /// The libraries of one thread, and the virtual machine that runs their functions.
 pub struct Functions {
     libraries: BTreeMap<String, Entry>,
-    /// The library and the function, by the function's name in lower case.
-    by_name: HashMap<String, (String, usize), RandomState>,
+    by_name: ByName,
     vm: Vm,
 }
 
@@ -168,20 +170,10 @@ impl Functions {
         self.libraries.get(name).map(|entry| &entry.library)
     }
 
-    fn find(&self, name: &[u8]) -> Option<(&Function, c_int)> {
-        let name = std::str::from_utf8(name).ok()?;
-        // Most callers use the name in lower case.
-        let (library, index) = match self.by_name.get(name) {
-            Some(found) => found,
-            None => self.by_name.get(&name.to_ascii_lowercase())?,
-        };
-        let entry = self.libraries.get(library)?;
-        Some((entry.library.functions.get(*index)?, *entry.kept.get(*index)?))
-    }
-
     /// The function of a name, in any case.
     pub fn function(&self, name: &[u8]) -> Option<&Function> {
-        self.find(name).map(|(function, _)| function)
+        let (entry, index) = find(&self.libraries, &self.by_name, name)?;
+        entry.library.functions.get(index)
     }
 
     /// How many functions can be called.
@@ -203,15 +195,26 @@ impl Functions {
         host: &mut dyn Host,
         reply: &mut Reply,
     ) -> Option<End> {
-        let (function, kept) = self.find(name)?;
-        let name = function.name.clone();
-        Some(self.vm.run(kept, name.as_bytes(), keys, args, host, reply))
+        let (entry, index) = find(&self.libraries, &self.by_name, name)?;
+        let (function, kept) = (entry.library.functions.get(index)?, *entry.kept.get(index)?);
+        Some(self.vm.run(kept, &function.name, keys, args, host, reply))
     }
 
     /// Bytes of memory that the virtual machine holds (`used_memory_vm_functions`).
     pub fn vm_memory(&self) -> usize {
         self.vm.memory()
     }
+}
+
+/// The library that has a function, and the function's number there.
+fn find<'a>(libraries: &'a BTreeMap<String, Entry>, by_name: &ByName, name: &[u8]) -> Option<(&'a Entry, usize)> {
+    let name = std::str::from_utf8(name).ok()?;
+    // Most callers use the name in lower case.
+    let (library, index) = match by_name.get(name) {
+        Some(found) => found,
+        None => by_name.get(&name.to_ascii_lowercase())?,
+    };
+    Some((libraries.get(library)?, *index))
 }
 
 fn is_name(name: &[u8]) -> bool {

@@ -5,6 +5,22 @@ use std::fmt;
 use protocol::split_words;
 use sha1::{Digest as _, Sha1};
 
+/// What no hexadecimal digit has.
+const NO_DIGIT: u8 = 0x80;
+
+/// The values of hexadecimal digits by their characters.
+const DIGIT_VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        let digit = b"0123456789abcdef"[value as usize];
+        values[digit as usize] = value;
+        values[digit.to_ascii_uppercase() as usize] = value;
+        value += 1;
+    }
+    values
+};
+
 /// The digest that a script is called by.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha([u8; 20]);
@@ -20,12 +36,13 @@ impl Sha {
         if hex.len() != 40 {
             return None;
         }
-        let mut bytes = [0; 20];
+        let (mut bytes, mut all) = ([0; 20], 0);
         for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
-            let digit = |index: usize| (pair[index] as char).to_digit(16);
-            *byte = (digit(0)? << 4 | digit(1)?) as u8;
+            let (high, low) = (DIGIT_VALUES[pair[0] as usize], DIGIT_VALUES[pair[1] as usize]);
+            *byte = high << 4 | low & 15;
+            all |= high | low;
         }
-        Some(Self(bytes))
+        (all & NO_DIGIT == 0).then_some(Self(bytes))
     }
 
     /// Forty hexadecimal digits in lower case.

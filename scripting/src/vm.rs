@@ -1,6 +1,7 @@
 //! A virtual machine: a Lua state with everything that scripts find in it.
 
 use std::ffi::c_int;
+use std::fmt::Display;
 
 use protocol::Reply;
 
@@ -108,7 +109,7 @@ impl Vm {
     pub(crate) fn run<'a>(
         &mut self,
         function: c_int,
-        name: &[u8],
+        name: &dyn Display,
         keys: impl ExactSizeIterator<Item = &'a [u8]>,
         args: impl ExactSizeIterator<Item = &'a [u8]>,
         host: &mut dyn Host,
@@ -123,10 +124,12 @@ impl Vm {
             let arguments = match self.purpose {
                 Purpose::Scripts => {
                     state.push_kept(self.globals);
+                    state.push_bytes(b"KEYS");
                     push_strings(&state, keys);
-                    state.set_field(3, "KEYS");
+                    state.raw_set(3);
+                    state.push_bytes(b"ARGV");
                     push_strings(&state, args);
-                    state.set_field(3, "ARGV");
+                    state.raw_set(3);
                     state.pop(1);
                     0
                 }
@@ -325,17 +328,17 @@ fn error_text(state: &State, _: Raise) -> Vec<u8> {
 }
 
 /// Replies with the error on top.
-fn write_error(state: &State, name: &[u8], reply: &mut Reply, on_error: &mut dyn FnMut(&[u8]), raise: Raise) {
+fn write_error(state: &State, name: &dyn Display, reply: &mut Reply, on_error: &mut dyn FnMut(&[u8]), raise: Raise) {
     /// Longest part of a message that did not come through the error handler.
     const LONGEST: usize = 100;
-    let top = state.top();
+    let (top, name) = (state.top(), name.to_string().into_bytes());
     let mut is_counted = false;
     let text = if state.kind(top) == Kind::Table {
         let mut text = error_text(state, raise);
         let source = error_field(state, top, "source");
         let line = error_field(state, top, "line");
         if let (Some(source), Some(line)) = (source, line) {
-            text.extend([b" script: ", name, b", on ", &source[..], b":", &line[..], b"."].concat());
+            text.extend([b" script: ", &name[..], b", on ", &source[..], b":", &line[..], b"."].concat());
         }
         is_counted = state.raw_field(top, "ignore_error_stats_update") == Kind::Boolean && state.truth(top + 1);
         text
@@ -344,7 +347,7 @@ fn write_error(state: &State, name: &[u8], reply: &mut Reply, on_error: &mut dyn
             Kind::String | Kind::Number => state.c_text(top).unwrap_or_default().to_bytes(),
             _ => b"execution failure",
         };
-        [b"ERR Error running script ", name, b", ", &message[..message.len().min(LONGEST)]].concat()
+        [b"ERR Error running script ", &name[..], b", ", &message[..message.len().min(LONGEST)]].concat()
     };
     reply.error_bytes(&text);
     if !is_counted {

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use protocol::{OwnedArgs, Reply, Resp};
 use smallvec::SmallVec;
-use storage::{Effects, Key, Keyspace, Served, Type, View, Waiter};
+use storage::{Actor, Effects, Key, Keyspace, Served, Type, View, Waiter};
 
-use crate::acl::{Acl, Denial, Place, Session};
+use crate::acl::{Denial, Place, Session};
 use crate::client::{OpenWait, Shared, Unblock, Wait};
 use crate::command::{Command, CommandResult, Context, Error};
 use crate::longdouble::LongDouble;
 use crate::server::Server;
+use crate::tracking;
 
 /// A command that can wait for data.
 pub trait Blocking: Send + Sync + 'static {
@@ -52,13 +53,35 @@ pub trait Blocking: Send + Sync + 'static {
 /// What became of a parked command.
 enum State {
     Waiting,
-    Served(Result<Vec<u8>, Error>),
+    Served(Outcome),
     /// There was data, but its user may not make the call any more.
     Denied(Denial),
     /// CLIENT UNBLOCK has ended the wait.
     Unblocked(Unblock),
     /// Its client waits no more.
     Over,
+}
+
+/// What a command that waited ends with.
+pub struct Outcome {
+    /// Mail that had come for the client before it was served.
+    earlier: Option<Reply>,
+    /// The reply, unless that is the one to a wait in vain.
+    reply: Option<Result<Vec<u8>, Error>>,
+}
+
+impl Outcome {
+    fn of(reply: Result<Vec<u8>, Error>) -> Outcome {
+        Outcome { earlier: None, reply: Some(reply) }
+    }
+
+    /// The reply, after what has to stand in front of it is written.
+    pub fn into_reply(self, out: &mut Reply) -> Option<Result<Vec<u8>, Error>> {
+        if let Some(mut earlier) = self.earlier {
+            out.append(&mut earlier);
+        }
+        self.reply
+    }
 }
 
 /// A command that waits.
@@ -74,10 +97,12 @@ pub struct Parked {
 
 /// The request behind a command that waits, and for whom it was allowed.
 struct Call {
-    acl: Arc<Acl>,
+    server: &'static Server,
     session: Session,
     command: &'static Command,
     args: OwnedArgs,
+    /// Whether the client is remembered for the keys that it reads.
+    remembered: bool,
 }
 
 impl Waiter for Parked {
@@ -92,20 +117,32 @@ impl Waiter for Parked {
         if !matches!(*state, State::Waiting) || self.client.is_killed() {
             return Served::Done;
         }
-        let Call { acl, session, command, args } = &self.call;
-        if let Err(denial) = acl.recheck(session, command, args.as_args()) {
+        let Call { server, session, command, args, remembered } = &self.call;
+        if let Err(denial) = server.acl.recheck(session, command, args.as_args()) {
             *state = State::Denied(denial);
             drop(state);
             self.client.wake();
             return Served::Done;
         }
+        // What the client hears of because of what it does now comes behind its reply.
+        let earlier = self.client.mailbox.take_out();
         view.select(self.db);
+        let actor = view.act_for(Actor::client(self.client.id));
         let mut reply = Reply::new(self.resp);
-        *state = match self.command.serve(view, &mut reply, true) {
-            Ok(false) => return Served::NotYet,
-            Ok(true) => State::Served(Ok(reply.to_vec())),
-            Err(error) => State::Served(Err(error)),
+        let served = self.command.serve(view, &mut reply, true);
+        view.act_for(actor);
+        let reply = match served {
+            Ok(false) => {
+                earlier.into_iter().for_each(|mail| self.client.mailbox.put_back(mail));
+                return Served::NotYet;
+            }
+            Ok(true) => Ok(reply.to_vec()),
+            Err(error) => Err(error),
         };
+        if *remembered {
+            server.tracking.remember(server, self.client.id, command, args.as_args());
+        }
+        *state = State::Served(Outcome { earlier, reply: Some(reply) });
         drop(state);
         self.client.wake();
         Served::Done
@@ -124,6 +161,14 @@ impl Parked {
     /// Whether there is nothing more to wait for.
     pub fn is_over(&self) -> bool {
         !matches!(*self.state.lock(), State::Waiting)
+    }
+
+    /// Takes the client's mail, unless the command has been served: then its reply has to be taken first.
+    pub fn take_mail(&self, into: &mut Reply) {
+        let state = self.state.lock();
+        if matches!(*state, State::Waiting) {
+            self.client.mailbox.take(into);
+        }
     }
 
     /// Ends the wait, so that from now on nobody serves the command. Tells whether it was still waiting.
@@ -150,29 +195,29 @@ impl Parked {
         next
     }
 
-    /// Ends the wait: from now on nobody serves the command. Its reply, unless that is the one to a wait in vain.
-    pub fn end(self: Arc<Self>, server: &Server) -> Option<Result<Vec<u8>, Error>> {
+    /// Ends the wait: from now on nobody serves the command.
+    pub fn end(self: Arc<Self>, server: &Server) -> Outcome {
         let state = std::mem::replace(&mut *self.state.lock(), State::Over);
         let waiter: Arc<dyn Waiter> = self.clone();
         for key in self.command.keys() {
             server.keyspace.leave(self.db, key, &waiter);
         }
         match state {
-            State::Served(reply) => Some(reply),
+            State::Served(outcome) => outcome,
             State::Denied(denial) => {
                 let Call { session, command, args, .. } = &self.call;
                 server.note_denial(&self.client, session.user(), denial, Place::Toplevel, command, args.as_args());
-                Some(Err(denial.error(session.user(), command)))
+                Outcome::of(Err(denial.error(session.user(), command)))
             }
-            State::Unblocked(Unblock::Error) => Some(Err(Unblock::ERROR)),
-            State::Unblocked(Unblock::Timeout) | State::Waiting | State::Over => None,
+            State::Unblocked(Unblock::Error) => Outcome::of(Err(Unblock::ERROR)),
+            State::Unblocked(Unblock::Timeout) | State::Waiting | State::Over => Outcome { earlier: None, reply: None },
         }
     }
 }
 
 /// Serves a command, or has its client wait until `until_ms` (for ever without).
 pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl Blocking) -> CommandResult {
-    if command.serve(&mut cx.db, cx.reply, false)? {
+    if command.serve(cx.db, cx.reply, false)? {
         return Ok(());
     }
     if cx.is_nested() {
@@ -184,7 +229,7 @@ pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl 
     let resp = cx.reply.resp();
     let mut timed_out = Reply::new(resp);
     command.timed_out(&mut timed_out);
-    let retry_ms = command.next_try_ms(&mut cx.db);
+    let retry_ms = command.next_try_ms(cx.db);
     let parked = Arc::new(Parked {
         client: Arc::clone(&cx.client.shared),
         db: cx.client.db(),
@@ -192,10 +237,11 @@ pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl 
         extra_shards: command.destination().map(|key| keyspace.key(key).shard()).into_iter().collect(),
         command: Box::new(command),
         call: Call {
-            acl: Arc::clone(&cx.server.acl),
+            server: cx.server,
             session: cx.client.session.clone(),
             command: cx.command,
             args: cx.args.iter().collect(),
+            remembered: tracking::remembers(cx.client, cx.command),
         },
         state: Mutex::new(State::Waiting),
     });

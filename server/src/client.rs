@@ -5,17 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::Waker;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use protocol::Reply;
 
 use crate::acl::{DEFAULT_USER, Session};
 use crate::blocking::Parked;
 use crate::command::Error;
+use crate::command::dispatch::Executor;
 use crate::command::table::Command;
 use crate::config::Permission;
 use crate::mail::{Bell, Mailbox};
 use crate::pubsub::{Kind, Subscriptions};
 use crate::server::{Server, unix_ms};
+use crate::tracking::{Mode, Tracker};
 use crate::transaction::{Transaction, Watching};
 
 /// Where a connection came in and from where.
@@ -82,12 +84,18 @@ pub struct Shared {
     pub trim: AtomicBool,
     /// Logged in as somebody who may do everything, as of its last rest.
     pub unrestricted: AtomicBool,
+    /// About to close, once what is pending is written; it gets no more mail.
+    pub leaving: AtomicBool,
     /// Asked to close: at once, without writing what is pending.
     killed: AtomicBool,
     /// The wait that CLIENT UNBLOCK can end.
     open_wait: Mutex<OpenWait>,
     /// What others send it.
     pub mailbox: Mailbox,
+    /// How it tracks keys, if it does.
+    pub tracking: Mutex<Option<Mode>>,
+    /// What the prefixes take that it tracks keys by.
+    pub prefix_memory: AtomicUsize,
     /// How many channels, patterns and shard channels it is subscribed to, by [`Kind`].
     pub subscriptions: [AtomicUsize; Kind::ALL.len()],
     bell: Arc<Bell>,
@@ -139,7 +147,7 @@ impl Shared {
         const WATCHED_KEY: usize = 128;
         const SUBSCRIPTION: usize = 128;
         let input = [&self.query_buffered, &self.query_free, &self.argv_memory];
-        let buffers = [&self.output_memory, &self.transaction_memory];
+        let buffers = [&self.output_memory, &self.transaction_memory, &self.prefix_memory];
         let buffers: usize = input.into_iter().chain(buffers).map(|bytes| bytes.load(Relaxed)).sum();
         let subscriptions: usize = self.subscriptions.iter().map(|count| count.load(Relaxed)).sum();
         let names = self.watched.load(Relaxed) * WATCHED_KEY + subscriptions * SUBSCRIPTION;
@@ -285,6 +293,8 @@ pub struct Client {
     /// What has been queued since MULTI.
     pub transaction: Option<Box<Transaction>>,
     pub watching: Option<Box<Watching>>,
+    /// There while it tracks keys.
+    pub tracker: Option<Box<Tracker>>,
 }
 
 impl Client {
@@ -298,6 +308,7 @@ impl Client {
             subscriptions: Subscriptions::default(),
             transaction: None,
             watching: None,
+            tracker: None,
         }
     }
 
@@ -328,6 +339,7 @@ impl Client {
         server.pubsub.leave_all(self);
         self.take_transaction();
         self.unwatch(&server.keyspace);
+        server.tracking.turn_off(self);
         let shared = &self.shared;
         server.clients.remove_monitor(shared);
         shared.name.lock().clear();
@@ -338,10 +350,13 @@ impl Client {
     }
 
     /// The connection is over: nothing is left of it on the server.
-    pub fn leave(&mut self, server: &Server) {
+    pub fn leave(&mut self, executor: &Executor) {
+        let server = executor.server;
         server.pubsub.leave_all(self);
+        server.tracking.turn_off(self);
         self.unwatch(&server.keyspace);
         server.clients.remove(&self.shared);
+        executor.clients.borrow_mut().remove(&self.shared.id);
         server.client_memory.forget(&self.shared);
         server.connected.fetch_sub(1, Relaxed);
     }
@@ -362,7 +377,7 @@ impl Client {
 /// All connected clients by id.
 #[derive(Default)]
 pub struct Registry {
-    clients: Mutex<BTreeMap<u64, Arc<Shared>>>,
+    clients: RwLock<BTreeMap<u64, Arc<Shared>>>,
     next_id: AtomicU64,
     /// Those who see all commands.
     monitors: Mutex<Vec<Arc<Shared>>>,
@@ -376,22 +391,22 @@ impl Registry {
     }
 
     pub fn add(&self, client: Arc<Shared>) {
-        self.clients.lock().insert(client.id, client);
+        self.clients.write().insert(client.id, client);
     }
 
     /// Takes a client off the list, if it is still there.
     pub fn remove(&self, client: &Shared) {
-        if self.clients.lock().remove(&client.id).is_some() {
+        if self.clients.write().remove(&client.id).is_some() {
             self.remove_monitor(client);
         }
     }
 
     pub fn get(&self, id: u64) -> Option<Arc<Shared>> {
-        self.clients.lock().get(&id).filter(|client| !client.is_killed()).cloned()
+        self.clients.read().get(&id).filter(|client| !client.is_killed()).cloned()
     }
 
     pub fn len(&self) -> usize {
-        self.clients.lock().len()
+        self.clients.read().len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -400,7 +415,7 @@ impl Registry {
 
     /// Every client, oldest first. One that was killed counts as gone, although its connection may not know it yet.
     pub fn all(&self) -> Vec<Arc<Shared>> {
-        self.clients.lock().values().filter(|client| !client.is_killed()).cloned().collect()
+        self.clients.read().values().filter(|client| !client.is_killed()).cloned().collect()
     }
 
     /// Has a client see all commands.

@@ -72,7 +72,7 @@ impl Connection {
         })
         .await;
         self.hold.abandon(self.executor, &mut self.client);
-        self.client.leave(self.executor.server);
+        self.client.leave(self.executor);
     }
 
     /// Goes on as far as it can without waiting.
@@ -88,6 +88,13 @@ impl Connection {
         loop {
             self.take_mail();
             self.carry_out();
+            let server = self.executor.server;
+            server.tracking.broadcast(&server.clients);
+            self.take_mail();
+            if self.client.closing {
+                // Before it can be known from a reply.
+                self.client.shared.leaving.store(true, Relaxed);
+            }
             if self.client.shared.is_killed() {
                 return Poll::Ready(Err(Closed));
             }
@@ -123,11 +130,16 @@ impl Connection {
         }
     }
 
-    /// Puts what others have sent behind the replies so far. A client that is about to be closed gets no more.
+    /// Puts what others have sent behind the replies so far. A client that is about to be closed gets no more, and one
+    /// that waits not before the reply that it has been waiting for.
     #[inline]
     fn take_mail(&mut self) {
-        if self.client.shared.mailbox.is_full() && !self.client.closing {
-            self.client.shared.mailbox.take(&mut self.reply);
+        if !self.client.shared.mailbox.is_full() || self.client.closing {
+            return;
+        }
+        match self.client.wait.as_ref().and_then(|wait| wait.parked.as_ref()) {
+            Some(parked) => parked.take_mail(&mut self.reply),
+            None => self.client.shared.mailbox.take(&mut self.reply),
         }
     }
 
@@ -263,7 +275,7 @@ impl Connection {
 
     /// Ends a wait whose time has come. Tells whether it did.
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> bool {
-        match self.hold.poll(cx, self.executor, &mut self.client) {
+        match self.hold.poll(cx, self.executor, &mut self.client, &mut self.reply) {
             Look::Held => false,
             Look::Changed => true,
             Look::Done { spent_nanos, outcome } => {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Context;
 use std::time::Duration;
 
-use protocol::Args;
+use protocol::{Args, Reply};
 use tokio::time::{Sleep, sleep};
 
 use crate::client::{Client, OpenWait, Unblock};
@@ -64,8 +64,8 @@ impl Hold {
         true
     }
 
-    /// Looks whether the client may go on.
-    pub fn poll(&mut self, cx: &mut Context<'_>, executor: &Executor, client: &mut Client) -> Look {
+    /// Looks whether the client may go on. What has to stand in front of the outcome is written to `reply`.
+    pub fn poll(&mut self, cx: &mut Context<'_>, executor: &Executor, client: &mut Client, reply: &mut Reply) -> Look {
         let Some(timer) = &mut self.timer else { return Look::Changed };
         let over = timer.as_mut().poll(cx).is_ready();
         if client.wait.is_none() {
@@ -90,7 +90,7 @@ impl Hold {
         executor.server.blocked.fetch_sub(1, Relaxed);
         let wait = client.wait.take().unwrap_or_default();
         let outcome = match client.shared.close_wait() {
-            OpenWait::Parked(parked) => parked.end(executor.server),
+            OpenWait::Parked(parked) => parked.end(executor.server).into_reply(reply),
             OpenWait::Plain(Some(Unblock::Error)) => Some(Err(Unblock::ERROR)),
             OpenWait::Plain(_) | OpenWait::None => None,
         };

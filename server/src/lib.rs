@@ -39,6 +39,7 @@ mod stream;
 pub mod supervise;
 mod title;
 pub mod tls;
+mod tracking;
 pub mod transaction;
 pub mod version;
 pub mod worker;
@@ -171,16 +172,10 @@ async fn run(server: &'static Server) -> Result<(), String> {
     {
         log::warning!("Failed to write PID file: {}", server::os_error_text(&error));
     }
-    server.keyspace.set_observer(Box::new(move |db, key, event| notifications::publish(server, db, key, event)));
+    server.keyspace.set_observer(Box::new(move |happening| server.observe(happening)));
     let mut inboxes = Vec::new();
     for index in 0..server.workers {
-        let (inbox, outbox) = unbounded_channel();
-        inboxes.push(inbox);
-        let work = move || worker::run(server, index, outbox);
-        std::thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(work)
-            .map_err(|error| format!("Cannot start a worker: {error}"))?;
+        inboxes.push(worker::start(server, index).map_err(|error| format!("Cannot start a worker: {error}"))?);
     }
     let failed = |error: std::io::Error| format!("Cannot handle signals: {error}");
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;

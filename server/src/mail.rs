@@ -21,11 +21,11 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// Puts something behind what waits. Tells whether nothing did.
+    /// Puts something behind what waits. Tells whether nothing did, and something does now.
     pub fn put(&self, write: impl FnOnce(&mut Reply)) -> bool {
         let mut queue = self.queue.lock();
         write(&mut queue);
-        !self.full.swap(true, Relaxed)
+        !queue.is_empty() && !self.full.swap(true, Relaxed)
     }
 
     #[inline]
@@ -38,6 +38,25 @@ impl Mailbox {
         let mut queue = self.queue.lock();
         self.full.store(false, Relaxed);
         into.append(&mut queue);
+    }
+
+    /// Takes what waits, to be put in front of something else.
+    pub fn take_out(&self) -> Option<Reply> {
+        if !self.is_full() {
+            return None;
+        }
+        let mut queue = self.queue.lock();
+        self.full.store(false, Relaxed);
+        let fresh = Reply::new(queue.resp());
+        Some(std::mem::replace(&mut *queue, fresh))
+    }
+
+    /// Puts back in front what was taken out.
+    pub fn put_back(&self, mut taken: Reply) {
+        let mut queue = self.queue.lock();
+        taken.append(&mut queue);
+        *queue = taken;
+        self.full.store(!queue.is_empty(), Relaxed);
     }
 
     /// Goes over to another version of the protocol: what waits, which is in the old one, is moved to `into`, and all

@@ -1,6 +1,6 @@
 //! Keyspace notifications: what happens to keys, as messages.
 
-use storage::{Class, Event};
+use storage::{Class, Happening};
 
 use crate::config::NotifyFlags;
 use crate::server::Server;
@@ -29,7 +29,8 @@ pub fn wanted(flags: NotifyFlags) -> impl Iterator<Item = Class> {
 }
 
 /// Publishes an event. Called while the key is locked, so that whoever changes it next is heard of next.
-pub fn publish(server: &Server, db: usize, key: &[u8], event: Event) {
+pub fn publish(server: &Server, happening: &Happening<'_>) {
+    let Happening { db, key, event, .. } = *happening;
     if !server.pubsub.has_listeners() {
         return;
     }

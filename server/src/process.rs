@@ -2,14 +2,16 @@
 
 use std::io::{self, Write};
 
+use parking_lot::Mutex;
+
 use crate::config::OomAdjust;
 use crate::log;
 use crate::server::os_error_text;
 
 /// Files that are open besides the connections of clients: as many as Redis reckons with, or what so many event loops
-/// need.
+/// and a spare one need.
 fn own_files(workers: usize) -> u64 {
-    (16 + 4 * workers as u64).max(32)
+    (20 + 4 * workers as u64).max(32)
 }
 
 /// The system lets the process open fewer files than it needs.
@@ -167,20 +169,25 @@ fn cpu_times_of(whom: libc::c_int) -> (f64, f64) {
     (seconds(usage.ru_stime), seconds(usage.ru_utime))
 }
 
-/// The kernel's score for killing this process before it was changed, read once.
-static FIRST_OOM_SCORE: std::sync::OnceLock<i32> = std::sync::OnceLock::new();
+/// The kernel's score for killing this process, as it was before it was changed. There while it is changed.
+static FORMER_OOM_SCORE: Mutex<Option<i32>> = Mutex::new(None);
 
 /// Tells the kernel how gladly this process may be killed when memory runs out: as the score says, or as it says on
-/// top of the score that the process was started with.
+/// top of the former score. Once it is not to say so any more, the former score comes back.
 pub fn set_oom_score(mode: OomAdjust, score: i32) -> Result<(), String> {
     const PATH: &str = "/proc/self/oom_score_adj";
-    let first = *FIRST_OOM_SCORE.get_or_init(|| {
-        std::fs::read_to_string(PATH).ok().and_then(|text| text.trim().parse().ok()).unwrap_or_default()
-    });
+    let read = || std::fs::read_to_string(PATH).ok().and_then(|text| text.trim().parse().ok()).unwrap_or_default();
+    let mut former = FORMER_OOM_SCORE.lock();
     let wanted = match mode {
-        OomAdjust::No => first,
-        OomAdjust::Relative => first.saturating_add(score),
-        OomAdjust::Absolute => score,
+        OomAdjust::No => match former.take() {
+            Some(former) => former,
+            None => return Ok(()),
+        },
+        OomAdjust::Relative => former.get_or_insert_with(read).saturating_add(score),
+        OomAdjust::Absolute => {
+            former.get_or_insert_with(read);
+            score
+        }
     };
     std::fs::write(PATH, wanted.clamp(-1000, 1000).to_string()).map_err(|error| {
         log::warning!("Unable to write oom_score_adj: {}", os_error_text(&error));

@@ -1,13 +1,13 @@
 //! The server as a whole: what all workers share.
 
 use std::io;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use protocol::Args;
-use storage::Keyspace;
+use storage::{Class, Happening, Keyspace};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -29,6 +29,8 @@ use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::supervise;
 use crate::tls::{self, Tls};
+use crate::tracking::Tracking;
+use crate::worker::Incoming;
 
 const NO_PORT: &str = "Unable to listen on this port. Check server logs.";
 
@@ -68,8 +70,9 @@ pub struct Server {
     pub commands_by_id: Vec<&'static Command>,
     pub clients: Registry,
     pub scripts: Scripts,
-    pub acl: Arc<Acl>,
+    pub acl: Acl,
     pub pubsub: PubSub,
+    pub tracking: Tracking,
     pub stats: Stats,
     pub slowlog: Mutex<SlowLog>,
     pub latency: LatencyMonitor,
@@ -103,6 +106,8 @@ pub struct Server {
     pub pressure: Pressure,
     pub client_memory: ClientMemory,
     pub workers: usize,
+    /// The worker beside them that is started when scripts keep all others from their clients, if it could be.
+    pub spare_worker: OnceLock<Option<UnboundedSender<Incoming>>>,
     pub tcp_port: AtomicUsize,
     /// Where to ask for other sockets to listen on, once there are any.
     pub relisten: OnceLock<UnboundedSender<Relisten>>,
@@ -130,9 +135,11 @@ impl Server {
             commands_by_id,
             clients: Registry::default(),
             scripts: Scripts::default(),
-            acl: Arc::new(Acl::new()),
+            acl: Acl::new(),
             pubsub: PubSub::default(),
-            stats: Stats::new(workers),
+            tracking: Tracking::default(),
+            // With a set for the spare one.
+            stats: Stats::new(workers + 1),
             slowlog: Mutex::new(SlowLog::default()),
             latency: LatencyMonitor::default(),
             clock: quanta::Clock::new(),
@@ -155,6 +162,7 @@ impl Server {
             pressure: Pressure::default(),
             client_memory: ClientMemory::default(),
             workers,
+            spare_worker: OnceLock::new(),
             tcp_port: AtomicUsize::new(config.main_port() as usize),
             relisten: OnceLock::new(),
             tls: Tls::default(),
@@ -216,8 +224,17 @@ impl Server {
                 }
                 self.relisten(NO_PORT)?;
             }
+            Apply::Tracking => self.tracking.trim(self),
         }
         Ok(())
+    }
+
+    /// Hears of what happens to keys, under the locks of their shards.
+    pub fn observe(&self, happening: &Happening<'_>) {
+        match happening.event.class {
+            Class::Change => self.tracking.heard(&self.clients, happening),
+            _ => notifications::publish(self, happening),
+        }
     }
 
     /// How often a second the periodic work is done: as `hz` says, or more often when there are many clients.

@@ -11,6 +11,7 @@ use crate::command::keys;
 use crate::command::spec::Flags;
 use crate::command::table::Command;
 use crate::command::{Context, Error};
+use crate::server::Server;
 
 /// A command to be carried out by EXEC.
 pub struct Queued {
@@ -60,9 +61,10 @@ impl Client {
         transaction
     }
 
-    pub fn queue(&mut self, command: &'static Command, args: Args<'_>) {
+    /// Queues a call, of which `flags` tell what it does.
+    pub fn queue(&mut self, command: &'static Command, args: Args<'_>, flags: Flags) {
         let Some(transaction) = self.transaction.as_mut().filter(|transaction| !transaction.broken) else { return };
-        transaction.flags |= command.spec.flags;
+        transaction.flags |= flags;
         transaction.commands.push(Queued { command, args: args.into() });
         self.note_transaction();
     }
@@ -110,6 +112,11 @@ impl Client {
         watching
     }
 
+    fn set_watching(&mut self, watching: Option<Box<Watching>>) {
+        self.shared.watched.store(watching.as_ref().map_or(0, |watching| watching.keys.len()), Relaxed);
+        self.watching = watching;
+    }
+
     /// Lets others see how far the transaction is.
     fn note_transaction(&self) {
         let (queued, memory) = match &self.transaction {
@@ -127,20 +134,24 @@ impl Client {
 }
 
 /// What EXEC answers when it is refused itself: the transaction is over.
-pub fn abort(client: &mut Client, keyspace: &Keyspace, reason: &Error) -> Error {
+pub fn abort(client: &mut Client, server: &Server, reason: &Error) -> Error {
     client.take_transaction();
-    client.unwatch(keyspace);
+    // The keys may be those of a script that takes long, which would have to be waited for. Then the watch stays, at
+    // worst for nothing.
+    if !server.scripts.busy() {
+        client.unwatch(&server.keyspace);
+    }
     let reason = reason.text().strip_prefix(b"ERR ").unwrap_or(reason.text());
     Error::new([b"EXECABORT Transaction discarded because of: ", reason].concat())
 }
 
 /// Locks all that a transaction touches, and ends the client's watch. Tells whether something has happened to the keys
 /// that it watched.
-pub fn enter(cx: &mut Context<'_>, transaction: &Transaction) -> bool {
+pub fn enter(cx: &mut Context<'_>, transaction: &Transaction) -> Result<bool, Error> {
     let watching = cx.client.take_watching();
     let keyspace = &cx.server.keyspace;
-    if transaction.commands.iter().any(|queued| queued.command.needs_everything(queued.args.as_args())) {
-        cx.lock_all();
+    let locked = if transaction.commands.iter().any(|queued| queued.command.needs_everything(queued.args.as_args())) {
+        cx.lock_all()
     } else {
         let mut keys: Vec<Key<'_>> = Vec::new();
         for queued in &transaction.commands {
@@ -149,7 +160,11 @@ pub fn enter(cx: &mut Context<'_>, transaction: &Transaction) -> bool {
             keys.extend(found.iter().filter_map(|key| Some(keyspace.key(args.get(key.index)?))));
         }
         keys.extend(watching.iter().flat_map(|watching| &watching.keys).map(|(_, name)| keyspace.key(name)));
-        cx.lock(&keys);
+        cx.lock(&keys)
+    };
+    if let Err(error) = locked {
+        cx.client.set_watching(watching);
+        return Err(abort(cx.client, cx.server, &error));
     }
-    watching.is_some_and(|watching| watching.end(&mut cx.db))
+    Ok(watching.is_some_and(|watching| watching.end(cx.db)))
 }

@@ -1,12 +1,15 @@
 //! A worker: one thread with its own event loop, its connections, and its part of the upkeep.
 
+use std::future::poll_fn;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
 use std::time::Duration;
 
 use storage::{SHARDS, SweepAt};
 use tokio::runtime::{Builder, Handle, LocalOptions};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep_until};
 
@@ -29,8 +32,30 @@ pub enum Incoming {
     Tls(std::net::TcpStream, Peer),
 }
 
+/// Starts a worker, and answers where it takes its connections from.
+pub fn start(server: &'static Server, index: usize) -> io::Result<UnboundedSender<Incoming>> {
+    let (sender, inbox) = unbounded_channel();
+    thread::Builder::new().name(format!("worker-{index}")).spawn(move || run(server, index, inbox))?;
+    Ok(sender)
+}
+
+/// Gives a connection to the spare worker, which is there from the first one on: for clients that come while scripts
+/// keep all workers from theirs. It stays with them, and has no part of the keyspace to look after.
+pub fn give_to_spare(server: &'static Server, incoming: Incoming) {
+    let spare = server.spare_worker.get_or_init(|| match start(server, server.workers) {
+        Ok(spare) => Some(spare),
+        Err(error) => {
+            log::warning!("Cannot start another worker: {error}");
+            None
+        }
+    });
+    if spare.as_ref().is_none_or(|spare| spare.send(incoming).is_err()) {
+        server.connected.fetch_sub(1, Relaxed);
+    }
+}
+
 /// Runs a worker until the process ends.
-pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<Incoming>) {
+fn run(server: &'static Server, index: usize, inbox: UnboundedReceiver<Incoming>) {
     let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -39,7 +64,7 @@ pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<I
         }
     };
     // Lives as long as the process, like the thread.
-    let executor: &'static Executor = Box::leak(Box::new(Executor::new(server, server.stats.worker(index))));
+    let executor: &'static Executor = Box::leak(Box::new(Executor::new(server, server.stats.worker(index), inbox)));
     runtime.block_on(async move {
         let bell = Arc::new(Bell::default());
         spawn_local(Arc::clone(&bell).answer());
@@ -47,7 +72,7 @@ pub fn run(server: &'static Server, index: usize, mut inbox: UnboundedReceiver<I
         if index == 0 {
             spawn_local(executor.evict_in_background());
         }
-        while let Some(incoming) = inbox.recv().await {
+        while let Some(incoming) = poll_fn(|cx| executor.inbox.borrow_mut().poll_recv(cx)).await {
             if let Err(error) = adopt(incoming, executor, index, &bell) {
                 log::verbose!("Error registering a client: {error}");
                 server.connected.fetch_sub(1, Relaxed);
@@ -98,12 +123,16 @@ fn adopt(incoming: Incoming, executor: &'static Executor, worker: usize, bell: &
 fn client(peer: Peer, executor: &Executor, worker: usize, bell: &Arc<Bell>) -> Client {
     let server = executor.server;
     executor.stats.connections.add(1);
-    Client::new(register(server, peer, worker, bell), server.acl.newcomer())
+    let client = Client::new(register(executor, peer, worker, bell), server.acl.newcomer());
+    client.shared.unrestricted.store(server.acl.is_free(&client.session), Relaxed);
+    client
 }
 
-fn register(server: &Server, peer: Peer, worker: usize, bell: &Arc<Bell>) -> Arc<Shared> {
-    let shared = Arc::new(Shared::new(server.clients.next_id(), peer, worker, Arc::clone(bell)));
-    server.clients.add(Arc::clone(&shared));
+fn register(executor: &Executor, peer: Peer, worker: usize, bell: &Arc<Bell>) -> Arc<Shared> {
+    let clients = &executor.server.clients;
+    let shared = Arc::new(Shared::new(clients.next_id(), peer, worker, Arc::clone(bell)));
+    clients.add(Arc::clone(&shared));
+    executor.clients.borrow_mut().insert(shared.id, Arc::clone(&shared));
     shared
 }
 
@@ -138,12 +167,15 @@ async fn upkeep(server: &'static Server, executor: &'static Executor, index: usi
                 *server.first_worker_cpu.lock() = process::thread_cpu_times();
             }
         }
-        if server.active_expire.load(Relaxed) && server.pause_state() == Pause::None {
+        if index < server.workers && server.active_expire.load(Relaxed) && server.pause_state() == Pause::None {
             expire(server, executor, index, now).await;
         }
         if (now - looked_after_ms).abs() >= LOOK_AFTER_MS {
             looked_after_ms = now;
-            look_after_clients(server, index, now);
+            look_after_clients(executor, now);
+        }
+        if index == 0 {
+            server.tracking.tidy(server, now);
         }
         server.stats.note_memory(storage::memory::used_memory() as u64, now);
     }
@@ -168,6 +200,7 @@ async fn expire(server: &Server, executor: &Executor, index: usize, now: i64) {
             executor.stats.expire_nanos.add(nanos);
             server.observe_latency("expire-cycle", nanos);
             executor.stats.took_effect(&sweep.effects);
+            server.tracking.broadcast(&server.clients);
             at = sweep.next;
             if at.is_some() || sweep.effects.expired | sweep.effects.expired_fields > 0 {
                 tokio::task::yield_now().await;
@@ -180,20 +213,18 @@ async fn expire(server: &Server, executor: &Executor, index: usize, now: i64) {
 const TRIM_AFTER_MS: i64 = 2000;
 
 /// Once a second: clients that have nothing to say are closed, if `timeout` says so, or at least made small.
-fn look_after_clients(server: &Server, index: usize, now: i64) {
+fn look_after_clients(executor: &Executor, now: i64) {
+    let server = executor.server;
     let timeout_ms = server.config.timeout() * 1000;
     let peak_ms = server.output_upkeep.peak_ms.load(Relaxed);
     let shrinks = server.output_upkeep.shrinks.load(Relaxed);
-    for client in server.clients.all() {
-        if client.worker.load(Relaxed) as usize != index {
-            continue;
-        }
+    for client in executor.clients.borrow().values().filter(|client| !client.is_killed()) {
         if peak_ms >= 0 && now - client.output_peak_since_ms.load(Relaxed) >= peak_ms {
             client.output_peak_since_ms.store(now, Relaxed);
             client.output_peak.store(client.output_buffered.load(Relaxed), Relaxed);
         }
         // A client that neither reads nor writes does not find out itself that its time is over.
-        let soft_limit = server.output_limit(&client).soft;
+        let soft_limit = server.output_limit(client).soft;
         if soft_limit > 0 && client.output_buffered.load(Relaxed) as u64 >= soft_limit {
             client.wake();
         }

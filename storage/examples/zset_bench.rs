@@ -16,7 +16,7 @@ struct Random(u64);
 impl Random {
     fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (u128::from(self.0 ^ self.0 >> 32) * u128::from(limit) >> 64) as u64
+        ((u128::from(self.0 ^ self.0 >> 32) * u128::from(limit)) >> 64) as u64
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Class {
     Overwritten = 1 << 10,
     TypeChanged = 1 << 11,
     Evicted = 1 << 12,
+    /// The value of a key has become another one, whatever else the event is called.
+    Change = 1 << 13,
 }
 
 /// One thing that can happen to a key.
@@ -33,6 +35,12 @@ impl Event {
     #[inline]
     pub(crate) fn modifies(self) -> bool {
         self.class != Class::Stream || matches!(self, Event::XADD | Event::XDEL | Event::XTRIM)
+    }
+
+    /// What it is to those who keep copies of the value, if [`Event::modifies`].
+    #[inline]
+    pub(crate) fn change(self) -> Event {
+        if matches!(self.class, Class::Expired | Class::Evicted) { Event::LAPSED } else { Event::CHANGED }
     }
 
     /// Whether it can be what somebody waits for: not if something was taken away and the key is still there, nor if
@@ -134,11 +142,51 @@ events! {
     KEY_MISS = Miss "keymiss",
     OVERWRITTEN = Overwritten "overwritten",
     TYPE_CHANGED = TypeChanged "type_changed",
+    CHANGED = Change "changed",
+    LAPSED = Change "lapsed",
+    FLUSHED = Change "flushed",
 }
 
-/// Hears of events as they happen, in their order, while the key's shard is locked: of the database, the key and the
-/// event. Must not touch the keyspace.
-pub type Observer = Box<dyn Fn(usize, &[u8], Event) + Send + Sync>;
+/// For whom a view is used: nobody by default. One word, because every request says it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Actor(u64);
+
+impl Actor {
+    const SCRIPT: u64 = 1 << 63;
+
+    /// A client, by its number.
+    #[inline]
+    pub fn client(id: u64) -> Actor {
+        Actor(id)
+    }
+
+    /// A script of a client's.
+    pub fn script(client: u64) -> Actor {
+        Actor(client | Actor::SCRIPT)
+    }
+
+    /// The number of the client; 0 is nobody.
+    pub fn id(self) -> u64 {
+        self.0 & !Actor::SCRIPT
+    }
+
+    pub fn is_script(self) -> bool {
+        self.0 & Actor::SCRIPT != 0
+    }
+}
+
+/// An event as the observer hears of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Happening<'a> {
+    pub db: usize,
+    /// Empty for [`Event::FLUSHED`], which is about all keys.
+    pub key: &'a [u8],
+    pub event: Event,
+    pub actor: Actor,
+}
+
+/// Hears of events as they happen, in their order, while the key's shard is locked. Must not touch the keyspace.
+pub type Observer = Box<dyn Fn(&Happening<'_>) + Send + Sync>;
 
 /// What one command did.
 #[derive(Default)]

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use crate::access::AccessPolicy;
-use crate::effects::{Class, Effects, Event, Observer};
+use crate::effects::{Class, Effects, Happening, Observer};
 use crate::entry::Slot;
 use crate::locks::{Contention, Locked, Patience, Scope};
 use crate::reclaim::Reclaimer;
@@ -186,9 +186,9 @@ impl Keyspace {
 
     /// Lets the observer hear of an event.
     #[cold]
-    pub(crate) fn tell(&self, db: usize, key: &[u8], event: Event) {
+    pub(crate) fn tell(&self, happening: &Happening<'_>) {
         if let Some(observer) = self.observer.get() {
-            observer(db, key, event);
+            observer(happening);
         }
     }
 
@@ -198,9 +198,19 @@ impl Keyspace {
         let _ = self.observer.set(observer);
     }
 
-    /// Lets the observer hear of events of these classes, and no others.
+    /// Lets the observer hear of events of these classes, and no others but changes as such.
     pub fn observe(&self, classes: impl IntoIterator<Item = Class>) {
-        self.observed.store(classes.into_iter().fold(0, |all, class| all | class as u16), Relaxed);
+        let wanted = classes.into_iter().fold(0, |all, class| all | class as u16);
+        self.observed.update(Relaxed, Relaxed, |now| now & Class::Change as u16 | wanted);
+    }
+
+    /// Lets the observer hear of changes as such, or no more.
+    pub fn observe_changes(&self, wanted: bool) {
+        if wanted {
+            self.observed.fetch_or(Class::Change as u16, Relaxed);
+        } else {
+            self.observed.fetch_and(!(Class::Change as u16), Relaxed);
+        }
     }
 
     #[inline]

@@ -29,7 +29,7 @@ mod watching;
 pub mod zset;
 
 pub use access::{AccessPolicy, Usage};
-pub use effects::{Class, Effects, Event, Observer};
+pub use effects::{Actor, Class, Effects, Event, Happening, Observer};
 pub use entry::{MAX_INLINE, MAX_PACKED, NewValue, StrRef};
 pub use keyspace::{DbCounts, ExpirySweep, Key, Keyspace, SHARDS, SweepAt};
 pub use locks::Scope;

@@ -89,7 +89,7 @@ fn only_what_may_go_is_evicted() {
     set(&keyspace, 0, "expired", Ttl::At(500));
     let told: Arc<Mutex<Vec<&str>>> = Arc::default();
     let heard = Arc::clone(&told);
-    keyspace.set_observer(Box::new(move |_, _, event| heard.lock().expect("one thread").push(event.name)));
+    keyspace.set_observer(Box::new(move |told| heard.lock().expect("one thread").push(told.event.name)));
     keyspace.observe([Class::Evicted, Class::Expired]);
     let mut view = keyspace.view_all(0, 1000);
     let keys = ["stays", "brief", "expired", "missing"].map(|name| keyspace.key(name.as_bytes()));

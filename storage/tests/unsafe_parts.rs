@@ -58,7 +58,7 @@ fn entries_of_the_keyspace() {
     }
     let mut view = keyspace.view_all(0, 3000);
     view.for_each_key(|name| assert!(name.starts_with(b"name:")));
-    view.flush(0, Free::Now);
+    view.flush(0..1, Free::Now);
 }
 
 #[test]

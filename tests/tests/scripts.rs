@@ -127,6 +127,70 @@ fn a_slow_script_is_told_of_and_can_be_ended() {
 }
 
 #[test]
+fn a_client_that_comes_while_a_script_holds_the_only_worker_can_end_it() {
+    let busy = "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\\r\\n";
+    let wait_until_busy = |client: &mut Connection| {
+        while call(client, &["GET", "k"]) != busy {
+            thread::yield_now();
+        }
+    };
+    for password in [None, Some("secret")] {
+        let server = start("1");
+        let mut slow = connect(&server);
+        if let Some(password) = password {
+            call(&mut slow, &["CONFIG", "SET", "requirepass", password]);
+        }
+        let connect = || {
+            let mut client = connect(&server);
+            password.inspect(|password| assert_eq!(call(&mut client, &["AUTH", password]), "+OK\\r\\n"));
+            client
+        };
+        let (mut slow, mut before) = (connect(), connect());
+        slow.send(&["EVAL", "while true do end", "0"]).expect("sent");
+        if password.is_some() {
+            wait_until_busy(&mut before);
+        }
+        // Without a password, they may come before anybody knows that the script takes long.
+        let mut others = [connect(), connect(), connect()];
+        for client in &mut others {
+            wait_until_busy(client);
+        }
+        assert_eq!(call(&mut others[0], &["SCRIPT", "KILL"]), "+OK\\r\\n");
+        assert!(escape(&slow.read().expect("a reply").0).contains("Script killed by user"));
+        // All are served from now on, and so are those to come.
+        for (number, mut client) in others.into_iter().chain([slow, before, connect()]).enumerate() {
+            assert_eq!(call(&mut client, &["INCR", "k"]), format!(":{}\\r\\n", number + 1));
+        }
+    }
+}
+
+#[test]
+fn who_waits_for_what_a_slow_script_holds_is_told() {
+    let server = start("2");
+    let (mut slow, mut other, mut third) = (connect(&server), connect(&server), connect(&server));
+    call(&mut other, &["WATCH", "w"]);
+    call(&mut third, &["PING"]);
+    slow.send(&["EVAL", "redis.call('set', 'k', 'v') local n = 0 while n < 4e7 do n = n + 1 end return 1", "0"])
+        .expect("sent");
+    // Sent at once, so most likely before anybody knows that the script takes long.
+    other.send(&["EVAL", "return redis.call('get', 'k')", "0"]).expect("sent");
+    other.send(&["MULTI"]).expect("sent");
+    other.send(&["EXEC"]).expect("sent");
+    while !call(&mut third, &["GET", "w"]).starts_with("-BUSY ") {
+        thread::yield_now();
+    }
+    let before_or_told =
+        |reply: &str| reply.starts_with("-BUSY ") || reply == "$1\\r\\nv\\r\\n" || reply == "$-1\\r\\n";
+    let reply = escape(&other.read().expect("a reply").0);
+    assert!(before_or_told(&reply), "{reply}");
+    assert_eq!(escape(&other.read().expect("a reply").0), "+OK\\r\\n");
+    let reply = escape(&other.read().expect("a reply").0);
+    assert!(reply.starts_with("-EXECABORT ") || reply == "*0\\r\\n", "{reply}");
+    assert_eq!(escape(&slow.read().expect("a reply").0), ":1\\r\\n");
+    assert_eq!(call(&mut other, &["GET", "k"]), "$1\\r\\nv\\r\\n");
+}
+
+#[test]
 fn a_script_that_has_written_can_only_be_waited_for() {
     let server = start("2");
     let (mut slow, mut other) = (connect(&server), connect(&server));
@@ -201,4 +265,36 @@ fn monitors_see_the_script_and_then_what_it_did() {
     assert!(lines[0].contains("EVAL"), "{lines:?}");
     assert!(lines[1].contains(" lua] ") && lines[2].contains("[3 lua] "), "{lines:?}");
     assert_eq!(call(&mut client, &["EXISTS", "k"]), ":0\\r\\n");
+}
+
+#[test]
+fn a_pause_of_writes_lets_scripts_through_that_write_nothing() {
+    let server = start("2");
+    let (mut client, mut reader) = (connect(&server), connect(&server));
+    let harmless = "#!lua flags=no-writes\nreturn 1";
+    let sha = call(&mut client, &["SCRIPT", "LOAD", harmless]);
+    let sha = sha.split("\\r\\n").nth(1).expect("a digest");
+    let library = "#!lua name=lib\nredis.register_function{function_name='f', callback=function() return 1 end, \
+                   flags={'no-writes'}} redis.register_function('g', function() return 1 end)";
+    call(&mut client, &["FUNCTION", "LOAD", library]);
+    assert_eq!(call(&mut client, &["CLIENT", "PAUSE", "100000", "WRITE"]), "+OK\\r\\n");
+    assert_eq!(call(&mut reader, &["EVAL", harmless, "0"]), ":1\\r\\n");
+    assert_eq!(call(&mut reader, &["EVALSHA", sha, "0"]), ":1\\r\\n");
+    assert_eq!(call(&mut reader, &["EVAL_RO", "return 1", "0"]), ":1\\r\\n");
+    assert_eq!(call(&mut reader, &["FCALL", "F", "0"]), ":1\\r\\n");
+    call(&mut reader, &["MULTI"]);
+    call(&mut reader, &["EVAL", harmless, "0"]);
+    assert_eq!(call(&mut reader, &["EXEC"]), "*1\\r\\n:1\\r\\n");
+    let held: [&[&str]; 4] =
+        [&["EVAL", "return 1", "0"], &["EVAL", "#!lua\nreturn 1", "0"], &["FCALL", "g", "0"], &["PUBLISH", "c", "m"]];
+    let mut writers: Vec<Connection> = held.iter().map(|_| connect(&server)).collect();
+    for (writer, request) in writers.iter_mut().zip(held) {
+        writer.send(request).expect("sent");
+    }
+    while !call(&mut client, &["INFO", "clients"]).contains("blocked_clients:4\\r") {
+        thread::yield_now();
+    }
+    assert_eq!(call(&mut client, &["CLIENT", "UNPAUSE"]), "+OK\\r\\n");
+    let replies: Vec<String> = writers.iter_mut().map(|writer| escape(&writer.read().expect("a reply").0)).collect();
+    assert_eq!(replies, [":1\\r\\n", ":1\\r\\n", ":1\\r\\n", ":0\\r\\n"]);
 }

@@ -365,6 +365,12 @@ impl Reply {
         self.out.position() != mark.0
     }
 
+    /// All that is still to be sent, if it is in one piece.
+    #[inline]
+    pub fn whole(&self) -> Option<&[u8]> {
+        self.out.whole()
+    }
+
     /// Fills `slices` with what is to be sent first, and answers how many of them it took.
     pub fn fill_io_slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         self.out.fill_io_slices(slices)

@@ -121,10 +121,11 @@ impl Output {
 
     /// The own byte at a place, if it is not sent yet.
     pub(super) fn byte_at(&self, at: Position) -> Option<u8> {
-        let blocks = self.blocks.iter().rev().map(|block| (block.start, &block.bytes));
-        let mut buffers = std::iter::once((self.tail_start, &self.tail)).chain(blocks);
-        let (start, bytes) = buffers.find(|(start, _)| at.own >= *start)?;
-        bytes.get((at.own - start) as usize).copied()
+        if let Some(offset) = at.own.checked_sub(self.tail_start) {
+            return self.tail.get(offset as usize).copied();
+        }
+        let block = self.blocks.iter().rev().find(|block| at.own >= block.start)?;
+        block.bytes.get((at.own - block.start) as usize).copied()
     }
 
     /// Inserts bytes at an earlier place.
@@ -172,8 +173,19 @@ impl Output {
         self.tail.truncate(to.own.saturating_sub(self.tail_start) as usize);
     }
 
+    /// All of it, if it is in one piece.
+    #[inline]
+    pub(super) fn whole(&self) -> Option<&[u8]> {
+        let single = self.blocks.is_empty() && self.splices.is_empty();
+        if single { self.tail.get((self.head - self.tail_start) as usize..) } else { None }
+    }
+
     /// Fills `slices` with what is to be sent first, and answers how many it took.
     pub(super) fn fill_io_slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        if let (Some(whole @ [_, ..]), Some(slice)) = (self.whole(), slices.first_mut()) {
+            *slice = IoSlice::new(whole);
+            return 1;
+        }
         let mut filled = 0;
         let mut put = |bytes: &'a [u8]| {
             if !bytes.is_empty()
@@ -241,9 +253,11 @@ impl Output {
 
     /// Drops everything, and keeps a buffer for what comes unless it has become very big.
     pub(super) fn clear(&mut self) {
-        self.blocks.clear();
-        self.splices.clear();
-        self.spliced_bytes = 0;
+        if self.whole().is_none() {
+            self.blocks.clear();
+            self.splices.clear();
+            self.spliced_bytes = 0;
+        }
         self.tail.clear();
         if self.tail.capacity() > BLOCK {
             self.tail = Vec::new();

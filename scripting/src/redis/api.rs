@@ -1,7 +1,6 @@
 //! The functions of the table `redis`.
 
 use std::ffi::c_int;
-use std::io::IoSlice;
 
 use protocol::{DoubleText, OwnedArgs, Reply, Resp};
 
@@ -134,10 +133,9 @@ fn run_command(state: State, raise: bool) -> Outcome {
 
 /// Pushes the value of a reply; answers whether it is an error.
 fn push_and_clear(state: &State, reply: &mut Reply) -> bool {
-    let mut pieces = [IoSlice::new(&[]), IoSlice::new(&[])];
-    let failed = match reply.fill_io_slices(&mut pieces) {
-        0 | 1 => push_whole(state, &pieces[0]),
-        _ => push_whole(state, &reply.to_vec()),
+    let failed = match reply.whole() {
+        Some(whole) => push_whole(state, whole),
+        None => push_whole(state, &reply.to_vec()),
     };
     reply.clear();
     failed

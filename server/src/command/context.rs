@@ -1,7 +1,7 @@
 //! What a command works with while it runs.
 
 use protocol::{Args, Reply};
-use storage::{Key, View};
+use storage::{Key, Scope, View};
 
 use crate::client::{Client, ReplyMode};
 use crate::command::dispatch::Executor;
@@ -23,7 +23,7 @@ pub struct Context<'a> {
     pub args: Args<'a>,
     pub reply: &'a mut Reply,
     /// The keys that the command's declaration names, locked; nothing else may be touched.
-    pub db: View<'static>,
+    pub db: &'a mut View<'static>,
     pub within: Within,
     /// Set by a command that has replied an error of its own and reported it.
     pub failed: bool,
@@ -121,18 +121,22 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Locks keys that the command's declaration does not name.
-    pub fn lock(&mut self, keys: &[Key<'_>]) {
-        if !self.is_nested() {
-            self.replace_view(self.server.keyspace.view_keys(self.client.db(), keys, self.now_ms()));
-        }
+    /// Locks keys that the command's declaration does not name, unless a slow script holds them.
+    pub fn lock(&mut self, keys: &[Key<'_>]) -> CommandResult {
+        self.lock_scope(Scope::Keys(keys))
     }
 
-    /// Locks all shards.
-    pub fn lock_all(&mut self) {
+    /// Locks all shards, unless a slow script holds some.
+    pub fn lock_all(&mut self) -> CommandResult {
+        self.lock_scope(Scope::Everything)
+    }
+
+    fn lock_scope(&mut self, scope: Scope<'_>) -> CommandResult {
         if !self.is_nested() {
-            self.replace_view(self.server.keyspace.view_all(self.client.db(), self.now_ms()));
+            let view = self.server.keyspace.view_unless_stalled(self.client.db(), scope, self.now_ms());
+            self.replace_view(view.ok_or_else(|| self.server.scripts.busy_error())?);
         }
+        Ok(())
     }
 
     /// More output than this ends the connection: what may become endless stops there.
@@ -151,7 +155,7 @@ impl<'a> Context<'a> {
 
     /// Takes another view of the keyspace. The one before must hold no locks.
     fn replace_view(&mut self, view: View<'static>) {
-        let before = std::mem::replace(&mut self.db, view);
+        let before = std::mem::replace(self.db, view);
         self.db.take_settings(&before);
         self.db.effects.absorb(before.effects);
     }

@@ -1,19 +1,22 @@
 //! The one way of every request: look the command up, check whether it may run, lock its keys, run it, account for it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use protocol::{Args, Reply, RequestReader};
 use smallvec::SmallVec;
-use storage::{Key, Scope, Type, View};
+use storage::{Actor, Key, Scope, Type, View};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::acl::{self, Denial, Place};
-use crate::client::{Client, ReplyMode};
+use crate::client::{Client, ReplyMode, Shared};
 use crate::command::context::{Context, Within};
 use crate::command::error::{Error, shown};
 use crate::command::keys::{self, KeysAt};
-use crate::command::spec::{BeginSearch, FindKeys, Flags, KeyFlags};
+use crate::command::spec::{Flags, KeyFlags};
 use crate::command::table::{Command, CommandTable};
 use crate::eviction::{Eviction, Room};
 use crate::log;
@@ -21,12 +24,17 @@ use crate::pubsub;
 use crate::scripts::Lua;
 use crate::server::{Pause, Server, unix_nanos};
 use crate::stats::WorkerStats;
-use crate::transaction;
+use crate::worker::Incoming;
+use crate::{tracking, transaction};
 
 /// What a worker carries requests out with.
 pub struct Executor {
     pub server: &'static Server,
     pub stats: &'static WorkerStats,
+    /// Where new connections come from.
+    pub inbox: RefCell<UnboundedReceiver<Incoming>>,
+    /// The clients of this worker by their ids.
+    pub clients: RefCell<BTreeMap<u64, Arc<Shared>>>,
     /// The time that commands see, in Unix milliseconds: read once for all that arrived together.
     now_ms: Cell<i64>,
     /// A reading of the server's clock and the Unix nanoseconds at that moment.
@@ -60,10 +68,12 @@ const PREFETCH_FROM: usize = 100_000;
 const PREFETCH_MEMBERS: usize = 4;
 
 impl Executor {
-    pub fn new(server: &'static Server, stats: &'static WorkerStats) -> Executor {
+    pub fn new(server: &'static Server, stats: &'static WorkerStats, inbox: UnboundedReceiver<Incoming>) -> Executor {
         let executor = Executor {
             server,
             stats,
+            inbox: RefCell::new(inbox),
+            clients: RefCell::default(),
             now_ms: Cell::default(),
             synced: Cell::default(),
             large: Cell::new(false),
@@ -152,10 +162,15 @@ impl Executor {
     // percent of a GET.
     #[inline(always)]
     pub fn execute(&self, client: &mut Client, args: Args<'_>, reply: &mut Reply, started: u64) -> u64 {
+        let resolved = self.resolve(client, args);
+        // Looking for room may have evicted what this client, or another through it, is to hear of before the reply.
+        if client.shared.mailbox.is_full() {
+            client.shared.mailbox.take(reply);
+        }
         let mark = reply.mark();
-        let ended = match self.resolve(client, args) {
+        let ended = match resolved {
             Ok(command) if client.transaction.is_some() && !command.spec.immediate => {
-                client.queue(command, args);
+                client.queue(command, args, self.flags_of(client, command, args));
                 reply.simple("QUEUED");
                 started
             }
@@ -168,6 +183,7 @@ impl Executor {
             }
             Err(error) => {
                 self.refuse(&error, reply);
+                tracking::after_request(client, find(&self.server.commands, args).ok());
                 started
             }
         };
@@ -206,7 +222,7 @@ impl Executor {
                 denial.error(user, command)
             }
         };
-        Err(if command.spec.is("exec") { transaction::abort(client, &self.server.keyspace, &error) } else { error })
+        Err(if command.spec.is("exec") { transaction::abort(client, self.server, &error) } else { error })
     }
 
     /// Why the client may not call the command like this.
@@ -227,7 +243,7 @@ impl Executor {
         let flags = client.flags_of(command);
         // Whatever the command is, it is a moment at which nothing is locked.
         let room = self.find_room(flags.intersects(Flags::DENYOOM | Flags::MAY_REPLICATE));
-        if room == Room::None && flags.contains(Flags::DENYOOM) {
+        if room == Room::None && self.flags_of(client, command, args).contains(Flags::DENYOOM) {
             return Some(Objection::Error(Error::OUT_OF_MEMORY));
         }
         if self.server.scripts.busy() && !command.may_run_beside_a_slow_script(args) {
@@ -264,6 +280,14 @@ impl Executor {
         acl::check(client.session.user(), command, args)
     }
 
+    /// What the flags of a call say: of a script that says itself what it does, that; of EXEC, also those of all that it
+    /// will carry out.
+    fn flags_of(&self, client: &Client, command: &Command, args: Args<'_>) -> Flags {
+        let flags = client.flags_of(command);
+        let of_script = command.spec.script_flags.and_then(|of_script| of_script(&self.server.scripts, args));
+        of_script.map_or(flags, |of_script| flags.of_script(of_script))
+    }
+
     /// Whether CLIENT PAUSE holds this request back. One that is refused anyway is not.
     #[inline]
     pub fn is_paused(&self, client: &mut Client, args: Args<'_>) -> bool {
@@ -274,7 +298,8 @@ impl Executor {
     #[cold]
     fn is_held_back(&self, client: &mut Client, args: Args<'_>, pause: Pause) -> bool {
         let Ok(command) = find(&self.server.commands, args) else { return false };
-        let held = pause == Pause::All || client.flags_of(command).intersects(Flags::WRITE | Flags::MAY_REPLICATE);
+        let flags = self.flags_of(client, command, args);
+        let held = pause == Pause::All || flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
         let held = held && self.objection(client, command, args).is_none();
         if held {
             client.shared.last_command.store(command.id + 1, Relaxed);
@@ -295,33 +320,38 @@ impl Executor {
         let Some(mut db) = lock(server, command, client, args, self.now_ms.get()) else {
             self.stats.rejected(command.id);
             self.refuse(&server.scripts.busy_error(), reply);
+            tracking::after_request(client, Some(command));
             return server.clock.raw();
         };
+        db.act_for(Actor::client(client.id()));
         db.set_touch(!client.shared.no_touch.load(Relaxed));
-        if client.flags_of(command).contains(Flags::READONLY) && server.pause_state() != Pause::None {
+        if server.pause_state() != Pause::None && self.flags_of(client, command, args).contains(Flags::READONLY) {
             // A pause is for copying the data to another server, which is to see all of it the same.
             db.keep_expired();
         }
         let mut cx = Context {
             server,
             executor: self,
-            client,
+            client: &mut *client,
             command,
             args,
-            reply,
-            db,
+            reply: &mut *reply,
+            db: &mut db,
             within: Within::Nothing,
             failed: false,
         };
         let mark = cx.reply.mark();
         let mut failed = invoke(&mut cx);
-        let Context { db, client, reply, .. } = cx;
         if db.gave_up() {
             reply.truncate_to(mark);
             self.refuse(&server.scripts.busy_error(), reply);
             failed = true;
         }
         self.stats.took_effect(&db.effects);
+        if client.tracker.is_some() {
+            tracking::after_command(server, client, command, args);
+            tracking::after_request(client, Some(command));
+        }
         drop(db);
         self.account(client, command, args, reply, Timing { started, failed, within: Within::Nothing })
     }
@@ -339,7 +369,8 @@ impl Executor {
     ) -> bool {
         let started = self.server.clock.raw();
         db.select(client.db());
-        let away = self.server.keyspace.view_none(0, db.now_ms());
+        let actor = if within == Within::Script { Actor::script(client.id()) } else { Actor::client(client.id()) };
+        let actor = db.act_for(actor);
         let mut cx = Context {
             server: self.server,
             executor: self,
@@ -347,12 +378,15 @@ impl Executor {
             command,
             args,
             reply: &mut *reply,
-            db: std::mem::replace(db, away),
+            db,
             within,
             failed: false,
         };
         let failed = invoke(&mut cx);
-        *db = cx.db;
+        db.act_for(actor);
+        if client.tracker.is_some() {
+            tracking::after_command(self.server, client, command, args);
+        }
         self.account(client, command, args, reply, Timing { started, failed, within });
         failed
     }
@@ -407,6 +441,7 @@ impl Executor {
         }
         if let Ok(command) = find(&self.server.commands, args) {
             self.count(client, command, args, spent_nanos, failed);
+            tracking::after_request(client, Some(command));
         }
     }
 }
@@ -493,15 +528,13 @@ fn lock(
         [] => Some(keyspace.view_none(db, now_ms)),
         // Shard channels are declared as keys are, but are none.
         [one] if one.flags.contains(KeyFlags::NOT_KEY) => Some(keyspace.view_none(db, now_ms)),
-        [one] => match (one.begin, one.find) {
-            // The usual case: one key at a fixed place.
-            (BeginSearch::Index(at), FindKeys::Range { last: 0, .. }) => {
-                let key = keyspace.key(args.get(at as usize).unwrap_or_default());
+        _ => match keys::only_place(spec) {
+            Some(at) => {
+                let key = keyspace.key(args.get(at).unwrap_or_default());
                 keyspace.view_unless_stalled(db, Scope::Shard(key.shard()), now_ms)
             }
-            _ => lock_found(server, keys::find(spec, args), args, db, now_ms),
+            None => lock_found(server, keys::find(spec, args), args, db, now_ms),
         },
-        _ => lock_found(server, keys::find(spec, args), args, db, now_ms),
     }
 }
 

@@ -23,6 +23,18 @@ pub fn find(spec: &Spec, args: Args<'_>) -> Option<KeysAt> {
     }
 }
 
+/// The place of a command's only key, where that is always the same: the usual case.
+#[inline]
+pub fn only_place(spec: &Spec) -> Option<usize> {
+    match spec.keys {
+        [one] => match (one.begin, one.find) {
+            (BeginSearch::Index(at), FindKeys::Range { last: 0, .. }) => Some(at as usize),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// The places of the keys as the specification alone tells them, where every part of it has to find a key. A part that
 /// looks for a keyword which is not there does not count; one that finds nothing at all leaves it to the command.
 pub fn find_of_each(spec: &Spec, args: Args<'_>) -> Option<KeysAt> {

@@ -6,6 +6,7 @@ use protocol::Args;
 
 use crate::command::context::{CommandResult, Context};
 use crate::command::keys::KeysAt;
+use crate::scripts::Scripts;
 
 /// Several flags of one of the types below in a constant: `set!(Flags: WRITE | FAST)`.
 #[macro_export]
@@ -66,6 +67,18 @@ impl Flags {
             (Flags::ALLOW_BUSY, "allow_busy"),
         ];
         NAMES.into_iter().filter(move |(flag, _)| self.contains(*flag)).map(|(_, name)| name)
+    }
+
+    /// The flags of a command that runs a script which says this of itself.
+    pub fn of_script(self, script: scripting::Flags) -> Flags {
+        use scripting::Flags as Says;
+        let writes = !script.contains(Says::NO_WRITES);
+        let mut flags = self.difference(Flags::STALE | Flags::DENYOOM | Flags::WRITE | Flags::MAY_REPLICATE);
+        flags.set(Flags::WRITE, writes);
+        flags.set(Flags::READONLY, !writes);
+        flags.set(Flags::DENYOOM, writes && !script.contains(Says::ALLOW_OOM));
+        flags.set(Flags::STALE, script.contains(Says::ALLOW_STALE));
+        flags
     }
 }
 
@@ -418,6 +431,8 @@ pub struct Spec {
     pub find_keys: Option<fn(Args<'_>) -> KeysAt>,
     /// Whether an argument is a secret, which MONITOR and the logs do not show.
     pub is_secret: Option<fn(Args<'_>, usize) -> bool>,
+    /// What the script or function of a call says of itself, which goes before the command's flags.
+    pub script_flags: Option<fn(&Scripts, Args<'_>) -> Option<scripting::Flags>>,
     /// Whether it locks the keys itself that it declares.
     pub locks_itself: bool,
     /// Whether it is carried out at once while the client is queuing a transaction.
@@ -451,6 +466,7 @@ impl Spec {
             key_flags: None,
             find_keys: None,
             is_secret: None,
+            script_flags: None,
             locks_itself: false,
             immediate: false,
             all_shards: None,
@@ -503,8 +519,9 @@ impl Spec {
         Spec { is_secret: Some(is_secret), ..self }
     }
 
-    pub const fn locks_itself(self) -> Spec {
-        Spec { locks_itself: true, ..self }
+    /// Runs a script, whose own flags are found by `flags`. Locks the keys itself that it declares.
+    pub const fn runs_script(self, flags: fn(&Scripts, Args<'_>) -> Option<scripting::Flags>) -> Spec {
+        Spec { script_flags: Some(flags), locks_itself: true, ..self }
     }
 
     pub const fn immediate(self) -> Spec {

@@ -240,7 +240,12 @@ impl Executor {
     pub async fn evict_in_background(&self) {
         loop {
             self.server.pressure.wanted.notified().await;
-            while self.make_room(true) == Room::Soon {
+            loop {
+                let room = self.make_room(true);
+                self.server.tracking.broadcast(&self.server.clients);
+                if room != Room::Soon {
+                    break;
+                }
                 yield_now().await;
                 self.refresh_clock();
             }

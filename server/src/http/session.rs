@@ -50,6 +50,8 @@ const OF_CONNECTIONS: [&str; 15] = [
 
 impl Session {
     pub fn new(client: Client, executor: &'static Executor) -> Session {
+        // It is nobody to send messages to about other clients' keys.
+        client.shared.leaving.store(true, Relaxed);
         Session { client, executor, reply: Reply::new(Resp::V2), hold: Hold::default() }
     }
 
@@ -113,6 +115,7 @@ impl Session {
                 }
             }
         }
+        server.tracking.broadcast(&server.clients);
         let shared = &self.client.shared;
         shared.commands.fetch_add(1, Relaxed);
         if eviction::client_limit(&server.config).is_some() {
@@ -125,12 +128,12 @@ impl Session {
     /// The connection is over.
     pub fn close(&mut self) {
         self.hold.abandon(self.executor, &mut self.client);
-        self.client.leave(self.executor.server);
+        self.client.leave(self.executor);
     }
 
     /// Comes back when something has changed about what holds the client back.
     async fn look(&mut self) -> Look {
-        poll_fn(|cx| match self.hold.poll(cx, self.executor, &mut self.client) {
+        poll_fn(|cx| match self.hold.poll(cx, self.executor, &mut self.client, &mut self.reply) {
             Look::Held => Poll::Pending,
             look => Poll::Ready(look),
         })

@@ -47,7 +47,10 @@ pub(super) fn stats(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.zeros(&["latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"]);
     lines.zeros(&["active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses"]);
     lines.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
-    lines.zeros(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]);
+    let (keys, items) = server.tracking.totals();
+    lines.field("tracking_total_keys", keys);
+    lines.field("tracking_total_items", items);
+    lines.field("tracking_total_prefixes", server.tracking.prefixes());
     lines.field("unexpected_error_replies", 0);
     lines.field("total_error_replies", stats.error_replies());
     lines.field("dump_payload_sanitizations", 0);

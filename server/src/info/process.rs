@@ -65,7 +65,7 @@ pub(super) fn clients(server: &Server, view: &View<'_>, lines: &mut Lines) {
     lines.field("client_recent_max_input_buffer", input);
     lines.field("client_recent_max_output_buffer", largest(|client| client.output_memory.load(Relaxed)));
     lines.field("blocked_clients", server.blocked.load(Relaxed));
-    lines.field("tracking_clients", 0);
+    lines.field("tracking_clients", server.tracking.clients());
     lines.field("pubsub_clients", clients.iter().filter(|client| client.is_subscriber()).count());
     lines.field("watching_clients", 0);
     let timed = |client: &Shared| client.blocked.load(Relaxed) && client.wait_is_timed.load(Relaxed);
@@ -77,7 +77,7 @@ pub(super) fn clients(server: &Server, view: &View<'_>, lines: &mut Lines) {
 }
 
 pub(super) fn threads(server: &Server, _: &View<'_>, lines: &mut Lines) {
-    let mut clients = vec![0usize; server.workers];
+    let mut clients = vec![0usize; server.workers + usize::from(server.spare_worker.get().is_some())];
     for client in server.clients.all() {
         if let Some(count) = clients.get_mut(client.worker.load(Relaxed) as usize) {
             *count += 1;

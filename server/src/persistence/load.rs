@@ -1,5 +1,6 @@
 //! Reading a snapshot: at the start with all cores, or into a server that is running.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -42,14 +43,12 @@ impl From<FileError> for Problem {
     }
 }
 
-impl Problem {
-    fn log(&self) {
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Problem::File(FileError::Io(error)) => {
-                log::warning!("Error reading the RDB file: {}", os_error_text(error))
-            }
-            Problem::File(error) => log::warning!("{error}"),
-            Problem::Twice(text) | Problem::Library(text) => log::warning!("{text}"),
+            Problem::File(FileError::Io(error)) => write!(f, "Error reading the RDB file: {}", os_error_text(error)),
+            Problem::File(error) => error.fmt(f),
+            Problem::Twice(text) | Problem::Library(text) => f.write_str(text),
         }
     }
 }
@@ -75,9 +74,9 @@ pub fn load_at_start(server: &'static Server) -> Result<(), String> {
         }
     };
     if let Err(problem) = load_in_parallel(server, file) {
-        problem.log();
+        log::warning!("{problem}");
         log::warning!("Terminating server after rdb file reading failure.");
-        return Err("Fatal error loading the DB, check server logs. Exiting.".into());
+        return Err(format!("Fatal error loading the DB: {problem}. Exiting."));
     }
     log::notice!("DB loaded from disk: {:.3} seconds", started.elapsed().as_secs_f64());
     Ok(())
@@ -137,7 +136,7 @@ pub fn reload(server: &Server, view: &mut View<'_>, existing: Existing) -> bool 
     let file = File::open(&*server.config.dbfilename()).map_err(|error| Problem::File(FileError::Io(error)));
     let outcome = file.and_then(|file| load_here(server, view, file, existing));
     if let Err(problem) = &outcome {
-        problem.log();
+        log::warning!("{problem}");
     }
     outcome.is_ok()
 }

@@ -13,17 +13,20 @@ use protocol::{Args, Limits, Reply, RequestReader, Resp};
 use crate::client::{Client, Shared};
 use crate::command::dispatch::{self, Executor};
 use crate::config::ShutdownFlags;
+use crate::worker::give_to_spare;
 
 /// How much of what a client has sent is looked at.
 const LOOK: usize = 4096;
 
-/// Attends to the other clients of the worker that `running` belongs to.
+/// Attends to the clients of this worker other than `running`, and has those that have just come served elsewhere.
 #[cold]
 pub fn attend(executor: &Executor, running: &Client) {
-    let worker = running.shared.worker.load(Relaxed);
-    for client in executor.server.clients.all() {
-        if client.worker.load(Relaxed) == worker && client.id != running.shared.id && is_at_rest(&client) {
-            answer(executor, &client);
+    while let Ok(incoming) = executor.inbox.borrow_mut().try_recv() {
+        give_to_spare(executor.server, incoming);
+    }
+    for client in executor.clients.borrow().values() {
+        if client.id != running.shared.id && is_at_rest(client) {
+            answer(executor, client);
         }
     }
 }
@@ -33,6 +36,7 @@ fn is_at_rest(client: &Shared) -> bool {
     let busy = [&client.query_buffered, &client.output_buffered, &client.queued];
     !client.peer.tls
         && client.unrestricted.load(Relaxed)
+        && !client.is_killed()
         && !client.blocked.load(Relaxed)
         && !client.held_back.load(Relaxed)
         && busy.iter().all(|figure| figure.load(Relaxed) == 0)

@@ -9,14 +9,15 @@ mod library;
 mod worker;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
 
 use ahash::AHashMap;
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use protocol::Reply;
 use scripting::{Flags, Sha};
+use storage::Keyspace;
 
 use crate::command::Error;
 use crate::server::unix_ms;
@@ -42,11 +43,16 @@ impl Conduct {
         self.0.load(Relaxed) == KEEPS
     }
 
+    /// Whether it is known to need more than it declares.
+    pub fn strays(&self) -> bool {
+        self.0.load(Relaxed) == STRAYS
+    }
+
     /// Notes how a run went.
     pub fn note(&self, strayed: bool) {
-        let now = if strayed { STRAYS } else { KEEPS };
+        let (before, now) = (self.0.load(Relaxed), if strayed { STRAYS } else { KEEPS });
         // Who has strayed once may do so again.
-        if self.0.load(Relaxed) != STRAYS && self.0.load(Relaxed) != now {
+        if before != STRAYS && before != now {
             self.0.store(now, Relaxed);
         }
     }
@@ -97,24 +103,65 @@ impl Cache {
     }
 }
 
-/// A script or function that is running.
-pub struct Run {
+/// A script or function that has been running for long.
+pub struct SlowRun {
     pub is_function: bool,
-    /// What is told of it if it is slow.
-    pub story: OnceLock<Story>,
-    pub started_ms: i64,
-    /// The worker that it keeps from its clients.
-    pub worker: usize,
-    /// It has changed something, and cannot be ended any more.
-    pub wrote: AtomicBool,
-    pub killed: AtomicBool,
-}
-
-/// What is told of a slow run.
-pub struct Story {
     pub name: String,
     /// The whole request.
     pub request: Vec<Vec<u8>>,
+    pub started_ms: i64,
+    /// The worker that it keeps from its clients.
+    pub worker: usize,
+    fate: AtomicU8,
+}
+
+/// Nothing is decided yet, it has changed something and cannot be ended any more, or it is to end.
+const OPEN: u8 = 0;
+const WROTE: u8 = 1;
+const KILLED: u8 = 2;
+
+impl SlowRun {
+    /// It is about to change something. Not if it was killed.
+    fn may_write(&self) -> bool {
+        !matches!(self.fate.compare_exchange(OPEN, WROTE, Relaxed, Relaxed), Err(KILLED))
+    }
+
+    /// Has it end, unless it has changed something.
+    fn kill(&self) -> bool {
+        !matches!(self.fate.compare_exchange(OPEN, KILLED, Relaxed, Relaxed), Err(WROTE))
+    }
+
+    fn has_written(&self) -> bool {
+        self.fate.load(Relaxed) == WROTE
+    }
+
+    fn is_killed(&self) -> bool {
+        self.fate.load(Relaxed) == KILLED
+    }
+}
+
+/// Everybody knows of a slow run as long as this is there: until it is over, or its engine has panicked.
+pub struct Announced<'s> {
+    scripts: &'s Scripts,
+    keyspace: &'s Keyspace,
+    run: Arc<SlowRun>,
+}
+
+impl<'s> Announced<'s> {
+    fn new(scripts: &'s Scripts, keyspace: &'s Keyspace, run: SlowRun) -> Announced<'s> {
+        let run = Arc::new(run);
+        scripts.add_slow(run.clone());
+        keyspace.set_stalled(true);
+        Announced { scripts, keyspace, run }
+    }
+}
+
+impl Drop for Announced<'_> {
+    fn drop(&mut self) {
+        if self.scripts.remove_slow(&self.run) {
+            self.keyspace.set_stalled(false);
+        }
+    }
 }
 
 /// All scripts and functions of the server.
@@ -125,8 +172,10 @@ pub struct Scripts {
     /// Changes whenever a library comes or goes.
     pub libraries_version: AtomicU64,
     /// Runs that take longer than `busy-reply-threshold`.
-    slow: Mutex<Vec<Arc<Run>>>,
+    slow: Mutex<Vec<Arc<SlowRun>>>,
     busy: AtomicBool,
+    /// Scripts may call commands that are not meant for them, which DEBUG SET-DISABLE-DENY-SCRIPTS is for.
+    pub may_call_all: AtomicBool,
     pub evicted: AtomicU64,
     /// Memory of the workers' virtual machines, of scripts and of functions.
     pub eval_memory: AtomicUsize,
@@ -208,7 +257,7 @@ impl Scripts {
     }
 
     /// The slow run that began first.
-    pub fn slow_run(&self) -> Option<Arc<Run>> {
+    pub fn slow_run(&self) -> Option<Arc<SlowRun>> {
         self.slow.lock().first().cloned()
     }
 
@@ -219,34 +268,33 @@ impl Scripts {
 
     /// Ends the slow run, a function or a script, unless it has changed something.
     pub fn kill(&self, function: bool) -> Result<(), Error> {
+        let unkillable = Error::fixed(
+            "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the \
+             script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+        );
         let run = self.slow_run().ok_or(Error::fixed("NOTBUSY No scripts in execution right now."))?;
-        if run.wrote.load(Relaxed) {
-            return Err(Error::fixed(
-                "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait \
-                 the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
-            ));
+        if run.has_written() {
+            return Err(unkillable);
         }
         if run.is_function != function {
             return Err(self.busy_error());
         }
-        run.killed.store(true, Relaxed);
-        Ok(())
+        if run.kill() { Ok(()) } else { Err(unkillable) }
     }
 
     /// What FUNCTION STATS tells.
     pub fn write_stats(&self, reply: &mut Reply) {
         reply.map(2);
         reply.bulk(b"running_script");
-        let run = self.slow_run();
-        match run.as_ref().and_then(|run| Some((run, run.story.get()?))) {
+        match self.slow_run() {
             None => reply.null(),
-            Some((run, story)) => {
+            Some(run) => {
                 reply.map(3);
                 reply.bulk(b"name");
-                reply.bulk(story.name.as_bytes());
+                reply.bulk(run.name.as_bytes());
                 reply.bulk(b"command");
-                reply.array(story.request.len());
-                story.request.iter().for_each(|word| reply.bulk(word));
+                reply.array(run.request.len());
+                run.request.iter().for_each(|word| reply.bulk(word));
                 reply.bulk(b"duration_ms");
                 reply.integer(unix_ms() - run.started_ms);
             }
@@ -262,13 +310,13 @@ impl Scripts {
         reply.integer(libraries.values().map(|library| library.functions.len() as i64).sum());
     }
 
-    fn add_slow(&self, run: Arc<Run>) {
+    fn add_slow(&self, run: Arc<SlowRun>) {
         self.slow.lock().push(run);
         self.busy.store(true, Relaxed);
     }
 
     /// A slow run is over. Tells whether no other goes on.
-    fn remove_slow(&self, run: &Arc<Run>) -> bool {
+    fn remove_slow(&self, run: &Arc<SlowRun>) -> bool {
         let mut slow = self.slow.lock();
         slow.retain(|other| !Arc::ptr_eq(other, run));
         self.busy.store(!slow.is_empty(), Relaxed);
@@ -300,6 +348,32 @@ mod tests {
         assert_eq!(scripts.evicted.load(Relaxed), 2);
         scripts.flush();
         assert!(loaded.is_forgotten() && scripts.get(&loaded.sha).is_none());
+    }
+
+    #[test]
+    fn nobody_is_told_of_a_run_that_has_panicked() {
+        let (scripts, keyspace) = (Scripts::default(), Keyspace::new(1));
+        let other = Announced::new(&scripts, &keyspace, run(OPEN));
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _announced = Announced::new(&scripts, &keyspace, run(OPEN));
+            panic!("as an engine would");
+        }));
+        assert!(panicked.is_err() && scripts.busy() && scripts.slow.lock().len() == 1);
+        drop(other);
+        assert!(!scripts.busy() && scripts.slow_run().is_none());
+    }
+
+    fn run(fate: u8) -> SlowRun {
+        let (name, request) = ("name".into(), Vec::new());
+        SlowRun { is_function: false, name, request, started_ms: 0, worker: 0, fate: fate.into() }
+    }
+
+    #[test]
+    fn a_run_is_ended_or_goes_on_to_write_but_never_both() {
+        let (writer, late, victim) = (run(OPEN), run(WROTE), run(OPEN));
+        assert!(writer.may_write() && !writer.kill() && writer.may_write() && writer.has_written());
+        assert!(!late.kill() && !late.is_killed());
+        assert!(victim.kill() && !victim.may_write() && victim.kill() && victim.is_killed());
     }
 
     #[test]

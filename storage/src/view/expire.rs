@@ -70,7 +70,7 @@ impl View<'_> {
         self.locked.shard_ref(shard).db(self.db).is_some_and(|db| db.expiring > 0 || db.timed > 0)
     }
 
-    /// Time has changed a value, which is news to all but those who watch it.
+    /// Time has changed a value, which is news to those who wait for the key, not to those who watch it.
     fn tell_waiting(&mut self, key: &Key<'_>, event: Event) {
         self.tell(key, event);
         self.wake(key, Some(event));
@@ -91,6 +91,7 @@ impl View<'_> {
         if removed > 0 {
             self.effects.expired_fields += removed as u64;
             self.tell_waiting(key, Event::HEXPIRED);
+            self.tell(key, Event::LAPSED);
         }
         if spent {
             let slot = self.take(key, handle);

@@ -15,8 +15,9 @@ mod whole;
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::cell::Cell;
+use std::ops::Range;
 
-use crate::effects::{Effects, Event};
+use crate::effects::{Actor, Class, Effects, Event, Happening};
 use crate::entry::{NewValue, Slot};
 use crate::keyspace::{Db, Key, Keyspace, SHARDS};
 use crate::locks::Locked;
@@ -54,6 +55,7 @@ pub struct View<'k> {
     locked: Locked<'k>,
     db: usize,
     now_ms: i64,
+    actor: Actor,
     /// Whether reading a key counts as an access to it (CLIENT NO-TOUCH turns it off).
     touch: bool,
     /// Whether expired keys are only hidden instead of removed; for those who change nothing.
@@ -75,6 +77,7 @@ impl<'k> View<'k> {
             locked,
             db,
             now_ms,
+            actor: Actor::default(),
             touch: true,
             keep_expired: false,
             ready,
@@ -99,6 +102,12 @@ impl<'k> View<'k> {
     /// The instant, in Unix milliseconds, at which everything seen through this view happens.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
+    }
+
+    /// Says for whom the view is used from now on. Returns for whom it was until now.
+    #[inline]
+    pub fn act_for(&mut self, actor: Actor) -> Actor {
+        std::mem::replace(&mut self.actor, actor)
     }
 
     pub fn set_touch(&mut self, touch: bool) {
@@ -246,7 +255,7 @@ impl<'k> View<'k> {
         let Some(found) = self.find(key) else { return Ok(()) };
         self.table_db(key).table.at_mut(found).edit(0, edit)?;
         self.effects.dirty += 1;
-        self.touch_watches(key);
+        self.modified(key, Event::CHANGED);
         Ok(())
     }
 
@@ -267,7 +276,7 @@ impl<'k> View<'k> {
 
     /// Does as another view does.
     pub fn take_settings(&mut self, other: &View<'_>) {
-        (self.touch, self.keep_expired) = (other.touch, other.keep_expired);
+        (self.actor, self.touch, self.keep_expired) = (other.actor, other.touch, other.keep_expired);
     }
 
     /// Removes a key. Tells whether it was there.
@@ -342,8 +351,17 @@ impl<'k> View<'k> {
         true
     }
 
-    /// Removes every key of a database. Returns how many there were. Needs all shards.
-    pub fn flush(&mut self, db: usize, free: Free) -> usize {
+    /// Removes every key of some databases. Returns how many there were. Needs all shards.
+    pub fn flush(&mut self, dbs: Range<usize>, free: Free) -> usize {
+        let removed = dbs.map(|db| self.flush_one(db, free)).sum();
+        if self.keyspace.observes(Class::Change) {
+            let (db, actor) = (self.db, self.actor);
+            self.keyspace.tell(&Happening { db, key: b"", event: Event::FLUSHED, actor });
+        }
+        removed
+    }
+
+    fn flush_one(&mut self, db: usize, free: Free) -> usize {
         let mut removed = 0;
         self.touch_watched(db, &[db]);
         for shard in self.locked.all() {
@@ -545,17 +563,9 @@ impl<'k> View<'k> {
     fn record(&mut self, key: &Key<'_>, event: Event) {
         self.tell(key, event);
         if event.modifies() {
-            self.touch_watches(key);
+            self.modified(key, event.change());
         }
         self.wake(key, Some(event));
-    }
-
-    /// Those who watch the key hear that its value has changed.
-    #[inline]
-    fn touch_watches(&mut self, key: &Key<'_>) {
-        if let Some(watched) = self.locked.shard_ref(key.shard()).watched() {
-            watched.touch(self.db, key.bytes);
-        }
     }
 
     /// Those who wait for the key are looked after when the command is over, if what happened can help any.
@@ -574,7 +584,7 @@ impl<'k> View<'k> {
     #[inline]
     fn tell(&self, key: &Key<'_>, event: Event) {
         if self.keyspace.observes(event.class) {
-            self.keyspace.tell(self.db, key.bytes, event);
+            self.keyspace.tell(&Happening { db: self.db, key: key.bytes, event, actor: self.actor });
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Watched keys.
+//! Watched keys, and the news that a value has changed.
 
 use std::sync::Arc;
 
 use super::View;
+use crate::effects::Event;
 use crate::keyspace::Key;
 use crate::watching::Watch;
 
@@ -20,6 +21,21 @@ impl View<'_> {
         self.exists(key);
         self.db = home;
         self.locked.shard(key.shard()).unwatch(db, key.bytes, watch);
+    }
+
+    /// Those who watch the key, and those who keep copies of its value, hear that it has changed.
+    #[inline]
+    pub(super) fn modified(&mut self, key: &Key<'_>, how: Event) {
+        self.touch_watches(key);
+        self.tell(key, how);
+    }
+
+    /// Those who watch the key hear that its value has changed.
+    #[inline]
+    pub(super) fn touch_watches(&mut self, key: &Key<'_>) {
+        if let Some(watched) = self.locked.shard_ref(key.shard()).watched() {
+            watched.touch(self.db, key.bytes);
+        }
     }
 
     /// Removes expired keys from a database that have the names of keys watched in another.

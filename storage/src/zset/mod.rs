@@ -168,7 +168,8 @@ impl<'a> ZsetRef<'a> {
         }
     }
 
-    /// How many elements `before` holds for. It must hold for a beginning of the set.
+    /// How many elements `before` holds for. It must hold for a beginning of the set, and is asked about members that are
+    /// not there.
     pub fn partition_point(self, mut before: impl FnMut(f64, &[u8]) -> bool) -> usize {
         match self {
             ZsetRef::Packed(pack) => {
@@ -447,6 +448,13 @@ impl Collection for Zset {
 
     fn packed_ref(_: u8, bytes: &[u8]) -> ZsetRef<'_> {
         ZsetRef::Packed(ListPack::from_bytes(bytes))
+    }
+
+    fn prefetch(&self, members: &[&[u8]]) {
+        if let Zset::Big(big) = self {
+            let hashes = members.iter().map(|member| hash(member));
+            big.table.prefetch_all(hashes, |link| big.list.prefetch(link.get()));
+        }
     }
 
     fn memory(&self) -> usize {

@@ -72,6 +72,11 @@ impl SkipList {
         self.elements.member(link)
     }
 
+    /// Starts to load an element.
+    pub(super) fn prefetch(&self, link: u32) {
+        self.elements.prefetch(link);
+    }
+
     /// The run that a tower stands for.
     #[inline]
     fn run(&self, tower: u32) -> &Run {
@@ -146,8 +151,8 @@ impl SkipList {
         self.descend(|_, ahead| ahead as usize <= rank)
     }
 
-    /// How many elements `before` holds for. It must hold for a beginning of the list, and for no element whose member
-    /// were empty unless it held for those with lower scores.
+    /// How many elements `before` holds for. It must hold for a beginning of the list, and would have to if the list had
+    /// the empty member too, with any of its scores: it is asked about that, which needs no element to be visited.
     pub(super) fn partition_point(&self, before: impl FnMut(f64, &[u8]) -> bool) -> usize {
         let (path, at) = self.find(&mut PlaceBehind(before));
         path.rank() + at

@@ -1,10 +1,11 @@
-//! Hands values to and fro between Spinel and a real server, by DUMP and RESTORE.
+//! Hands values to and fro between Spinel and a real server, by DUMP and RESTORE and in files.
 //!
 //! Spinel is given random data of all types. What it dumps is restored in both servers, and what the other one dumps of
-//! that, too; whatever they are asked of the two keys, they must answer the same.
+//! that, too; whatever they are asked of the two keys, they must answer the same. So must they about all keys when the one
+//! has loaded the file that the other one has saved.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use harness::{Connection, Reply, Server, escape};
 use rand::RngExt;
@@ -63,6 +64,8 @@ pub fn exchange(other: &Other<'_>) -> Result<(), String> {
     let mut pair = Pair {
         ours: ours.connect().map_err(failed)?,
         theirs: theirs.connect().map_err(failed)?,
+        our_file: ours.dir().join("dump.rdb"),
+        their_file: theirs.dir().join("dump.rdb"),
         expires_fields: other.expires_fields,
     };
     let mut random = StdRng::seed_from_u64(seed);
@@ -76,6 +79,8 @@ pub fn exchange(other: &Other<'_>) -> Result<(), String> {
 struct Pair {
     ours: Connection,
     theirs: Connection,
+    our_file: PathBuf,
+    their_file: PathBuf,
     expires_fields: bool,
 }
 
@@ -118,6 +123,58 @@ impl Pair {
                 return Ok(Err(problem));
             }
         }
+        self.ours.call(&[&b"DEL"[..], COPY])?;
+        self.exchange_files()
+    }
+
+    /// Has the other server load what we save, and us what it saves.
+    fn exchange_files(&mut self) -> Outcome {
+        let done = |connection: &mut Connection, command: &str| -> Outcome {
+            let reply = connection.call(&words(command))?;
+            Ok(if reply.0 == b"+OK\r\n" { Ok(()) } else { Err(format!("{command}: {reply:?}")) })
+        };
+        if let Err(problem) = done(&mut self.ours, "SAVE")? {
+            return Ok(Err(problem));
+        }
+        let knows_it = self.expires_fields || std::fs::read(&self.our_file)?.starts_with(b"REDIS0010");
+        if !knows_it {
+            return Ok(Ok(()));
+        }
+        std::fs::copy(&self.our_file, &self.their_file)?;
+        let outcome = done(&mut self.theirs, "DEBUG RELOAD NOSAVE")?.and(self.compare_all()?);
+        if outcome.is_err() {
+            return Ok(outcome);
+        }
+        if let Err(problem) = done(&mut self.theirs, "SAVE")? {
+            return Ok(Err(problem));
+        }
+        std::fs::copy(&self.their_file, &self.our_file)?;
+        Ok(done(&mut self.ours, "DEBUG RELOAD NOSAVE")?.and(self.compare_all()?))
+    }
+
+    /// Asks both servers about all keys of all databases.
+    fn compare_all(&mut self) -> Outcome {
+        for db in ["0", "1"] {
+            let mut questions = vec![words("DBSIZE")];
+            if self.expires_fields {
+                questions.push(words("DEBUG DIGEST"));
+            }
+            for question in QUESTIONS.iter().chain(&["PEXPIRETIME KEY"]) {
+                questions.extend(KEYS.iter().map(|key| about(question, key)));
+            }
+            for connection in [&mut self.ours, &mut self.theirs] {
+                connection.call(&["SELECT", db])?;
+            }
+            for question in &questions {
+                let (ours, theirs) = (self.ours.call(question)?, self.theirs.call(question)?);
+                if meaning(question, &ours) != meaning(question, &theirs) {
+                    return Ok(Err(report(question, b"", &theirs, &ours)));
+                }
+            }
+        }
+        for connection in [&mut self.ours, &mut self.theirs] {
+            connection.call(&["SELECT", "0"])?;
+        }
         Ok(Ok(()))
     }
 
@@ -126,6 +183,8 @@ impl Pair {
         let may_differ = !self.expires_fields && payload[payload.len() - 10..].starts_with(&[12, 0]);
         let restored = restore(&mut self.theirs, payload)?;
         if may_differ && restored.is_error() {
+            // Nor would it know the file.
+            self.ours.call(&[&b"DEL"[..], key])?;
             return Ok(Ok(()));
         }
         if let Err(problem) = self.compare_copies(payload, &restored)? {

@@ -9,7 +9,7 @@ pub(super) const PUBLISH: Spec = Spec::new("publish", 3, publish)
         "O(N+M) where N is the number of subscribers of the channel and M that of patterns in use.",
         "Sends a message to those who listen to a channel.",
     )
-    .flags(set!(Flags: PUBSUB | LOADING | STALE | FAST))
+    .flags(set!(Flags: PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE))
     .args(&[Arg::new("channel", ArgKind::String), Arg::new("message", ArgKind::String)]);
 
 fn publish(cx: &mut Context<'_>) -> CommandResult {
@@ -25,7 +25,7 @@ pub(super) const SPUBLISH: Spec = Spec::new("spublish", 3, spublish)
         "O(N) where N is the number of subscribers of the shard channel.",
         "Sends a message to those who listen to a shard channel.",
     )
-    .flags(set!(Flags: PUBSUB | LOADING | STALE | FAST))
+    .flags(set!(Flags: PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE))
     .keys(&[SHARD_CHANNEL])
     .args(&[Arg::new("shardchannel", ArgKind::String), Arg::new("message", ArgKind::String)]);
 

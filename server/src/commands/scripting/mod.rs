@@ -1,5 +1,6 @@
 //! Scripts and functions.
 
+mod flags;
 mod function;
 mod run;
 mod script;
@@ -13,42 +14,42 @@ pub const COMMANDS: &[Spec] = &[
         .doc(Group::Scripting, "2.6.0", "Depends on the script that is executed.", "Runs a script.")
         .flags(set!(Flags: MAY_REPLICATE | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLE_KEYS))
         .acl(Categories::SCRIPTING)
-        .locks_itself()
+        .runs_script(flags::of_text)
         .keys(&[KeySpec::counted(2, 1, set!(KeyFlags: RW | ACCESS | UPDATE)).note("what a script does with its keys is not known")])
         .args(&[Arg::new("script", ArgKind::String), Arg::new("numkeys", ArgKind::Integer), Arg::key("key", 0).optional().multiple(), Arg::new("arg", ArgKind::String).optional().multiple()]),
     Spec::new("eval_ro", -3, run::eval_ro)
         .doc(Group::Scripting, "7.0.0", "Depends on the script that is executed.", "Runs a script that writes nothing.")
         .flags(set!(Flags: READONLY | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLE_KEYS))
         .acl(Categories::SCRIPTING)
-        .locks_itself()
+        .runs_script(flags::of_text)
         .keys(&[KeySpec::counted(2, 1, set!(KeyFlags: RO | ACCESS)).note("what a script does with its keys is not known")])
         .args(&[Arg::new("script", ArgKind::String), Arg::new("numkeys", ArgKind::Integer), Arg::key("key", 0).optional().multiple(), Arg::new("arg", ArgKind::String).optional().multiple()]),
     Spec::new("evalsha", -3, run::evalsha)
         .doc(Group::Scripting, "2.6.0", "Depends on the script that is executed.", "Runs a script by its digest.")
         .flags(set!(Flags: MAY_REPLICATE | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLE_KEYS))
         .acl(Categories::SCRIPTING)
-        .locks_itself()
+        .runs_script(flags::of_digest)
         .keys(&[KeySpec::counted(2, 1, set!(KeyFlags: RW | ACCESS | UPDATE))])
         .args(&[Arg::new("sha1", ArgKind::String), Arg::new("numkeys", ArgKind::Integer), Arg::key("key", 0).optional().multiple(), Arg::new("arg", ArgKind::String).optional().multiple()]),
     Spec::new("evalsha_ro", -3, run::evalsha_ro)
         .doc(Group::Scripting, "7.0.0", "Depends on the script that is executed.", "Runs a script that writes nothing, by its digest.")
         .flags(set!(Flags: READONLY | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLE_KEYS))
         .acl(Categories::SCRIPTING)
-        .locks_itself()
+        .runs_script(flags::of_digest)
         .keys(&[KeySpec::counted(2, 1, set!(KeyFlags: RO | ACCESS))])
         .args(&[Arg::new("sha1", ArgKind::String), Arg::new("numkeys", ArgKind::Integer), Arg::key("key", 0).optional().multiple(), Arg::new("arg", ArgKind::String).optional().multiple()]),
     Spec::new("fcall", -3, run::fcall)
         .doc(Group::Scripting, "7.0.0", "Depends on the function that is executed.", "Calls a function.")
         .flags(set!(Flags: MAY_REPLICATE | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLE_KEYS))
         .acl(Categories::SCRIPTING)
-        .locks_itself()
+        .runs_script(flags::of_function)
         .keys(&[KeySpec::counted(2, 1, set!(KeyFlags: RW | ACCESS | UPDATE)).note("what a script does with its keys is not known")])
         .args(&[Arg::new("function", ArgKind::String), Arg::new("numkeys", ArgKind::Integer), Arg::key("key", 0).optional().multiple(), Arg::new("arg", ArgKind::String).optional().multiple()]),
     Spec::new("fcall_ro", -3, run::fcall_ro)
         .doc(Group::Scripting, "7.0.0", "Depends on the function that is executed.", "Calls a function that writes nothing.")
         .flags(set!(Flags: READONLY | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLE_KEYS))
         .acl(Categories::SCRIPTING)
-        .locks_itself()
+        .runs_script(flags::of_function)
         .keys(&[KeySpec::counted(2, 1, set!(KeyFlags: RO | ACCESS)).note("what a script does with its keys is not known")])
         .args(&[Arg::new("function", ArgKind::String), Arg::new("numkeys", ArgKind::Integer), Arg::key("key", 0).optional().multiple(), Arg::new("arg", ArgKind::String).optional().multiple()]),
     Spec::container("function", &[

@@ -2,10 +2,9 @@
 
 use std::cell::RefMut;
 use std::fmt::Display;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, OnceLock};
+use std::iter::Take;
 
-use protocol::{Args, Reply};
+use protocol::{ArgsIter, Reply};
 use scripting::{End, Flags as ScriptFlags, Host, Sha};
 use smallvec::SmallVec;
 use storage::Key;
@@ -13,8 +12,7 @@ use storage::Key;
 use crate::command::{CommandResult, Context, Error};
 use crate::eviction::Room;
 use crate::monitor;
-use crate::scripts::{Conduct, Limits, Lua, Origin, Run, ScriptHost, Subject};
-use crate::server::unix_ms;
+use crate::scripts::{Conduct, Limits, Lua, Origin, ScriptHost, Subject};
 
 const NO_SCRIPT: Error = Error::fixed("NOSCRIPT No matching script. Please use EVAL.");
 
@@ -130,44 +128,32 @@ fn run(
     lua: &mut Lua,
     conduct: &Conduct,
     call: Call<'_>,
-    mut start: impl FnMut(&mut Lua, Words<'_>, Words<'_>, &mut dyn Host, &mut Reply) -> End,
+    mut start: impl FnMut(&mut Lua, Take<ArgsIter<'_>>, ArgsIter<'_>, &mut dyn Host, &mut Reply) -> End,
 ) -> CommandResult {
     let limits = call.limits(cx)?;
     let args = cx.args;
     let (keys, rest) = (args.tail(3), args.tail(3 + call.keys));
     let names: SmallVec<[Key<'_>; 8]> = keys.iter().take(call.keys).map(|name| cx.server.keyspace.key(name)).collect();
-    let subject = Subject { name: call.name, args, keys: &names };
+    let subject = Subject { name: call.name, is_function: call.is_function, args, keys: &names };
     let mut all_locked = cx.is_nested() || !conduct.keeps();
-    let home = cx.client.db();
     let mark = cx.reply.mark();
     loop {
         if all_locked {
-            cx.lock_all();
+            cx.lock_all()?;
         } else {
-            cx.lock(&names);
+            cx.lock(&names)?;
         }
-        let run = Arc::new(Run {
-            is_function: call.is_function,
-            story: OnceLock::new(),
-            started_ms: unix_ms(),
-            worker: cx.client.shared.worker.load(Relaxed) as usize,
-            wrote: false.into(),
-            killed: false.into(),
-        });
-        let mut host = ScriptHost::new(cx.executor, cx.client, &mut cx.db, limits, subject, run.clone(), all_locked);
-        let end = start(lua, words(keys, call.keys), words(rest, usize::MAX), &mut host, cx.reply);
-        let strayed = host.strayed;
-        host.end();
-        // What the script selects is no matter to its client.
-        cx.client.select(home);
-        cx.db.select(home);
+        let mut host = ScriptHost::new(cx.executor, cx.client, cx.db, limits, subject, all_locked, conduct.strays());
+        let end = start(lua, keys.iter().take(call.keys), rest.iter(), &mut host, cx.reply);
+        let (strayed, left_traces) = (host.strayed, host.left_traces);
+        drop(host);
         conduct.note(strayed);
         match end {
             End::Replied => {
                 cx.failed = cx.reply.is_error_since(mark);
                 break;
             }
-            End::Abandoned if !all_locked && !run.wrote.load(Relaxed) => {
+            End::Abandoned if !all_locked && !left_traces => {
                 cx.reply.truncate_to(mark);
                 cx.unlock();
                 all_locked = true;
@@ -177,10 +163,4 @@ fn run(
     }
     lua.note_memory(&cx.server.scripts);
     Ok(())
-}
-
-type Words<'a> = std::vec::IntoIter<&'a [u8]>;
-
-fn words(args: Args<'_>, most: usize) -> Words<'_> {
-    args.iter().take(most).collect::<Vec<_>>().into_iter()
 }

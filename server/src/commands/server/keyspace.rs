@@ -1,5 +1,7 @@
 //! Commands about whole databases.
 
+use std::ops::Range;
+
 use storage::Free;
 
 use crate::command::*;
@@ -71,19 +73,24 @@ fn flush_mode(cx: &Context<'_>) -> Result<Free, Error> {
 }
 
 fn flushdb(cx: &mut Context<'_>) -> CommandResult {
+    let db = cx.client.db();
+    flush(cx, db..db + 1)
+}
+
+fn flush(cx: &mut Context<'_>, dbs: Range<usize>) -> CommandResult {
     let free = flush_mode(cx)?;
-    cx.db.flush(cx.client.db(), free);
+    cx.db.flush(dbs, free);
+    if free == Free::Now {
+        // As with Redis, which frees in the background even then and replies when that is done.
+        cx.server.tracking.broadcast(&cx.server.clients);
+        cx.take_mail();
+    }
     cx.reply.ok();
     Ok(())
 }
 
 fn flushall(cx: &mut Context<'_>) -> CommandResult {
-    let free = flush_mode(cx)?;
-    for db in 0..cx.server.keyspace.databases() {
-        cx.db.flush(db, free);
-    }
-    cx.reply.ok();
-    Ok(())
+    flush(cx, 0..cx.server.keyspace.databases())
 }
 
 fn swapdb(cx: &mut Context<'_>) -> CommandResult {

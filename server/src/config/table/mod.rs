@@ -48,6 +48,7 @@ pub enum Apply {
     Title,
     Tls,
     TlsPort,
+    Tracking,
 }
 
 /// When a directive may be set.

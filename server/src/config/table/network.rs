@@ -47,6 +47,7 @@ directives! {
             Directive::new("maxmemory-clients", Number::new(0, -100, LONG, Unit::MemoryOrPercent))
                 .apply(Apply::ClientMemory);
         /// Keys that are remembered for client-side caching; 0 is no limit.
-        tracking_table_max_keys: Number = number("tracking-table-max-keys", 1_000_000, 0, LONG);
+        tracking_table_max_keys: Number = number("tracking-table-max-keys", 1_000_000, 0, LONG)
+            .apply(Apply::Tracking);
     }
 }

@@ -46,7 +46,7 @@ impl fmt::Display for FileError {
             FileError::Signature => f.write_str("Wrong signature trying to load DB from file"),
             FileError::Version(version) => write!(f, "Can't handle RDB format version {version}"),
             FileError::Checksum(expected, found) => {
-                write!(f, "Wrong RDB checksum expected: ({expected:x}) but got ({found:x})")
+                write!(f, "RDB CRC error: expected ({expected:x}) but got ({found:x})")
             }
             FileError::Content(at, problem) => write!(f, "Internal error in RDB reading offset {at} -> {problem}"),
         }

@@ -194,7 +194,9 @@ impl<R: Read> FileReader<R> {
     /// Compares the checksum behind the end with that of what was read.
     fn check_end(&mut self) -> Result<Option<Note>, FileError> {
         if self.version < FIRST_WITH_CHECKSUM {
-            return Ok(None);
+            let behind = Error::Corrupt("Bytes behind the end of a file without a checksum");
+            let is_end = self.bytes.is_empty() && self.read_more(1)? == 0;
+            return if is_end { Ok(None) } else { Err(FileError::Content(self.offset, behind)) };
         }
         if self.bytes.len() < CHECKSUM_LEN {
             self.read_more(CHECKSUM_LEN - self.bytes.len())?;

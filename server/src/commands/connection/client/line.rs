@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::client::Shared;
 use crate::pubsub::Kind;
 use crate::server::Server;
+use crate::tracking::Options;
 
 /// The size of a block of output in Redis.
 const OUTPUT_BLOCK: usize = 16 * 1024;
 
-/// Appends everything known about a client, the fields in the order of Redis. What has no counterpart here yet
-/// (tracking) stands as it does for a client that uses none of it.
+/// Appends everything known about a client, the fields in the order of Redis.
 pub(crate) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, now_ms: i64) {
     let seconds_since = |then_ms: i64| (now_ms / 1000 - then_ms / 1000).max(0);
     let pending = client.output_buffered.load(Relaxed) + client.mailbox.len();
@@ -53,7 +53,8 @@ pub(crate) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, no
         client.last_command_name(&server.commands_by_id),
     );
     out.extend_from_slice(&client.user.lock());
-    let _ = write!(out, " redir=-1 resp={} lib-name=", client.resp.load(Relaxed));
+    let redirect = client.tracking.lock().map_or(-1, |mode| mode.redirect as i64);
+    let _ = write!(out, " redir={redirect} resp={} lib-name=", client.resp.load(Relaxed));
     out.extend_from_slice(&client.lib_name.lock());
     out.extend_from_slice(b" lib-ver=");
     out.extend_from_slice(&client.lib_ver.lock());
@@ -62,11 +63,15 @@ pub(crate) fn write_line(out: &mut Vec<u8>, client: &Shared, server: &Server, no
 
 /// A letter for each state that a client is in, or `N` for none.
 fn flags(client: &Shared) -> String {
+    let tracking = *client.tracking.lock();
     let states = [
         ('O', client.monitor.load(Relaxed)),
         ('P', client.is_subscriber()),
         ('x', client.queued.load(Relaxed) > 0),
         ('b', client.blocked.load(Relaxed) || client.held_back.load(Relaxed)),
+        ('t', tracking.is_some()),
+        ('R', tracking.is_some_and(|mode| mode.broken)),
+        ('B', tracking.is_some_and(|mode| mode.options.contains(Options::BCAST))),
         ('U', client.peer.unix),
         ('e', client.no_evict.load(Relaxed)),
         ('T', client.no_touch.load(Relaxed)),

@@ -44,10 +44,13 @@ impl Digest {
                 }
             }
             Value::Hash(hash) => {
-                for (field, value, _) in hash.iter() {
+                for (field, value, expiry) in hash.iter() {
                     let mut element = Digest::default();
                     element.mix(field.bytes(digits));
                     element.mix(value.bytes(digits));
+                    if expiry.is_some() {
+                        element.add(b"!!hexpire!!");
+                    }
                     self.add_digest(element);
                 }
             }
@@ -73,11 +76,11 @@ impl Digest {
 
 /// DEBUG DIGEST.
 pub(super) fn dataset(cx: &mut Context<'_>) -> CommandResult {
-    cx.lock_all();
+    cx.lock_all()?;
     let mut total = Digest::default();
     for db in 0..cx.server.keyspace.databases() {
         cx.db.select(db);
-        add_database(&mut total, &mut cx.db);
+        add_database(&mut total, cx.db);
     }
     cx.reply.simple(&total.hex());
     Ok(())
@@ -106,7 +109,7 @@ pub(super) fn values(cx: &mut Context<'_>) -> CommandResult {
     let keyspace = &cx.server.keyspace;
     let names = cx.args.tail(2);
     let keys: Vec<_> = names.iter().map(|name| keyspace.key(name)).collect();
-    cx.lock(&keys);
+    cx.lock(&keys)?;
     cx.reply.array(keys.len());
     for key in &keys {
         let mut digest = Digest::default();

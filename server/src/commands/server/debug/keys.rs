@@ -9,7 +9,7 @@ use crate::command::{CommandResult, Context, Error};
 /// DEBUG OBJECT.
 pub(super) fn object(cx: &mut Context<'_>) -> CommandResult {
     let (key, keyspace, now_ms) = (cx.key(2), &cx.server.keyspace, cx.now_ms());
-    cx.lock(&[key]);
+    cx.lock(&[key])?;
     let Some(entry) = cx.db.peek(&key) else { return Err(Error::NO_SUCH_KEY) };
     let line = format!(
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
@@ -48,7 +48,7 @@ fn serialized_length(entry: Entry<'_>) -> usize {
 /// ahead.
 pub(super) fn string_lengths(cx: &mut Context<'_>) -> CommandResult {
     let (key, name) = (cx.key(2), cx.arg(2));
-    cx.lock(&[key]);
+    cx.lock(&[key])?;
     let Some(entry) = cx.db.peek(&key) else { return Err(Error::NO_SUCH_KEY) };
     let Some(value) = entry.string().ok().filter(|value| !matches!(value, StrRef::Int(_))) else {
         return Err(Error::fixed("ERR Not an sds encoded string."));
@@ -92,7 +92,7 @@ pub(super) fn describe(
     refusal: &'static str,
 ) -> CommandResult {
     let key = cx.key(2);
-    cx.lock(&[key]);
+    cx.lock(&[key])?;
     let Some(entry) = cx.db.peek(&key) else { return Err(Error::NO_SUCH_KEY) };
     if !encodings.contains(&entry.encoding()) {
         return Err(Error::fixed(refusal));
@@ -118,7 +118,7 @@ pub(super) fn populate(cx: &mut Context<'_>) -> CommandResult {
     }
     let prefix = cx.args.get(3).unwrap_or(b"key");
     let keyspace = &cx.server.keyspace;
-    cx.lock_all();
+    cx.lock_all()?;
     for number in 0..count {
         let name = [prefix, format!(":{number}").as_bytes()].concat();
         let key = keyspace.key(&name);

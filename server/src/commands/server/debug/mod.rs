@@ -81,6 +81,10 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
         (b"sdslen", 3) => keys::string_lengths(cx),
         (b"segfault", _) => crash::segfault(),
         (b"set-active-expire", 3) => set_active_expire(cx),
+        (b"set-disable-deny-scripts", 3) => {
+            cx.server.scripts.may_call_all.store(leading_number(cx.arg(2)) != 0, Relaxed);
+            done(cx)
+        }
         (b"set-skip-checksum-validation", 3) => {
             cx.server.skips_checksums.store(leading_number(cx.arg(2)) != 0, Relaxed);
             done(cx)
@@ -112,7 +116,7 @@ fn client_sizes(cx: &mut Context<'_>) -> CommandResult {
 fn sleep(cx: &mut Context<'_>) -> CommandResult {
     let seconds = std::str::from_utf8(cx.arg(2)).ok().and_then(|text| text.trim_start().parse::<f64>().ok());
     let duration = Duration::try_from_secs_f64(seconds.unwrap_or(0.0)).unwrap_or_default();
-    cx.lock_all();
+    cx.lock_all()?;
     std::thread::sleep(duration);
     done(cx)
 }
@@ -131,19 +135,17 @@ fn reload(cx: &mut Context<'_>) -> CommandResult {
             }
         }
     }
-    cx.lock_all();
+    cx.lock_all()?;
     // What is loaded again is no change.
     let dirty = cx.db.effects.dirty;
     if saves {
-        persistence::save(cx.server, &mut cx.db).map_err(|_| Error::fixed("ERR"))?;
+        persistence::save(cx.server, cx.db).map_err(|_| Error::fixed("ERR"))?;
     }
     if flushes {
-        for db in 0..cx.server.keyspace.databases() {
-            cx.db.flush(db, Free::Now);
-        }
+        cx.db.flush(0..cx.server.keyspace.databases(), Free::Now);
         cx.server.scripts.forget_libraries();
     }
-    let loaded = persistence::reload(cx.server, &mut cx.db, existing);
+    let loaded = persistence::reload(cx.server, cx.db, existing);
     cx.db.effects.dirty = dirty;
     if !loaded {
         return Err(Error::fixed("ERR Error trying to load the RDB dump"));
@@ -261,6 +263,9 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
         "QUICKLIST-PACKED-THRESHOLD <size>",
         "    From how many bytes on elements of lists are kept on their own; 0 leaves that to the",
         "    configuration.",
+        "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+        "    Save all data and load it again: without saving it first, without removing what is there before, or in",
+        "    the place of keys of the same names.",
         "REPLYBUFFER PEAK-RESET-TIME <NEVER|RESET|milliseconds>",
         "    How long the largest output of a client is remembered.",
         "REPLYBUFFER RESIZING <0|1>",
@@ -271,6 +276,10 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
         "    Crash with an access to memory that is not allowed.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Whether expired keys are removed without being touched.",
+        "SET-DISABLE-DENY-SCRIPTS <0|1>",
+        "    Whether scripts may call commands that are not meant for them.",
+        "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+        "    Whether payloads are taken whatever their checksums are.",
         "SLEEP <seconds>",
         "    Hold all data for so long, with decimals.",
         "STRUCTSIZE",

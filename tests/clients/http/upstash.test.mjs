@@ -1,33 +1,17 @@
-// Upstash's client for JavaScript, and its rate limiter, against the HTTP port. Prints a line for each check, `ok` or
-// `failed`, tab, its name; the exit status is 1 if any failed.
-//
-// Wants a server that is empty, started with `--http-port`, `--http-token`, `--http-readonly-token` and
-// `--http-max-body-size 1mb`, and in the environment UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN and
-// UPSTASH_REDIS_REST_READONLY_TOKEN.
+// Upstash's client for JavaScript, and its rate limiter, against the HTTP port.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-
+import { beforeEach, test } from 'node:test';
 import { Ratelimit } from '@upstash/ratelimit';
 import { Redis } from '@upstash/redis';
+import { startHttpServer } from '../harness/http.mjs';
 
+await startHttpServer('--http-max-body-size', '1mb');
 const url = process.env.UPSTASH_REDIS_REST_URL;
 const token = process.env.UPSTASH_REDIS_REST_TOKEN;
 const options = { url, token, enableTelemetry: true, retry: false };
 const redis = new Redis(options);
-
-let failures = 0;
-
-async function check(name, run) {
-  try {
-    await redis.flushall();
-    await run();
-    console.log(`ok\t${name}`);
-  } catch (error) {
-    failures++;
-    console.log(`failed\t${name}\n    ${String(error?.stack ?? error).replaceAll('\n', '\n    ')}`);
-  }
-}
+beforeEach(() => redis.flushall());
 
 /** The answer to a request that the client would not send. */
 async function raw(path, init) {
@@ -35,7 +19,7 @@ async function raw(path, init) {
   return { status: response.status, body: await response.json() };
 }
 
-await check('strings, numbers and what is not there', async () => {
+test('strings, numbers and what is not there', async () => {
   assert.equal(await redis.set('name', 'Spinel'), 'OK');
   assert.equal(await redis.get('name'), 'Spinel');
   assert.equal(await redis.get('nothing'), null);
@@ -51,7 +35,7 @@ await check('strings, numbers and what is not there', async () => {
   assert.equal(await redis.type('name'), 'string');
 });
 
-await check('values become JSON and come back', async () => {
+test('values become JSON and come back', async () => {
   const session = { user: 7, tags: ['a', 'ü', '😀'], nested: { yes: true, none: null, pi: 3.25 } };
   await redis.set('session', session);
   assert.deepEqual(await redis.get('session'), session);
@@ -64,7 +48,7 @@ await check('values become JSON and come back', async () => {
   assert.equal(await strings.get('session'), JSON.stringify(session));
 });
 
-await check('sets, sorted sets, streams and scans', async () => {
+test('sets, sorted sets, streams and scans', async () => {
   assert.equal(await redis.sadd('set', 'a', 'b'), 2);
   assert.deepEqual((await redis.smembers('set')).sort(), ['a', 'b']);
   assert.equal(await redis.zadd('board', { score: 1.5, member: 'ann' }, { score: 3, member: 'bob' }), 2);
@@ -80,7 +64,7 @@ await check('sets, sorted sets, streams and scans', async () => {
   assert.equal((await redis.geopos('geo', 'Palermo'))[0].lng.toFixed(4), '13.3614');
 });
 
-await check('binary values', async () => {
+test('binary values', async () => {
   const bytes = Buffer.from(Uint8Array.from({ length: 256 }, (_, index) => index));
   const { status } = await raw('/set/bytes', { method: 'POST', body: bytes });
   assert.equal(status, 200);
@@ -91,7 +75,7 @@ await check('binary values', async () => {
   assert.equal(await redis.get('zero'), 'a\0b');
 });
 
-await check('pipelines', async () => {
+test('pipelines', async () => {
   const [ok, value, list] = await redis.pipeline().set('a', { n: 1 }).get('a').lpush('list', 1, 2).exec();
   assert.deepEqual([ok, value, list], ['OK', { n: 1 }, 2]);
   await assert.rejects(redis.pipeline().set('a', 'x').incr('a').exec(), /Command 2 \[ incr \] failed: ERR value is not/);
@@ -100,14 +84,14 @@ await check('pipelines', async () => {
   assert.equal(kept[1].result, 'x');
 });
 
-await check('auto-pipelining', async () => {
+test('auto-pipelining', async () => {
   const auto = new Redis({ ...options, enableAutoPipelining: true });
   const values = await Promise.all(Array.from({ length: 50 }, (_, index) => auto.incrby('sum', index)));
   assert.equal(values.at(-1), 1225);
   assert.ok(auto.pipelineCounter < 50, `${auto.pipelineCounter} pipelines`);
 });
 
-await check('transactions', async () => {
+test('transactions', async () => {
   assert.deepEqual(await redis.multi().set('a', 1).incr('a').get('a').exec(), ['OK', 2, 2]);
   const { status, body } = await raw('/multi-exec', { method: 'POST', body: '[["SET","a","x"],["SET","a"]]' });
   assert.equal(status, 400);
@@ -115,7 +99,7 @@ await check('transactions', async () => {
   assert.equal(await redis.get('a'), 2);
 });
 
-await check('scripts', async () => {
+test('scripts', async () => {
   assert.equal(await redis.eval('return ARGV[1] .. KEYS[1]', ['key'], ['value ']), 'value key');
   assert.deepEqual(await redis.eval('return {1, "a", {2, "OK"}, false}', [], []), [1, 'a', [2, 'OK'], null]);
   const script = redis.createScript('return redis.call("INCRBY", KEYS[1], ARGV[1])');
@@ -126,7 +110,7 @@ await check('scripts', async () => {
   assert.equal(await redis.get('digits'), 1763680000123456);
 });
 
-await check('the rate limiter lets its number through', async () => {
+test('the rate limiter lets its number through', async () => {
   const limiters = {
     fixed: Ratelimit.fixedWindow(5, '1 h'),
     sliding: Ratelimit.slidingWindow(5, '1 h'),
@@ -143,7 +127,7 @@ await check('the rate limiter lets its number through', async () => {
   }
 });
 
-await check('subscriptions', async () => {
+test('subscriptions', async () => {
   const subscription = redis.subscribe(['chat']);
   const patterns = redis.psubscribe(['c*']);
   const heard = (source, event) => new Promise((resolve) => source.on(event, resolve));
@@ -155,32 +139,32 @@ await check('subscriptions', async () => {
   await Promise.all([subscription.unsubscribe(), patterns.unsubscribe()]);
 });
 
-await check('the read-only token reads', async () => {
+test('the read-only token reads', async () => {
   const reader = new Redis({ ...options, token: process.env.UPSTASH_REDIS_REST_READONLY_TOKEN });
   await redis.set('a', 1);
   assert.equal(await reader.get('a'), 1);
   await assert.rejects(reader.set('a', 2), /NOPERM/);
 });
 
-await check('a wrong token is refused', async () => {
+test('a wrong token is refused', async () => {
   await assert.rejects(new Redis({ ...options, token: 'wrong' }).get('a'), /WRONGPASS/);
   const { status } = await raw('/get/a', { headers: { authorization: 'Bearer wrong' } });
   assert.equal(status, 401);
 });
 
-await check('a wrong command is refused', async () => {
+test('a wrong command is refused', async () => {
   await assert.rejects(redis.exec(['NONESUCH', 'a']), /ERR unknown command 'NONESUCH'/);
   await assert.rejects(redis.exec(['GET']), /ERR wrong number of arguments for 'get' command/);
   assert.equal((await raw('/get', {})).status, 400);
 });
 
-await check('a body that is too large is refused', async () => {
+test('a body that is too large is refused', async () => {
   await assert.rejects(redis.set('large', 'x'.repeat(2 << 20)), /the body is larger than/);
   assert.equal((await raw('/set/large', { method: 'POST', body: 'x'.repeat(2 << 20) })).status, 413);
   assert.equal(await redis.exists('large'), 0);
 });
 
-await check('malformed JSON is refused', async () => {
+test('malformed JSON is refused', async () => {
   for (const path of ['/', '/pipeline', '/multi-exec']) {
     const { status, body } = await raw(path, { method: 'POST', body: '[["SET","a",1]' });
     assert.equal(status, 400);
@@ -188,6 +172,3 @@ await check('malformed JSON is refused', async () => {
   }
   assert.equal(await redis.exists('a'), 0);
 });
-
-if (process.stdout.writableLength > 0) await once(process.stdout, 'drain');
-process.exit(failures === 0 ? 0 : 1);

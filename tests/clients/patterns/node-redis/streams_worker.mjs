@@ -1,0 +1,11 @@
+// A consumer in a process of its own. It tells what it deals with, and hangs at the number HANGS_AT.
+
+import { consommerEvenements } from './streams.mjs';
+
+const { CONSUMER, HANGS_AT } = process.env;
+process.send('ready');
+await consommerEvenements('orders', 'billing', CONSUMER, async (message) => {
+  const { n } = JSON.parse(message.payload);
+  process.send({ n });
+  if (n === Number(HANGS_AT)) await new Promise(() => {});
+});

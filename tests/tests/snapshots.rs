@@ -1,0 +1,179 @@
+//! Snapshots in files: SAVE, SHUTDOWN SAVE, starting from a file, and what is wrong with files.
+
+use std::fs;
+use std::path::Path;
+
+use harness::{Connection, Server, ServerBuilder, call, converse, server_under_test};
+use tempfile::TempDir;
+
+fn builder(dir: &Path) -> ServerBuilder {
+    let binary = server_under_test(env!("CARGO_BIN_EXE_server-under-test"));
+    ServerBuilder::new(binary).args(["--io-threads", "2", "--enable-debug-command", "yes", "--dir"]).arg(dir)
+}
+
+fn start(dir: &Path) -> (Server, Connection) {
+    let server = builder(dir).start().expect("it starts");
+    let connection = server.connect().expect("a connection");
+    (server, connection)
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+/// A field of INFO persistence.
+fn figure(client: &mut Connection, name: &str) -> String {
+    let info = client.call(&["INFO", "persistence"]).expect("a reply");
+    let info = String::from_utf8_lossy(info.payload()).into_owned();
+    let line = info.lines().find_map(|line| line.strip_prefix(&format!("{name}:")).map(str::to_owned));
+    line.unwrap_or_default()
+}
+
+const OK: &str = "+OK\\r\\n";
+
+fn fill(client: &mut Connection) {
+    for round in 0..200 {
+        for command in [
+            format!("SET s{round} {round}"),
+            format!("RPUSH list {round} element{round}"),
+            format!("SADD set member{round}"),
+            format!("ZADD zset {round} member{round}"),
+            format!("HSET hash field{round} {round}"),
+            format!("XADD stream {}-1 field {round}", round + 1),
+        ] {
+            call(client, &command);
+        }
+    }
+    converse(
+        client,
+        &[
+            ("SET expires later EX 10000", OK),
+            ("HEXPIRE hash 10000 FIELDS 1 field7", "*1\\r\\n:1\\r\\n"),
+            ("XGROUP CREATE stream g 5-1", OK),
+            ("SELECT 3", OK),
+            ("SET other value", OK),
+            ("SELECT 0", OK),
+        ],
+    );
+    let code = "#!lua name=lib\nredis.register_function('f', function() return 7 end)";
+    client.call(&["FUNCTION", "LOAD", code]).expect("a reply");
+}
+
+/// What must be the same after a restart.
+fn state(client: &mut Connection) -> Vec<String> {
+    let mut state = vec![call(client, "DEBUG DIGEST"), call(client, "FCALL f 0"), call(client, "XINFO GROUPS stream")];
+    state.push(call(client, "PEXPIRETIME expires"));
+    state.push(call(client, "HPEXPIRETIME hash FIELDS 2 field7 field8"));
+    state
+}
+
+#[test]
+fn a_server_starts_with_what_was_saved() {
+    let dir = folder();
+    let (server, mut client) = start(dir.path());
+    fill(&mut client);
+    assert_ne!(figure(&mut client, "rdb_changes_since_last_save"), "0");
+    converse(&mut client, &[("SAVE", OK)]);
+    assert_eq!(figure(&mut client, "rdb_changes_since_last_save"), "0");
+    assert_eq!(figure(&mut client, "rdb_saves"), "1");
+    let before = state(&mut client);
+    call(&mut client, "SET lost value");
+    assert_eq!(figure(&mut client, "rdb_changes_since_last_save"), "1");
+    // Nothing is saved at the end, for there are no points to save at.
+    server.stop().expect("it leaves");
+    let (_server, mut client) = start(dir.path());
+    assert_eq!(state(&mut client), before);
+    assert_eq!(figure(&mut client, "rdb_last_load_keys_loaded"), "207");
+    assert_eq!(figure(&mut client, "rdb_changes_since_last_save"), "0");
+    converse(&mut client, &[("DEBUG RELOAD", OK)]);
+    assert_eq!(state(&mut client), before);
+    assert_eq!(figure(&mut client, "rdb_changes_since_last_save"), "0");
+}
+
+#[test]
+fn the_last_snapshot_has_everything_that_was_acknowledged() {
+    let dir = folder();
+    let (server, mut client) = start(dir.path());
+    // Others go on writing while the server saves and leaves; each knows what it was told.
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let mut connection = server.connect().expect("a connection");
+            std::thread::spawn(move || {
+                let key = format!("counter{writer}");
+                let mut told = 0;
+                while let Some(count) = connection.call(&["INCR", &key]).ok().and_then(|reply| reply.integer()) {
+                    told = count;
+                }
+                (key, told)
+            })
+        })
+        .collect();
+    while call(&mut client, "EXISTS counter0 counter1 counter2 counter3") != ":4\\r\\n" {}
+    client.send(&["SHUTDOWN", "SAVE"]).expect("sent");
+    let told: Vec<_> = writers.into_iter().map(|writer| writer.join().expect("a writer")).collect();
+    assert!(server.wait().expect("it leaves").0.success());
+    let (_server, mut client) = start(dir.path());
+    for (key, told) in told {
+        let saved = client.call(&["GET", &key]).expect("a reply");
+        let saved: i64 = String::from_utf8_lossy(saved.payload()).parse().expect("a number");
+        // What was done but not told of any more may be there, too.
+        assert!((told..=told + 1).contains(&saved), "{key}: told {told}, saved {saved}");
+    }
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_written_leaves_the_old_one() {
+    let dir = folder();
+    let (server, mut client) = start(dir.path());
+    converse(&mut client, &[("SET key old", OK), ("SAVE", OK), ("SET key new", OK)]);
+    let before = fs::read(dir.path().join("dump.rdb")).expect("a file");
+    // A name that a folder has cannot be replaced.
+    fs::create_dir(dir.path().join("taken")).expect("a folder");
+    let protected = server_with_name(dir.path(), "taken");
+    let mut other = protected.connect().expect("a connection");
+    converse(&mut other, &[("SET a b", OK), ("SAVE", "-ERR\\r\\n")]);
+    assert_eq!(figure(&mut other, "rdb_last_bgsave_status"), "err");
+    let refused = "-ERR Errors trying to SHUTDOWN. Check logs.\\r\\n";
+    converse(&mut other, &[("SHUTDOWN SAVE", refused), ("GET a", "$1\\r\\nb\\r\\n")]);
+    drop(server);
+    assert_eq!(fs::read(dir.path().join("dump.rdb")).expect("a file"), before);
+    let names: Vec<_> =
+        fs::read_dir(dir.path()).expect("a folder").map(|entry| entry.expect("one").file_name()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+}
+
+fn server_with_name(dir: &Path, name: &str) -> Server {
+    // It does not exist as a file yet, so that it starts.
+    fs::remove_dir(dir.join(name)).expect("it is there");
+    let server = builder(dir).args(["--dbfilename", name]).start().expect("it starts");
+    fs::create_dir(dir.join(name)).expect("a folder");
+    server
+}
+
+#[test]
+fn a_damaged_file_is_refused() {
+    let dir = folder();
+    let (server, mut client) = start(dir.path());
+    fill(&mut client);
+    converse(&mut client, &[("SAVE", OK)]);
+    server.stop().expect("it leaves");
+    let path = dir.path().join("dump.rdb");
+    let whole = fs::read(&path).expect("a file");
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    let mut later = whole.clone();
+    later[5..9].copy_from_slice(b"0099");
+    for (bytes, told) in [
+        (&whole[..whole.len() / 2], "Unexpected end"),
+        (&whole[..whole.len() - 1], "Unexpected end"),
+        (&flipped, "RDB"),
+        (&later, "Can't handle RDB format version 99"),
+        (b"something else entirely", "Wrong signature"),
+    ] {
+        fs::write(&path, bytes).expect("written");
+        let error = builder(dir.path()).start().expect_err("it does not start").to_string();
+        assert!(error.contains(told) && error.contains("Fatal error loading the DB"), "{error}");
+    }
+    fs::write(&path, &whole).expect("written");
+    start(dir.path());
+}
