@@ -217,7 +217,7 @@ impl Parked {
 
 /// Serves a command, or has its client wait until `until_ms` (for ever without).
 pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl Blocking) -> CommandResult {
-    if command.serve(&mut cx.db, cx.reply, false)? {
+    if command.serve(cx.db, cx.reply, false)? {
         return Ok(());
     }
     if cx.is_nested() {
@@ -229,7 +229,7 @@ pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl 
     let resp = cx.reply.resp();
     let mut timed_out = Reply::new(resp);
     command.timed_out(&mut timed_out);
-    let retry_ms = command.next_try_ms(&mut cx.db);
+    let retry_ms = command.next_try_ms(cx.db);
     let parked = Arc::new(Parked {
         client: Arc::clone(&cx.client.shared),
         db: cx.client.db(),

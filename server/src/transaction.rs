@@ -166,5 +166,5 @@ pub fn enter(cx: &mut Context<'_>, transaction: &Transaction) -> Result<bool, Er
         cx.client.set_watching(watching);
         return Err(abort(cx.client, cx.server, &error));
     }
-    Ok(watching.is_some_and(|watching| watching.end(&mut cx.db)))
+    Ok(watching.is_some_and(|watching| watching.end(cx.db)))
 }

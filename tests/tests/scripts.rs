@@ -266,3 +266,35 @@ fn monitors_see_the_script_and_then_what_it_did() {
     assert!(lines[1].contains(" lua] ") && lines[2].contains("[3 lua] "), "{lines:?}");
     assert_eq!(call(&mut client, &["EXISTS", "k"]), ":0\\r\\n");
 }
+
+#[test]
+fn a_pause_of_writes_lets_scripts_through_that_write_nothing() {
+    let server = start("2");
+    let (mut client, mut reader) = (connect(&server), connect(&server));
+    let harmless = "#!lua flags=no-writes\nreturn 1";
+    let sha = call(&mut client, &["SCRIPT", "LOAD", harmless]);
+    let sha = sha.split("\\r\\n").nth(1).expect("a digest");
+    let library = "#!lua name=lib\nredis.register_function{function_name='f', callback=function() return 1 end, \
+                   flags={'no-writes'}} redis.register_function('g', function() return 1 end)";
+    call(&mut client, &["FUNCTION", "LOAD", library]);
+    assert_eq!(call(&mut client, &["CLIENT", "PAUSE", "100000", "WRITE"]), "+OK\\r\\n");
+    assert_eq!(call(&mut reader, &["EVAL", harmless, "0"]), ":1\\r\\n");
+    assert_eq!(call(&mut reader, &["EVALSHA", sha, "0"]), ":1\\r\\n");
+    assert_eq!(call(&mut reader, &["EVAL_RO", "return 1", "0"]), ":1\\r\\n");
+    assert_eq!(call(&mut reader, &["FCALL", "F", "0"]), ":1\\r\\n");
+    call(&mut reader, &["MULTI"]);
+    call(&mut reader, &["EVAL", harmless, "0"]);
+    assert_eq!(call(&mut reader, &["EXEC"]), "*1\\r\\n:1\\r\\n");
+    let held: [&[&str]; 4] =
+        [&["EVAL", "return 1", "0"], &["EVAL", "#!lua\nreturn 1", "0"], &["FCALL", "g", "0"], &["PUBLISH", "c", "m"]];
+    let mut writers: Vec<Connection> = held.iter().map(|_| connect(&server)).collect();
+    for (writer, request) in writers.iter_mut().zip(held) {
+        writer.send(request).expect("sent");
+    }
+    while !call(&mut client, &["INFO", "clients"]).contains("blocked_clients:4\\r") {
+        thread::yield_now();
+    }
+    assert_eq!(call(&mut client, &["CLIENT", "UNPAUSE"]), "+OK\\r\\n");
+    let replies: Vec<String> = writers.iter_mut().map(|writer| escape(&writer.read().expect("a reply").0)).collect();
+    assert_eq!(replies, [":1\\r\\n", ":1\\r\\n", ":1\\r\\n", ":0\\r\\n"]);
+}

@@ -23,7 +23,7 @@ pub struct Context<'a> {
     pub args: Args<'a>,
     pub reply: &'a mut Reply,
     /// The keys that the command's declaration names, locked; nothing else may be touched.
-    pub db: View<'static>,
+    pub db: &'a mut View<'static>,
     pub within: Within,
     /// Set by a command that has replied an error of its own and reported it.
     pub failed: bool,
@@ -155,7 +155,7 @@ impl<'a> Context<'a> {
 
     /// Takes another view of the keyspace. The one before must hold no locks.
     fn replace_view(&mut self, view: View<'static>) {
-        let before = std::mem::replace(&mut self.db, view);
+        let before = std::mem::replace(self.db, view);
         self.db.take_settings(&before);
         self.db.effects.absorb(before.effects);
     }

@@ -319,24 +319,23 @@ impl Executor {
         };
         db.act_for(Actor::client(client.id()));
         db.set_touch(!client.shared.no_touch.load(Relaxed));
-        if client.flags_of(command).contains(Flags::READONLY) && server.pause_state() != Pause::None {
+        if server.pause_state() != Pause::None && self.flags_of(client, command, args).contains(Flags::READONLY) {
             // A pause is for copying the data to another server, which is to see all of it the same.
             db.keep_expired();
         }
         let mut cx = Context {
             server,
             executor: self,
-            client,
+            client: &mut *client,
             command,
             args,
-            reply,
-            db,
+            reply: &mut *reply,
+            db: &mut db,
             within: Within::Nothing,
             failed: false,
         };
         let mark = cx.reply.mark();
         let mut failed = invoke(&mut cx);
-        let Context { db, client, reply, .. } = cx;
         if db.gave_up() {
             reply.truncate_to(mark);
             self.refuse(&server.scripts.busy_error(), reply);
@@ -366,7 +365,6 @@ impl Executor {
         db.select(client.db());
         let actor = if within == Within::Script { Actor::script(client.id()) } else { Actor::client(client.id()) };
         let actor = db.act_for(actor);
-        let away = self.server.keyspace.view_none(0, db.now_ms());
         let mut cx = Context {
             server: self.server,
             executor: self,
@@ -374,12 +372,11 @@ impl Executor {
             command,
             args,
             reply: &mut *reply,
-            db: std::mem::replace(db, away),
+            db,
             within,
             failed: false,
         };
         let failed = invoke(&mut cx);
-        *db = cx.db;
         db.act_for(actor);
         if client.tracker.is_some() {
             tracking::after_command(self.server, client, command, args);

@@ -75,6 +75,7 @@ impl Flags {
         let writes = !script.contains(Says::NO_WRITES);
         let mut flags = self.difference(Flags::STALE | Flags::DENYOOM | Flags::WRITE | Flags::MAY_REPLICATE);
         flags.set(Flags::WRITE, writes);
+        flags.set(Flags::READONLY, !writes);
         flags.set(Flags::DENYOOM, writes && !script.contains(Says::ALLOW_OOM));
         flags.set(Flags::STALE, script.contains(Says::ALLOW_STALE));
         flags

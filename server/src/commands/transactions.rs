@@ -74,7 +74,7 @@ fn exec(cx: &mut Context<'_>) -> CommandResult {
         let (command, args) = (queued.command, queued.args.as_args());
         match cx.executor.recheck(cx.client, command, args) {
             Ok(()) => {
-                cx.executor.call_nested(cx.client, &mut cx.db, command, args, cx.reply, Within::Transaction);
+                cx.executor.call_nested(cx.client, cx.db, command, args, cx.reply, Within::Transaction);
             }
             Err(denial) => {
                 let (shared, user) = (&cx.client.shared, cx.client.session.user());
@@ -101,7 +101,7 @@ fn watch(cx: &mut Context<'_>) -> CommandResult {
     }
     for index in 1..cx.args.len() {
         let key = cx.key(index);
-        cx.client.watch(&mut cx.db, &key);
+        cx.client.watch(cx.db, &key);
     }
     cx.reply.ok();
     Ok(())

@@ -83,7 +83,7 @@ fn store(cx: &mut Context<'_>, key: &Key<'_>, bytes: Vec<u8>, changes: usize) ->
 fn pfadd(cx: &mut Context<'_>) -> CommandResult {
     let (key, elements, longest) = (cx.key(1), cx.args.tail(2), longest(cx));
     let mut changes = 0;
-    let found = look(&mut cx.db, &key)?;
+    let found = look(cx.db, &key)?;
     if found.is_some_and(hll::is_dense) {
         // In place: a dense one is twelve kilobytes.
         cx.db.edit(&key, 0, Event::PFADD, |bytes| {
@@ -115,7 +115,7 @@ fn pfcount(cx: &mut Context<'_>) -> CommandResult {
         for index in 1..cx.args.len() {
             let key = cx.key(index);
             cx.db.read(&key);
-            if let Some(bytes) = look(&mut cx.db, &key)? {
+            if let Some(bytes) = look(cx.db, &key)? {
                 registers.merge(bytes)?;
             }
         }
@@ -124,7 +124,7 @@ fn pfcount(cx: &mut Context<'_>) -> CommandResult {
     }
     let key = cx.key(1);
     cx.db.read(&key);
-    let Some(bytes) = look(&mut cx.db, &key)? else {
+    let Some(bytes) = look(cx.db, &key)? else {
         cx.reply.integer(0);
         return Ok(());
     };
@@ -148,13 +148,13 @@ fn pfmerge(cx: &mut Context<'_>) -> CommandResult {
     for index in 1..cx.args.len() {
         let key = cx.key(index);
         cx.db.read(&key);
-        if let Some(bytes) = look(&mut cx.db, &key)? {
+        if let Some(bytes) = look(cx.db, &key)? {
             dense |= hll::is_dense(bytes);
             registers.merge(bytes)?;
         }
     }
     let (key, longest) = (cx.key(1), longest(cx));
-    let mut bytes = look(&mut cx.db, &key)?.map_or_else(hll::new, <[u8]>::to_vec);
+    let mut bytes = look(cx.db, &key)?.map_or_else(hll::new, <[u8]>::to_vec);
     if dense {
         hll::make_dense(&mut bytes)?;
     }
@@ -168,7 +168,7 @@ fn pfmerge(cx: &mut Context<'_>) -> CommandResult {
 fn pfdebug(cx: &mut Context<'_>) -> CommandResult {
     let key = cx.key(2);
     let missing = Error::fixed("ERR The specified key does not exist");
-    let mut bytes = look(&mut cx.db, &key)?.ok_or(missing)?.to_vec();
+    let mut bytes = look(cx.db, &key)?.ok_or(missing)?.to_vec();
     match cx.arg(1).to_ascii_lowercase().as_slice() {
         b"getreg" => {
             let mut registers = Registers::default();

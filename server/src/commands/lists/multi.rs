@@ -70,7 +70,7 @@ fn block(cx: &mut Context<'_>, end: End) -> CommandResult {
 
 pub(super) fn lmpop(cx: &mut Context<'_>) -> CommandResult {
     let pop = parse(cx, 1)?;
-    if !pop.serve(&mut cx.db, cx.reply, false)? {
+    if !pop.serve(cx.db, cx.reply, false)? {
         cx.reply.null_array();
     }
     Ok(())

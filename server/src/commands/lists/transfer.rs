@@ -161,7 +161,7 @@ impl Blocking for Move {
 }
 
 fn move_now(cx: &mut Context<'_>, transfer: &Move) -> CommandResult {
-    if !transfer.serve(&mut cx.db, cx.reply, false)? {
+    if !transfer.serve(cx.db, cx.reply, false)? {
         match transfer.batch {
             Some(_) => cx.reply.null_array(),
             None => cx.reply.null(),

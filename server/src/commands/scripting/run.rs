@@ -143,8 +143,7 @@ fn run(
         } else {
             cx.lock(&names)?;
         }
-        let mut host =
-            ScriptHost::new(cx.executor, cx.client, &mut cx.db, limits, subject, all_locked, conduct.strays());
+        let mut host = ScriptHost::new(cx.executor, cx.client, cx.db, limits, subject, all_locked, conduct.strays());
         let end = start(lua, keys.iter().take(call.keys), rest.iter(), &mut host, cx.reply);
         let (strayed, left_traces) = (host.strayed, host.left_traces);
         drop(host);

@@ -12,7 +12,7 @@ pub(super) const INFO: Spec = Spec::new("info", -1, info)
     .args(&[Arg::new("section", ArgKind::String).optional().multiple()]);
 
 fn info(cx: &mut Context<'_>) -> CommandResult {
-    let report = crate::info::report(cx.server, &cx.db, cx.args.tail(1).iter());
+    let report = crate::info::report(cx.server, cx.db, cx.args.tail(1).iter());
     cx.reply.verbatim("txt", report.as_bytes());
     Ok(())
 }

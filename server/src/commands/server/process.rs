@@ -59,7 +59,7 @@ fn lastsave(cx: &mut Context<'_>) -> CommandResult {
 
 fn save(cx: &mut Context<'_>) -> CommandResult {
     cx.lock_all()?;
-    persistence::save(cx.server, &mut cx.db).map_err(|_| Error::fixed("ERR"))?;
+    persistence::save(cx.server, cx.db).map_err(|_| Error::fixed("ERR"))?;
     cx.reply.ok();
     Ok(())
 }

@@ -97,7 +97,7 @@ pub(super) fn sdiff(cx: &mut Context<'_>) -> CommandResult {
 
 fn answer(cx: &mut Context<'_>, operation: Operation) -> CommandResult {
     let (keys, limits) = (keys(cx, 1, cx.args.len() - 1), cx.server.set_limits());
-    let sets = read(&mut cx.db, &keys)?;
+    let sets = read(cx.db, &keys)?;
     if let Operation::Union = operation {
         let union = combined(operation, &sets, limits);
         cx.reply.set(union.as_ref().len());
@@ -129,7 +129,7 @@ pub(super) fn sdiffstore(cx: &mut Context<'_>) -> CommandResult {
 
 fn store(cx: &mut Context<'_>, operation: Operation, event: Event) -> CommandResult {
     let (keys, limits, destination) = (keys(cx, 2, cx.args.len() - 2), cx.server.set_limits(), cx.key(1));
-    let result = combined(operation, &read(&mut cx.db, &keys)?, limits);
+    let result = combined(operation, &read(cx.db, &keys)?, limits);
     let len = result.as_ref().len();
     if len == 0 {
         cx.db.remove(&destination, Free::Later, Event::DEL);
@@ -173,7 +173,7 @@ fn count(cx: &mut Context<'_>, operation: Operation) -> CommandResult {
     }
     let limit = if limit == 0 { usize::MAX } else { limit };
     let (keys, limits) = (keys(cx, 2, number), cx.server.set_limits());
-    let sets = read(&mut cx.db, &keys)?;
+    let sets = read(cx.db, &keys)?;
     let mut seen = Set::new();
     let mut digits = itoa::Buffer::new();
     let mut count = 0;

@@ -68,7 +68,7 @@ fn read(cx: &mut Context<'_>, grouped: bool) -> CommandResult {
     match options.until_ms {
         Some(until_ms) => blocking::serve_or_wait(cx, until_ms, read)?,
         None => {
-            if !read.serve(&mut cx.db, cx.reply, false)? {
+            if !read.serve(cx.db, cx.reply, false)? {
                 cx.reply.null_array();
             }
         }

@@ -11,7 +11,7 @@ pub(super) fn mget(cx: &mut Context<'_>) -> CommandResult {
     for index in 1..cx.args.len() {
         let key = cx.key(index);
         // Another type is as good as nothing here.
-        if !reply_string(cx.reply, &mut cx.db, &key).unwrap_or(false) {
+        if !reply_string(cx.reply, cx.db, &key).unwrap_or(false) {
             cx.reply.null();
         }
     }

@@ -11,7 +11,7 @@ use crate::set;
 #[inline]
 pub(super) fn get(cx: &mut Context<'_>) -> CommandResult {
     let key = cx.key(1);
-    if !reply_string(cx.reply, &mut cx.db, &key)? {
+    if !reply_string(cx.reply, cx.db, &key)? {
         cx.reply.null();
     }
     Ok(())
@@ -108,7 +108,7 @@ pub(super) fn getex(cx: &mut Context<'_>) -> CommandResult {
     let options = Options::parse(cx.args.tail(2), Accepts::GetEx)?;
     let key = cx.key(1);
     let now = cx.now_ms();
-    if !reply_string(cx.reply, &mut cx.db, &key)? {
+    if !reply_string(cx.reply, cx.db, &key)? {
         cx.reply.null();
         return Ok(());
     }

@@ -266,7 +266,7 @@ pub(super) fn zdiff(cx: &mut Context<'_>) -> CommandResult {
 
 fn answer(cx: &mut Context<'_>, operation: Operation) -> CommandResult {
     let call = Call::parse(cx, operation, 1, Kind::Answer)?;
-    let mut result = call.run(&read(&mut cx.db, &call.keys)?);
+    let mut result = call.run(&read(cx.db, &call.keys)?);
     sort(&mut result);
     call.form.begin(cx.reply, result.len());
     for element in result {
@@ -290,7 +290,7 @@ pub(super) fn zdiffstore(cx: &mut Context<'_>) -> CommandResult {
 fn store(cx: &mut Context<'_>, operation: Operation, event: Event) -> CommandResult {
     let call = Call::parse(cx, operation, 2, Kind::Store)?;
     let (destination, limits) = (cx.key(1), cx.server.zset_limits());
-    let elements = call.run(&read(&mut cx.db, &call.keys)?);
+    let elements = call.run(&read(cx.db, &call.keys)?);
     let count = elements.len();
     let result = from_unsorted(elements, limits)?;
     if count == 0 {
@@ -304,7 +304,7 @@ fn store(cx: &mut Context<'_>, operation: Operation, event: Event) -> CommandRes
 
 pub(super) fn zintercard(cx: &mut Context<'_>) -> CommandResult {
     let call = Call::parse(cx, Operation::Inter, 1, Kind::Count)?;
-    let count = call.run(&read(&mut cx.db, &call.keys)?).len();
+    let count = call.run(&read(cx.db, &call.keys)?).len();
     cx.reply.integer(count as i64);
     Ok(())
 }

@@ -112,7 +112,7 @@ fn pop(cx: &mut Context<'_>, highest: bool) -> CommandResult {
         1
     };
     let pop = Pop { keys: vec![cx.arg(1).to_vec()], highest, count, shape: Shape::Elements { pairs } };
-    if !pop.serve(&mut cx.db, cx.reply, false)? {
+    if !pop.serve(cx.db, cx.reply, false)? {
         cx.reply.array(0);
     }
     Ok(())
@@ -135,7 +135,7 @@ fn block(cx: &mut Context<'_>, highest: bool) -> CommandResult {
 
 pub(super) fn zmpop(cx: &mut Context<'_>) -> CommandResult {
     let pop = parse(cx, 1)?;
-    if !pop.serve(&mut cx.db, cx.reply, false)? {
+    if !pop.serve(cx.db, cx.reply, false)? {
         cx.reply.null_array();
     }
     Ok(())

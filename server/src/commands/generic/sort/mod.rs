@@ -267,9 +267,9 @@ fn order(cx: &mut Context<'_>, options: &Options<'_>, elements: Args<'_>) -> Res
     let weights = if options.alpha {
         // What is stored must be the same everywhere: it is compared by its bytes.
         let locale = options.store.is_none().then(|| cx.server.config.locale_collate());
-        texts(&mut cx.db, by, elements, locale.map(|name| Collation::new(&name)))
+        texts(cx.db, by, elements, locale.map(|name| Collation::new(&name)))
     } else {
-        numbers(&mut cx.db, by, elements)?
+        numbers(cx.db, by, elements)?
     };
     let compare = |a: &usize, b: &usize| {
         let order = weights.compare(elements, *a, *b);
@@ -344,7 +344,7 @@ fn reply<'e>(cx: &mut Context<'_>, options: &Options<'_>, sorted: impl ExactSize
             cx.reply.bulk(element);
         }
         for pattern in &options.get {
-            pattern.resolve(&mut cx.db, element, |value| match value {
+            pattern.resolve(cx.db, element, |value| match value {
                 Some(value) => cx.reply.bulk(value),
                 None => cx.reply.null(),
             });
@@ -369,7 +369,7 @@ fn store<'e>(
             push(element);
         }
         for pattern in &options.get {
-            pattern.resolve(&mut cx.db, element, |value| push(value.unwrap_or_default()));
+            pattern.resolve(cx.db, element, |value| push(value.unwrap_or_default()));
         }
     }
     let len = list.as_ref().len();

@@ -77,7 +77,7 @@ pub(super) fn dataset(cx: &mut Context<'_>) -> CommandResult {
     let mut total = Digest::default();
     for db in 0..cx.server.keyspace.databases() {
         cx.db.select(db);
-        add_database(&mut total, &mut cx.db);
+        add_database(&mut total, cx.db);
     }
     cx.reply.simple(&total.hex());
     Ok(())

@@ -139,13 +139,13 @@ fn reload(cx: &mut Context<'_>) -> CommandResult {
     // What is loaded again is no change.
     let dirty = cx.db.effects.dirty;
     if saves {
-        persistence::save(cx.server, &mut cx.db).map_err(|_| Error::fixed("ERR"))?;
+        persistence::save(cx.server, cx.db).map_err(|_| Error::fixed("ERR"))?;
     }
     if flushes {
         cx.db.flush(0..cx.server.keyspace.databases(), Free::Now);
         cx.server.scripts.forget_libraries();
     }
-    let loaded = persistence::reload(cx.server, &mut cx.db, existing);
+    let loaded = persistence::reload(cx.server, cx.db, existing);
     cx.db.effects.dirty = dirty;
     if !loaded {
         return Err(Error::fixed("ERR Error trying to load the RDB dump"));
