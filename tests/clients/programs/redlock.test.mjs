@@ -46,14 +46,15 @@ test('a lock that ran out can neither be extended nor released', async () => {
 });
 
 test('using() extends the lock for as long as the work takes', async () => {
-  const lock = new Redlock(clients, { ...patient, automaticExtensionThreshold: 400 });
-  await lock.using(['long'], 500, async (signal) => {
+  const lock = new Redlock(clients, { ...patient, automaticExtensionThreshold: 4900 });
+  await lock.using(['long'], 5000, async (signal) => {
     const [mine, end] = [await clients[0].get('long'), await clients[0].pexpiretime('long')];
-    await until(async () => (await clients[0].pexpiretime('long')) > end + 500);
+    await until(async () => (await clients[0].pexpiretime('long')) > end);
     assert.equal(signal.aborted, false);
     assert.equal(await clients[0].get('long'), mine);
   });
-  assert.deepEqual(await Promise.all(clients.map((client) => client.exists('long'))), [0, 0, 0]);
+  // It goes on when most servers have let go of the lock, and the last one does so later.
+  for (const client of clients) await until(async () => !(await client.exists('long')));
 });
 
 test('two of three servers are enough', async () => {
@@ -65,7 +66,7 @@ test('two of three servers are enough', async () => {
   await clients[1].set('quorum', 'somebody else');
   await assert.rejects(lock.acquire(['quorum'], 60_000), ExecutionError);
   // What it had of the first server it has given back.
-  assert.equal(await clients[0].exists('quorum'), 0);
+  await until(async () => !(await clients[0].exists('quorum')));
 });
 
 test('four processes count under the lock and lose nothing', async () => {
