@@ -101,6 +101,7 @@ impl Output {
         }
         let mut from = other.head;
         let mut splices = std::mem::take(&mut other.splices).into_iter().peekable();
+        other.spliced_bytes = 0;
         let blocks = other.blocks.iter().map(|block| (block.start, &block.bytes));
         for (start, bytes) in blocks.chain([(other.tail_start, &other.tail)]) {
             let end = start + bytes.len() as u64;
