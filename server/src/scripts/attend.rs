@@ -3,7 +3,7 @@
 //!
 //! The worker's event loop stands still meanwhile, and its connections with it. So this looks into the sockets of those
 //! connections that are at rest, and takes out no more than it answers. All else stays there for later. What comes over
-//! TLS cannot be read that way, and waits.
+//! TLS or HTTP cannot be read that way, and waits.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -35,6 +35,7 @@ pub fn attend(executor: &Executor, running: &Client) {
 fn is_at_rest(client: &Shared) -> bool {
     let busy = [&client.query_buffered, &client.output_buffered, &client.queued];
     !client.peer.tls
+        && !client.peer.http
         && client.unrestricted.load(Relaxed)
         && !client.is_killed()
         && !client.blocked.load(Relaxed)
