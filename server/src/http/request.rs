@@ -14,7 +14,7 @@ use super::answer::{Failure, bad, refused};
 use super::json::{self, Encoding};
 
 /// What of a body that nobody wants is read all the same, so that its sender sees why.
-const DISCARDED: usize = 1 << 20;
+const DISCARDED: usize = 64 << 20;
 
 /// What is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
