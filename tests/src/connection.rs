@@ -67,16 +67,21 @@ impl<S: Read + Write> Connection<S> {
 
     /// Reads until the server closes the connection. A reset is a close, too.
     pub fn read_to_close(&mut self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        match self.stream.read_to_end(&mut bytes) {
-            Err(error) if error.kind() != io::ErrorKind::ConnectionReset => Err(error),
-            _ => Ok(bytes),
-        }
+        read_to_close(&mut self.stream)
     }
 
     /// The stream below, for tests that set a socket's options or use it half-open.
     pub fn socket(&self) -> &S {
         self.stream.get_ref()
+    }
+}
+
+/// What comes until the other side closes. A reset is a close, too.
+pub(crate) fn read_to_close(stream: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        Err(error) if error.kind() != io::ErrorKind::ConnectionReset => Err(error),
+        _ => Ok(bytes),
     }
 }
 

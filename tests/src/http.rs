@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 
-use crate::connection::socket;
+use crate::connection::{read_to_close, socket};
 
 /// A raw connection.
 #[derive(Debug)]
@@ -111,11 +111,7 @@ impl<S: Read + Write> HttpConnection<S> {
 
     /// Reads until the server closes the connection. A reset is a close, too.
     pub fn read_to_close(&mut self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        match self.stream.read_to_end(&mut bytes) {
-            Err(error) if error.kind() != io::ErrorKind::ConnectionReset => Err(error),
-            _ => Ok(bytes),
-        }
+        read_to_close(&mut self.stream)
     }
 
     fn line(&mut self) -> io::Result<String> {
