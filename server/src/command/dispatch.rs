@@ -183,7 +183,9 @@ impl Executor {
             }
             Err(error) => {
                 self.refuse(&error, reply);
-                tracking::after_request(client, find(&self.server.commands, args).ok());
+                if client.tracker.is_some() {
+                    tracking::after_request(client, find(&self.server.commands, args).ok());
+                }
                 started
             }
         };
