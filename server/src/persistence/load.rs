@@ -229,8 +229,9 @@ impl Tally<'_> {
 /// Logs what is told about the server that wrote the file, and adds its libraries.
 fn take_notes(server: &Server, batch: &mut Batch, existing: Existing) -> Result<(), Problem> {
     let mut libraries = Vec::new();
-    for note in std::mem::take(&mut batch.notes) {
+    for (_, note) in std::mem::take(&mut batch.notes) {
         match note {
+            Note::Database(_) => {}
             Note::Aux(name, value) => take_aux(server, &name, &String::from_utf8_lossy(&value)),
             Note::Function(code) => libraries.push(code),
             Note::Module(name) => {
