@@ -19,6 +19,9 @@ use crate::server::{Server, os_error_text, unix_ms};
 /// Keys without elements of which each is logged.
 const MOST_TOLD: u64 = 10;
 
+/// So many keys ahead the processor fetches where they belong: what is waited for otherwise is most of the work.
+const PREFETCHED: usize = 16;
+
 /// What becomes of keys and libraries that are there already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Existing {
@@ -96,7 +99,7 @@ fn load_in_parallel(server: &'static Server, file: File) -> Result<(), Problem> 
             let (batches, tally, first_problem) = (batches.clone(), &tally, &first_problem);
             scope.spawn(move || {
                 for batch in batches {
-                    let outcome = insert(&batch, &limits, now_ms, tally, |entry, value| {
+                    let outcome = insert(server, &batch, &limits, now_ms, tally, |entry, value| {
                         let key = server.keyspace.key(&entry.key);
                         let mut view = server.keyspace.view_one(entry.attributes.db, &key, now_ms);
                         view.load(&key, value, entry.attributes.expiry, entry.attributes.usage, false)
@@ -163,7 +166,7 @@ fn load_here(server: &Server, view: &mut View<'_>, file: impl Read, existing: Ex
     let now_ms = view.now_ms();
     while let Some(mut batch) = reader.next_batch()? {
         take_notes(server, &mut batch, existing)?;
-        let outcome = insert(&batch, &limits, now_ms, &tally, |entry, value| {
+        let outcome = insert(server, &batch, &limits, now_ms, &tally, |entry, value| {
             let key = server.keyspace.key(&entry.key);
             view.select(entry.attributes.db);
             let replace = existing == Existing::Replace;
@@ -178,6 +181,7 @@ fn load_here(server: &Server, view: &mut View<'_>, file: impl Read, existing: Ex
 
 /// Reads the values of a batch and passes those on that are to be stored, which `store` may refuse.
 fn insert(
+    server: &Server,
     batch: &Batch,
     limits: &Limits,
     now_ms: i64,
@@ -185,8 +189,16 @@ fn insert(
     mut store: impl FnMut(&Entry<'_>, storage::rdb::Loaded) -> bool,
 ) -> Result<(), Problem> {
     let (mut loaded, mut expired) = (0, 0);
+    let mut ahead = batch.entries();
+    let mut prefetch = |count| {
+        for entry in ahead.by_ref().take(count).flatten() {
+            server.keyspace.prefetch_page(entry.attributes.db, &server.keyspace.key(&entry.key));
+        }
+    };
+    prefetch(PREFETCHED);
     for entry in batch.entries() {
         let entry = entry?;
+        prefetch(1);
         let Some(value) = entry.load(limits)? else {
             if tally.empty.fetch_add(1, Relaxed) < MOST_TOLD {
                 log::warning!("A key has no elements: skipping empty key: {}", entry.key.escape_ascii());
