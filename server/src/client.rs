@@ -222,6 +222,13 @@ impl Shared {
         }
     }
 
+    /// Sends news of keys, unasked.
+    pub fn push_news(&self, write: impl FnOnce(&mut Reply)) {
+        if self.mailbox.put_news(write) {
+            self.wake();
+        }
+    }
+
     /// Whether it is subscribed to anything.
     pub fn is_subscriber(&self) -> bool {
         self.subscriptions.iter().any(|count| count.load(Relaxed) > 0)
