@@ -36,6 +36,8 @@ pub struct Connection {
     next: usize,
     hold: Hold,
     output_watch: OutputWatch,
+    /// Whether the output's memory is to be given back once it has been sent ([`crate::mail::memory_of_news`]).
+    returns_memory: bool,
 }
 
 /// The connection is over.
@@ -52,6 +54,7 @@ impl Connection {
             next: 0,
             hold: Hold::default(),
             output_watch: OutputWatch::default(),
+            returns_memory: false,
         }
     }
 
@@ -109,6 +112,10 @@ impl Connection {
             self.poll_flush(cx)?;
             if self.reply.is_empty() {
                 self.output_watch.note_sent();
+                if std::mem::take(&mut self.returns_memory) {
+                    self.reply.shrink();
+                    self.client.shared.mailbox.shrink();
+                }
             }
             if self.client.closing && self.reply.is_empty() && !self.stream.holds_output() {
                 return Poll::Ready(Err(Closed));
@@ -139,7 +146,7 @@ impl Connection {
         }
         match self.client.wait.as_ref().and_then(|wait| wait.parked.as_ref()) {
             Some(parked) => parked.take_mail(&mut self.reply),
-            None => self.client.shared.mailbox.take(&mut self.reply),
+            None => self.returns_memory |= self.client.shared.mailbox.take(&mut self.reply),
         }
     }
 

@@ -77,11 +77,14 @@ impl Mailbox {
         self.full.load(Relaxed)
     }
 
-    /// Moves what waits behind what the client is being sent.
-    pub fn take(&self, into: &mut Reply) {
+    /// Moves what waits behind what the client is being sent. Tells whether there were news among it, the memory of
+    /// which is to be given back when they have been sent.
+    pub fn take(&self, into: &mut Reply) -> bool {
         let mut queue = self.queue.lock();
+        let news = queue.news > 0;
         self.full.store(false, Relaxed);
         into.append(queue.open());
+        news
     }
 
     /// Takes what waits, to be put in front of something else.
