@@ -63,6 +63,8 @@ pub struct Shared {
     pub last_command: AtomicUsize,
     pub query_buffered: AtomicUsize,
     pub query_free: AtomicUsize,
+    /// The most bytes that waited since the worker last looked.
+    pub query_peak: AtomicUsize,
     pub argv_memory: AtomicUsize,
     pub output_buffered: AtomicUsize,
     pub output_memory: AtomicUsize,

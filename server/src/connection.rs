@@ -198,7 +198,11 @@ impl Connection {
         stats.net_in.add(count as u64);
         let shared = &self.client.shared;
         shared.net_in.fetch_add(count as u64, Relaxed);
-        shared.query_buffered.store(self.unread(), Relaxed);
+        let unread = self.unread();
+        shared.query_buffered.store(unread, Relaxed);
+        if unread > shared.query_peak.load(Relaxed) {
+            shared.query_peak.store(unread, Relaxed);
+        }
         shared.query_free.store(self.reader.free(), Relaxed);
         shared.last_active_ms.store(self.executor.refresh_clock(), Relaxed);
         let limit = self.executor.server.config.query_buffer_limit();
