@@ -31,6 +31,12 @@ impl Sha {
         Self(Sha1::digest(script).into())
     }
 
+    /// The digest of a text that comes in pieces.
+    pub(crate) fn of_pieces<'a, E>(mut pieces: impl Iterator<Item = Result<&'a [u8], E>>) -> Result<Self, E> {
+        let digest = pieces.try_fold(Sha1::new(), |digest, piece| Ok(digest.chain_update(piece?)))?;
+        Ok(Self(digest.finalize().into()))
+    }
+
     /// Reads forty hexadecimal digits of either case.
     pub fn parse(hex: &[u8]) -> Option<Self> {
         if hex.len() != 40 {

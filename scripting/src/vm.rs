@@ -8,9 +8,9 @@ use protocol::Reply;
 use crate::Options;
 use crate::host::Host;
 use crate::libs::{base, bit, cjson, cmsgpack, math, strings, structs};
+use crate::lua::errors::CallInfo;
 use crate::lua::machine::{GLOBALS, Machine};
 use crate::lua::protect::{point, protect, push_behind, show_metatable};
-use crate::lua::state::CallInfo;
 use crate::lua::{Ending, Kind, Outcome, Raise, State, guards, hook};
 use crate::redis::{self, Api, Version, write_reply};
 
@@ -153,7 +153,8 @@ impl Vm {
                 write_error(&state, name, reply, &mut on_error, raise);
             }
             state.set_top(0);
-            state.make_room();
+            state.give_back();
+            state.shared().trim_scratch();
         });
         if ending == Some(Ending::Abandoned) {
             reply.truncate_to(start);

@@ -1,4 +1,7 @@
 //! Lua's memory: from the process's allocator, counted, and limited.
+//!
+//! What takes long in Lua's own library nearly always makes something large, so this is also a place to ask whether the
+//! script may go on: a script that must end is refused all memory.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ffi::c_void;
@@ -32,8 +35,11 @@ pub(super) unsafe extern "C" fn allocate(
     }
     let old_size = if block.is_null() { 0 } else { old_size };
     let wanted = (used - old_size).saturating_add(new_size);
-    if new_size > old_size && wanted > shared.limit.get() && shared.strict.get() {
-        return ptr::null_mut();
+    if new_size > old_size && shared.strict.get() {
+        let may_go_on = !shared.has_worked(new_size) || shared.poll_caught();
+        if wanted > shared.limit.get() || !may_go_on {
+            return ptr::null_mut();
+        }
     }
     let Ok(layout) = Layout::from_size_align(new_size, ALIGN) else { return ptr::null_mut() };
     // SAFETY: the sizes are not zero, and `old_size` is what the block was allocated with.

@@ -1,19 +1,12 @@
 //! The stack of a Lua state, without the parts of its interface that can raise errors.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::fmt;
 
 use mlua::ffi::{self, lua_State};
 
+use super::Shared;
 use super::callback::{Outcome, Raise, enter};
 use super::numbers::truncate;
-use super::{Ending, Shared};
-
-/// The byte that precompiled code begins with.
-pub(super) const PRECOMPILED: u8 = 0x1b;
-
-/// What Lua says when it is refused memory.
-pub(super) const OUT_OF_MEMORY: &[u8] = b"not enough memory";
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -427,29 +420,6 @@ impl State {
         unsafe { ffi::lua_rawgeti_(self.0, ffi::LUA_REGISTRYINDEX, kept) }
     }
 
-    /// Pushes the function that a text is the source of; the compiler's message, popped, if it is none.
-    ///
-    /// Never reads precompiled code: a chunk that begins like it is given to the compiler as text.
-    pub(crate) fn compile(&self, source: &[u8], name: &CStr) -> Result<(), Vec<u8>> {
-        let padded: Vec<u8>;
-        let mut text = source;
-        if source.first() == Some(&PRECOMPILED) {
-            padded = [b" ", source].concat();
-            text = &padded;
-        }
-        // The name is on the stack while the compiler works, because the compiler's own reference does not keep it.
-        self.push_bytes(name.to_bytes());
-        // SAFETY: the text has that length, the name ends with a zero byte, and errors are reported, not raised.
-        let status = unsafe { ffi::luaL_loadbuffer(self.0, text.as_ptr().cast(), text.len(), name.as_ptr()) };
-        self.remove(self.top() - 1);
-        if status == ffi::LUA_OK {
-            return Ok(());
-        }
-        let message = self.bytes(self.top()).unwrap_or_default().to_vec();
-        self.pop(1);
-        Err(message)
-    }
-
     /// Calls a function as `pcall` does: the function and its arguments are replaced by its results, or by the error.
     ///
     /// `handler` is the place of a function that sees errors first, or 0.
@@ -459,78 +429,18 @@ impl State {
         // SAFETY: the function and its arguments are on the stack; errors end here.
         let status = unsafe { ffi::lua_pcall(self.0, args, results.unwrap_or(ffi::LUA_MULTRET), handler) };
         shared.strict.set(strict);
-        if status == ffi::LUA_OK && shared.ending().is_none() {
-            return Ok(());
-        }
-        if status == ffi::LUA_OK {
-            self.push_nil();
+        let ending = shared.ending().is_some();
+        match status {
+            ffi::LUA_OK if !ending => return Ok(()),
+            ffi::LUA_OK => self.push_nil(),
+            // It was refused memory because it must end.
+            ffi::LUA_ERRMEM if ending => {
+                self.pop(1);
+                return Err(self.ended());
+            }
+            _ => {}
         }
         Err(Raise::top())
-    }
-
-    /// Collects all garbage if there is little room left: Lua does not do so when it is refused memory.
-    pub(crate) fn make_room(&self) {
-        if self.shared().room() < self.shared().used() {
-            self.collect_garbage();
-        }
-    }
-
-    /// Collects all garbage.
-    pub(crate) fn collect_garbage(&self) {
-        // SAFETY: no finalizer can run, since scripts cannot make userdata.
-        unsafe {
-            ffi::lua_gc(self.0, ffi::LUA_GCCOLLECT, 0);
-        }
-    }
-
-    /// Raises an error with the caller's position before it, as `error` does.
-    pub(crate) fn error(&self, message: impl fmt::Display) -> Raise {
-        self.error_bytes(message.to_string().as_bytes())
-    }
-
-    /// As [`error`](Self::error), for text that need not be UTF-8.
-    pub(crate) fn error_bytes(&self, message: &[u8]) -> Raise {
-        let mut text = self.position(1);
-        text.extend_from_slice(message);
-        self.raise(&text)
-    }
-
-    /// An error needs a place; deep in a structure there may be none left.
-    fn set_room_for_error(&self) {
-        if !self.reserve(4) {
-            self.pop(4.min(self.top()));
-        }
-    }
-
-    /// `chunk:line: ` of the function at a level of the call stack; nothing for functions that are not in Lua.
-    pub(crate) fn position(&self, level: c_int) -> Vec<u8> {
-        self.set_room_for_error();
-        // SAFETY: room for the text was made, and the allocator does not refuse.
-        unsafe { ffi::luaL_where(self.0, level) };
-        let text = self.bytes(self.top()).unwrap_or_default().to_vec();
-        self.pop(1);
-        text
-    }
-
-    /// Raises `bad argument #n to 'function' (message)`.
-    pub(crate) fn argument_error(&self, mut argument: c_int, message: impl fmt::Display) -> Raise {
-        let Some(function) = CallInfo::at(self, 0) else {
-            return self.error(format_args!("bad argument #{argument} ({message})"));
-        };
-        let name = function.name.unwrap_or_else(|| "?".to_string());
-        if function.is_method {
-            argument -= 1;
-            if argument == 0 {
-                return self.error(format_args!("calling '{name}' on bad self ({message})"));
-            }
-        }
-        self.error(format_args!("bad argument #{argument} to '{name}' ({message})"))
-    }
-
-    /// Raises `bad argument … (expected expected, got …)`.
-    pub(crate) fn type_error(&self, argument: c_int, expected: &str) -> Raise {
-        let found = self.kind(argument).name();
-        self.argument_error(argument, format_args!("{expected} expected, got {found}"))
     }
 
     /// The argument's bytes, if it is a string or a number.
@@ -560,91 +470,9 @@ impl State {
             _ => self.check_integer(argument),
         }
     }
-
-    /// Raises a text as it is, without a position.
-    pub(crate) fn raise(&self, text: &[u8]) -> Raise {
-        self.set_room_for_error();
-        self.push_bytes(text);
-        Raise::top()
-    }
-
-    /// Raises if so many bytes, which a callback has built, leave no room.
-    pub(crate) fn check_room(&self, built: usize) -> Result<(), Raise> {
-        if built > self.shared().room() {
-            self.collect_garbage();
-        }
-        if built > self.shared().room() { Err(self.raise(OUT_OF_MEMORY)) } else { Ok(()) }
-    }
-
-    /// As [`check_room`](Self::check_room), and raises if the script must end: now and then, in callbacks that loop.
-    pub(crate) fn check_progress(&self, built: usize) -> Result<(), Raise> {
-        self.check_room(built)?;
-        if self.shared().poll() { Ok(()) } else { Err(self.ended()) }
-    }
-
-    /// The error of a script that must end.
-    pub(crate) fn ended(&self) -> Raise {
-        let text: &[u8] = match (self.shared().ending(), self.shared().loading.borrow().is_some()) {
-            (Some(Ending::Killed), true) => b"ERR FUNCTION LOAD timeout",
-            _ => b"ERR Script killed by user with SCRIPT KILL...",
-        };
-        self.push_error_table(text);
-        Raise::top()
-    }
-
-    /// Pushes `{err = text}`.
-    pub(crate) fn push_error_table(&self, text: &[u8]) {
-        self.set_room_for_error();
-        self.push_table(0, 4);
-        let table = self.top();
-        self.push_bytes(text);
-        self.set_field(table, "err");
-    }
-
-    /// Raises `{err = "ERR " .. text}`.
-    pub(crate) fn error_table(&self, text: &str) -> Raise {
-        self.push_error_table(format!("ERR {text}").as_bytes());
-        Raise::top()
-    }
 }
 
 mod ffi_limits {
     /// More values than a C function may ever have on the stack; keeps sums of ints from overflowing.
     pub(super) const MAX_STACK: std::ffi::c_int = 100_000;
-}
-
-/// What is known of a function on the call stack.
-pub(crate) struct CallInfo {
-    /// The name that it was called by.
-    pub(crate) name: Option<String>,
-    pub(crate) is_method: bool,
-    /// Whether it is not written in Lua.
-    pub(crate) is_native: bool,
-    /// Its chunk, with the `@` or `=` in front.
-    pub(crate) source: Vec<u8>,
-    /// The line that it is at, or -1.
-    pub(crate) line: c_int,
-}
-
-impl CallInfo {
-    /// The function at a level of the call stack; 0 is the one that asks.
-    pub(crate) fn at(state: &State, level: c_int) -> Option<Self> {
-        // SAFETY: the record is plain data, filled by Lua; its texts are copied before anything else happens.
-        unsafe {
-            let mut record: ffi::lua_Debug = std::mem::zeroed();
-            if ffi::lua_getstack(state.0, level, &mut record) == 0
-                || ffi::lua_getinfo(state.0, c"nSl".as_ptr(), &mut record) == 0
-            {
-                return None;
-            }
-            let text = |text: *const c_char| if text.is_null() { &b""[..] } else { CStr::from_ptr(text).to_bytes() };
-            Some(Self {
-                name: (!record.name.is_null()).then(|| String::from_utf8_lossy(text(record.name)).into_owned()),
-                is_method: text(record.namewhat) == b"method",
-                is_native: text(record.what) == b"C",
-                source: text(record.source).to_vec(),
-                line: record.currentline,
-            })
-        }
-    }
 }

@@ -12,10 +12,12 @@ use scripting::{End, Engine, Flow, Functions, Host, LogLevel, Options, Replicati
 use super::library::{Libraries, LibraryCode};
 use super::{Conduct, Origin, Script, Scripts};
 use crate::command::Error;
+use crate::process::system_memory;
 use crate::version;
 
-/// More memory than this no script may hold. What it stores in the keyspace does not count.
-const MEMORY_LIMIT: usize = 2 << 30;
+/// More memory than this no script may hold, and no more than half of what the machine has. What it stores in the keyspace
+/// does not count. A string of 512 MB, the longest that can be stored, needs three times as much while it is put together.
+const MEMORY_LIMIT: u64 = 2 << 30;
 
 /// A worker's virtual machines.
 pub struct Lua {
@@ -31,7 +33,8 @@ pub struct Lua {
 
 /// How virtual machines are made.
 pub(super) fn options() -> Options {
-    Options { memory_limit: MEMORY_LIMIT, redis_version: version::REDIS.into() }
+    let memory_limit = MEMORY_LIMIT.min(system_memory() / 2) as usize;
+    Options { memory_limit, redis_version: version::REDIS.into() }
 }
 
 impl Default for Lua {
