@@ -94,6 +94,12 @@ impl Engine {
         self.scripts.is_empty()
     }
 
+    /// Bytes of memory that were freed at once since this was last asked: whether it is worth while to give some back to
+    /// the system.
+    pub fn take_freed(&mut self) -> usize {
+        self.vm.take_freed()
+    }
+
     /// Bytes of memory that the virtual machine holds (`used_memory_vm_eval`).
     pub fn vm_memory(&self) -> usize {
         self.vm.memory()

@@ -100,6 +100,11 @@ impl Vm {
         self.machine.state()
     }
 
+    /// See [`Machine::take_freed`].
+    pub(crate) fn take_freed(&self) -> usize {
+        self.machine.take_freed()
+    }
+
     /// Bytes of memory that the machine holds.
     pub(crate) fn memory(&self) -> usize {
         self.machine.memory()
@@ -116,7 +121,7 @@ impl Vm {
         reply: &mut Reply,
     ) -> End {
         let state = self.state();
-        let start = reply.mark();
+        let (start, used) = (reply.mark(), state.shared().used());
         let ((), ending) = state.shared().with_run(host, || {
             state.set_top(0);
             state.push_kept(self.handler);
@@ -153,7 +158,7 @@ impl Vm {
                 write_error(&state, name, reply, &mut on_error, raise);
             }
             state.set_top(0);
-            state.give_back();
+            state.give_back(used);
             state.shared().trim_scratch();
         });
         if ending == Some(Ending::Abandoned) {

@@ -12,6 +12,9 @@ use super::Shared;
 /// What Lua asks for at most: doubles and pointers.
 const ALIGN: usize = 8;
 
+/// A block of this size does not grow where it is.
+const LARGE: usize = 1 << 20;
+
 /// Lua's allocation function; `ud` is the [`Shared`] of the virtual machine.
 ///
 /// Refuses what goes beyond the limit while Lua itself is running. Inside a callback written in Rust it never
@@ -37,7 +40,9 @@ pub(super) unsafe extern "C" fn allocate(
     let wanted = (used - old_size).saturating_add(new_size);
     if new_size > old_size && shared.strict.get() {
         let may_go_on = !shared.has_worked(new_size) || shared.poll_caught();
-        if wanted > shared.limit.get() || !may_go_on {
+        // A large block moves when it grows, and for that time it is there twice.
+        let most = if new_size >= LARGE { used.saturating_add(new_size) } else { wanted };
+        if most > shared.limit.get() || !may_go_on {
             return ptr::null_mut();
         }
     }

@@ -16,13 +16,14 @@ impl State {
         }
     }
 
-    /// Collects all garbage if there may be much of it: when a script has ended, so that the memory is there for others.
-    /// What that costs has been worked for, since at least as much was allocated as is looked through.
-    pub(crate) fn give_back(&self) {
+    /// Collects all garbage of a script that has ended, if that may be much, so that the memory is there for others.
+    /// `before` is what was used when it began: what this costs has been worked for, since about as much was allocated as
+    /// is looked through.
+    #[inline]
+    pub(crate) fn give_back(&self, before: usize) {
         /// Garbage that is left to Lua's own collector.
         const LITTLE: usize = 4 << 20;
-        let shared = self.shared();
-        if shared.grown() > shared.live.get().max(LITTLE) {
+        if self.shared().used().saturating_sub(before) > before.max(LITTLE) {
             self.collect_garbage();
         }
     }
@@ -38,6 +39,7 @@ impl State {
                 ffi::lua_gc(self.raw(), ffi::LUA_GCCOLLECT, 0);
             }
             shared.live.set(shared.used());
+            shared.note_freed(before.saturating_sub(shared.used()));
             // Lua's buffer for concatenations gives back but some of its size each time.
             if shared.used() > before / 2 {
                 return;
@@ -70,6 +72,7 @@ impl State {
 
     #[cold]
     fn look(&self, built: usize) -> Result<(), Raise> {
+        self.shared().note_freed(built);
         self.check_room(built)?;
         if self.shared().poll() { Ok(()) } else { Err(self.ended()) }
     }

@@ -63,6 +63,8 @@ pub(crate) struct Shared {
     pub(super) limit: Cell<usize>,
     /// Bytes that were left when all garbage was last collected.
     pub(super) live: Cell<usize>,
+    /// Bytes that were freed in large amounts.
+    freed: Cell<usize>,
     /// Whether the allocator refuses what goes beyond the limit.
     pub(super) strict: Cell<bool>,
     /// Work done since the host was last asked whether to go on.
@@ -87,6 +89,7 @@ impl Shared {
             used: Cell::new(0),
             limit: Cell::new(limit),
             live: Cell::new(0),
+            freed: Cell::new(0),
             strict: Cell::new(false),
             work: Cell::new(0),
             ending: Cell::new(None),
@@ -120,6 +123,17 @@ impl Shared {
     /// Bytes that were allocated since all garbage was last collected: there is no more garbage than that.
     pub(super) fn grown(&self) -> usize {
         self.used.get().saturating_sub(self.live.get())
+    }
+
+    /// Notes that so many bytes are free again, or will be when a callback returns.
+    pub(super) fn note_freed(&self, bytes: usize) {
+        self.freed.set(self.freed.get().max(bytes));
+    }
+
+    /// Bytes that were freed at once since this was last asked.
+    #[inline]
+    pub(crate) fn take_freed(&self) -> usize {
+        self.freed.take()
     }
 
     /// Counts work that is over and done with.

@@ -19,6 +19,9 @@ use crate::version;
 /// does not count. A string of 512 MB, the longest that can be stored, needs three times as much while it is put together.
 const MEMORY_LIMIT: u64 = 2 << 30;
 
+/// As much as this the allocator is not left with when a script has freed it.
+const MUCH: usize = 64 << 20;
+
 /// A worker's virtual machines.
 pub struct Lua {
     scripts: Engine,
@@ -168,8 +171,12 @@ impl Lua {
         self.functions.call(name, keys, args, host, reply).unwrap_or(End::Abandoned)
     }
 
-    /// Tells the server how much memory this worker's virtual machines hold.
+    /// Tells the server how much memory this worker's virtual machines hold. What a script has left behind in quantity
+    /// goes back to the system.
     pub fn note_memory(&mut self, server: &Scripts) {
+        if self.scripts.take_freed().max(self.functions.take_freed()) >= MUCH {
+            storage::memory::purge();
+        }
         for (total, noted, now) in [
             (&server.eval_memory, &mut self.eval_memory, self.scripts.vm_memory()),
             (&server.function_memory, &mut self.function_memory, self.functions.vm_memory()),
