@@ -17,6 +17,10 @@ struct Script {
     flags: Option<Flags>,
 }
 
+/// A script that an engine has compiled and not removed.
+#[derive(Clone, Copy, Debug)]
+pub struct Compiled(c_int);
+
 /// The scripts of one thread, and the virtual machine that runs them.
 pub struct Engine {
     scripts: HashMap<Sha, Script, RandomState>,
@@ -71,8 +75,25 @@ impl Engine {
         host: &mut dyn Host,
         reply: &mut Reply,
     ) -> Option<End> {
-        let function = self.scripts.get(sha)?.function;
-        Some(self.vm.run(function, sha, keys, args, host, reply))
+        self.compiled(sha).map(|compiled| self.run_compiled(compiled, sha, keys, args, host, reply))
+    }
+
+    /// A script that has been compiled, for [`run_compiled`](Self::run_compiled).
+    pub fn compiled(&self, sha: &Sha) -> Option<Compiled> {
+        self.scripts.get(sha).map(|script| Compiled(script.function))
+    }
+
+    /// As [`run`](Self::run), for a caller that remembers what is compiled.
+    pub fn run_compiled<'a>(
+        &mut self,
+        Compiled(function): Compiled,
+        sha: &Sha,
+        keys: impl ExactSizeIterator<Item = &'a [u8]>,
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+        host: &mut dyn Host,
+        reply: &mut Reply,
+    ) -> End {
+        self.vm.run(function, sha, keys, args, host, reply)
     }
 
     /// Forgets a script.

@@ -27,7 +27,7 @@ mod redis;
 mod script;
 mod vm;
 
-pub use engine::Engine;
+pub use engine::{Compiled, Engine};
 pub use functions::{Function, Functions, Library};
 pub use host::{Flow, Host, LogLevel, Replication};
 pub use script::{Flags, Header, Sha};

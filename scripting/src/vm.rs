@@ -36,7 +36,8 @@ pub(crate) enum Purpose {
 const LIBRARIES: [&str; 9] = ["string", "table", "math", "coroutine", "os", "bit", "struct", "cjson", "cmsgpack"];
 
 pub(crate) struct Vm {
-    purpose: Purpose,
+    /// `KEYS` and `ARGV`, for scripts. Functions are handed theirs.
+    lists: Option<[List; 2]>,
     /// Kept values: the error handler, the table of globals, and of functions the globals while a library loads.
     handler: c_int,
     globals: c_int,
@@ -91,9 +92,10 @@ impl Vm {
         install_globals(&state, globals);
         state.set_top(globals);
         let globals = state.keep();
+        let lists = (purpose == Purpose::Scripts).then(|| ["KEYS", "ARGV"].map(|name| List::new(&state, name)));
         hook::install(&state);
         state.collect_garbage();
-        Self { purpose, handler, globals, loading_globals, machine }
+        Self { lists, handler, globals, loading_globals, machine }
     }
 
     pub(crate) fn state(&self) -> State {
@@ -126,19 +128,13 @@ impl Vm {
             state.set_top(0);
             state.push_kept(self.handler);
             state.push_kept(function);
-            let arguments = match self.purpose {
-                Purpose::Scripts => {
-                    state.push_kept(self.globals);
-                    state.push_bytes(b"KEYS");
-                    push_strings(&state, keys);
-                    state.raw_set(3);
-                    state.push_bytes(b"ARGV");
-                    push_strings(&state, args);
-                    state.raw_set(3);
-                    state.pop(1);
+            let arguments = match &mut self.lists {
+                Some([key_list, arg_list]) => {
+                    key_list.fill(&state, self.globals, keys);
+                    arg_list.fill(&state, self.globals, args);
                     0
                 }
-                Purpose::Functions => {
+                None => {
                     push_strings(&state, keys);
                     push_strings(&state, args);
                     2
@@ -158,7 +154,10 @@ impl Vm {
                 write_error(&state, name, reply, &mut on_error, raise);
             }
             state.set_top(0);
-            state.give_back(used);
+            if state.has_left_much(used) {
+                self.lists.iter_mut().flatten().for_each(|list| list.fill(&state, self.globals, [].into_iter()));
+                state.collect_garbage();
+            }
             state.shared().trim_scratch();
         });
         if ending == Some(Ending::Abandoned) {
@@ -191,6 +190,62 @@ impl Vm {
             point(&state, view + 1);
         }
         state.set_top(view - 1);
+    }
+}
+
+/// A table of strings that scripts find as a global. It is made anew only if there is another number of strings than in the
+/// run before, or the script has left something of its own in it; no script can keep it beyond its run.
+struct List {
+    /// The name and the table, kept.
+    name: c_int,
+    table: c_int,
+    length: usize,
+}
+
+impl List {
+    fn new(state: &State, name: &str) -> Self {
+        state.push_bytes(name.as_bytes());
+        let name = state.keep();
+        state.push_table(0, 0);
+        // No list is as long, so the first one is made anew.
+        Self { name, table: state.keep(), length: usize::MAX }
+    }
+
+    /// Makes these strings the list.
+    fn fill<'a>(&mut self, state: &State, globals: c_int, strings: impl ExactSizeIterator<Item = &'a [u8]>) {
+        let length = strings.len();
+        let base = state.top();
+        state.push_kept(self.table);
+        if length != self.length || !self.is_untouched(state, base + 1) {
+            state.push_table(length, 0);
+            state.push_value(base + 2);
+            state.keep_as(self.table);
+            self.length = length;
+            state.push_kept(globals);
+            state.push_kept(self.name);
+            state.push_value(base + 2);
+            state.raw_set(base + 3);
+            state.set_top(base + 2);
+        }
+        put_strings(state, state.top(), strings);
+        state.set_top(base);
+    }
+
+    /// Whether the table has the elements that it was filled with, in their order, and nothing else.
+    fn is_untouched(&self, state: &State, table: c_int) -> bool {
+        if state.metatable(table) {
+            return false;
+        }
+        let mut seen = 0;
+        state.push_nil();
+        while state.next(table) {
+            state.pop(1);
+            seen += 1;
+            if state.number(state.top()) != Some(seen as f64) {
+                return false;
+            }
+        }
+        seen == self.length
     }
 }
 
@@ -273,7 +328,11 @@ fn missing_global(state: State) -> Outcome {
 
 fn push_strings<'a>(state: &State, strings: impl ExactSizeIterator<Item = &'a [u8]>) {
     state.push_table(strings.len(), 0);
-    let table = state.top();
+    put_strings(state, state.top(), strings);
+}
+
+/// Makes strings the first elements of a table.
+fn put_strings<'a>(state: &State, table: c_int, strings: impl Iterator<Item = &'a [u8]>) {
     for (index, string) in strings.enumerate() {
         state.push_bytes(string);
         state.raw_set_index(table, index as c_int + 1);

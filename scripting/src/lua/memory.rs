@@ -16,16 +16,14 @@ impl State {
         }
     }
 
-    /// Collects all garbage of a script that has ended, if that may be much, so that the memory is there for others.
-    /// `before` is what was used when it began: what this costs has been worked for, since about as much was allocated as
-    /// is looked through.
+    /// Whether a script that has ended may have left so much garbage that it should be collected at once, so that the
+    /// memory is there for others. `before` is what was used when it began: what collecting costs has been worked for then,
+    /// since about as much was allocated as is looked through.
     #[inline]
-    pub(crate) fn give_back(&self, before: usize) {
+    pub(crate) fn has_left_much(&self, before: usize) -> bool {
         /// Garbage that is left to Lua's own collector.
         const LITTLE: usize = 4 << 20;
-        if self.shared().used().saturating_sub(before) > before.max(LITTLE) {
-            self.collect_garbage();
-        }
+        self.shared().used().saturating_sub(before) > before.max(LITTLE)
     }
 
     /// Collects all garbage.

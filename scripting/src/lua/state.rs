@@ -407,6 +407,12 @@ impl State {
         unsafe { ffi::luaL_ref(self.0, ffi::LUA_REGISTRYINDEX) }
     }
 
+    /// Keeps the value on top (popped) in the place of another.
+    pub(crate) fn keep_as(&self, kept: c_int) {
+        // SAFETY: a value is on top, the registry is a table, and the allocator does not refuse.
+        unsafe { ffi::lua_rawseti_(self.0, ffi::LUA_REGISTRYINDEX, kept) }
+    }
+
     /// Drops what [`keep`](Self::keep) has kept.
     pub(crate) fn forget(&self, kept: c_int) {
         // SAFETY: the registry is a table.
