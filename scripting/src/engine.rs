@@ -9,17 +9,13 @@ use protocol::Reply;
 use crate::Options;
 use crate::host::Host;
 use crate::script::{Flags, Header, Sha};
-use crate::vm::{End, Purpose, Vm};
+use crate::vm::{Compiled, End, Purpose, Vm};
 
 /// A script that has been compiled.
 struct Script {
     function: c_int,
     flags: Option<Flags>,
 }
-
-/// A script that an engine has compiled and not removed.
-#[derive(Clone, Copy, Debug)]
-pub struct Compiled(c_int);
 
 /// The scripts of one thread, and the virtual machine that runs them.
 pub struct Engine {

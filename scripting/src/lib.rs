@@ -27,11 +27,11 @@ mod redis;
 mod script;
 mod vm;
 
-pub use engine::{Compiled, Engine};
+pub use engine::Engine;
 pub use functions::{Function, Functions, Library};
 pub use host::{Flow, Host, LogLevel, Replication};
 pub use script::{Flags, Header, Sha};
-pub use vm::End;
+pub use vm::{Compiled, End};
 
 /// What an engine must know from the start.
 #[derive(Clone, Debug)]

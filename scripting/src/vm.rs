@@ -23,6 +23,10 @@ pub enum End {
     Abandoned,
 }
 
+/// A script or function that a virtual machine keeps; good until it is removed there.
+#[derive(Clone, Copy, Debug)]
+pub struct Compiled(pub(crate) c_int);
+
 /// Whom a virtual machine is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -231,9 +235,10 @@ impl List {
         state.set_top(base);
     }
 
-    /// Whether the table has the elements that it was filled with, in their order, and nothing else.
+    /// Whether the table, which is on top, has the elements that it was filled with, in their order, and nothing else.
     fn is_untouched(&self, state: &State, table: c_int) -> bool {
         if state.metatable(table) {
+            state.set_top(table);
             return false;
         }
         let mut seen = 0;
@@ -242,6 +247,7 @@ impl List {
             state.pop(1);
             seen += 1;
             if state.number(state.top()) != Some(seen as f64) {
+                state.set_top(table);
                 return false;
             }
         }

@@ -39,10 +39,10 @@ pub(super) unsafe extern "C" fn allocate(
     let old_size = if block.is_null() { 0 } else { old_size };
     let wanted = (used - old_size).saturating_add(new_size);
     if new_size > old_size && shared.strict.get() {
-        let may_go_on = !shared.has_worked(new_size) || shared.poll_caught();
+        let is_time = shared.has_worked(new_size);
         // A large block moves when it grows, and for that time it is there twice.
-        let most = if new_size >= LARGE { used.saturating_add(new_size) } else { wanted };
-        if most > shared.limit.get() || !may_go_on {
+        let most = if new_size < LARGE { wanted } else { used.saturating_add(new_size) };
+        if most > shared.limit.get() || (is_time && !shared.poll_caught()) {
             return ptr::null_mut();
         }
     }

@@ -67,8 +67,8 @@ pub(crate) struct Shared {
     freed: Cell<usize>,
     /// Whether the allocator refuses what goes beyond the limit.
     pub(super) strict: Cell<bool>,
-    /// Work done since the host was last asked whether to go on.
-    work: Cell<usize>,
+    /// Work that may still be done before the host is asked whether to go on.
+    work_left: Cell<usize>,
     ending: Cell<Option<Ending>>,
     panic: Cell<Option<Box<dyn Any + Send>>>,
     host: Cell<Option<NonNull<dyn Host>>>,
@@ -91,7 +91,7 @@ impl Shared {
             live: Cell::new(0),
             freed: Cell::new(0),
             strict: Cell::new(false),
-            work: Cell::new(0),
+            work_left: Cell::new(WORK_PER_LOOK),
             ending: Cell::new(None),
             panic: Cell::new(None),
             host: Cell::new(None),
@@ -138,16 +138,15 @@ impl Shared {
 
     /// Counts work that is over and done with.
     pub(super) fn add_work(&self, units: usize) {
-        self.work.set(self.work.get().saturating_add(units));
+        self.work_left.set(self.work_left.get().saturating_sub(units));
     }
 
     /// Counts work, and tells whether it is time to ask the host whether to go on.
     #[inline]
     pub(crate) fn has_worked(&self, units: usize) -> bool {
-        let work = self.work.get().saturating_add(units);
-        let enough = work >= WORK_PER_LOOK;
-        self.work.set(if enough { 0 } else { work });
-        enough
+        let left = self.work_left.get().checked_sub(units);
+        self.work_left.set(left.unwrap_or(WORK_PER_LOOK));
+        left.is_none()
     }
 
     /// Why the script must end, if it must.

@@ -165,13 +165,13 @@ fn read_arguments(state: &State, args: &mut OwnedArgs) -> Result<(), &'static st
         return Err("Please specify at least one argument for this redis lib call");
     }
     args.clear();
-    let mut bytes = 0;
+    let (shared, mut bytes) = (state.shared(), 0);
     for index in 1..=count {
         match state.kind(index) {
             Kind::String => {
                 let text = state.bytes(index).unwrap_or_default();
                 bytes += text.len();
-                if !state.shared().has_room(bytes) {
+                if !shared.has_room(bytes) {
                     return Err(OUT_OF_MEMORY);
                 }
                 args.push(text);

@@ -5,7 +5,7 @@
 
 use std::ffi::c_int;
 
-use crate::lua::{Shared, State};
+use crate::lua::State;
 
 /// Why a reply does not become a value.
 #[derive(Debug)]
@@ -21,12 +21,11 @@ const MAX_DEPTH: usize = 512;
 
 /// Pushes the value of a reply. An error becomes a table with `err`.
 pub(super) fn push_reply(state: &State, reply: &[u8]) -> Result<(), Failure> {
-    Reader { state, shared: state.shared(), rest: reply }.value(0, true)
+    Reader { state, rest: reply }.value(0, true)
 }
 
 struct Reader<'a> {
     state: &'a State,
-    shared: &'a Shared,
     rest: &'a [u8],
 }
 
@@ -86,7 +85,7 @@ impl<'a> Reader<'a> {
         if depth > MAX_DEPTH || !self.state.reserve(8) {
             return Err(Failure::Malformed);
         }
-        if !self.shared.has_room(0) {
+        if !self.state.shared().has_room(0) {
             return Err(Failure::OutOfMemory);
         }
         let (&kind, rest) = self.rest.split_first().ok_or(Failure::Malformed)?;

@@ -192,10 +192,8 @@ impl Lua {
 
     /// The function with a name and its place: its library, and its number there.
     pub fn function(&self, name: &[u8]) -> Option<FunctionAt> {
-        let function = self.functions.function(name)?;
-        let owns = |library: &LibraryCode| library.functions.iter().position(|other| other.name == function.name);
-        let (library, index) = self.libraries.values().find_map(|library| Some((library.clone(), owns(library)?)))?;
-        Some(FunctionAt { library, index })
+        let (library, index, compiled) = self.functions.find(name)?;
+        Some(FunctionAt { library: self.libraries.get(&library.name)?.clone(), index, compiled })
     }
 
     /// Calls a function that was found.
@@ -207,8 +205,8 @@ impl Lua {
         host: &mut dyn Host,
         reply: &mut Reply,
     ) -> End {
-        let name = function.library.functions[function.index].name.as_bytes();
-        self.functions.call(name, keys, args, host, reply).unwrap_or(End::Abandoned)
+        let name = &function.library.functions[function.index].name;
+        self.functions.call_compiled(function.compiled, name, keys, args, host, reply)
     }
 
     /// Tells the server how much memory this worker's virtual machines hold. What a script has left behind in quantity
@@ -233,6 +231,7 @@ impl Lua {
 pub struct FunctionAt {
     pub library: Arc<LibraryCode>,
     pub index: usize,
+    compiled: Compiled,
 }
 
 impl FunctionAt {
