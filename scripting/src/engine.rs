@@ -48,7 +48,7 @@ impl Engine {
         if let Err(message) = state.compile(code, c"@user_script") {
             return Err([b"Error compiling script (new function): ", &message[..]].concat());
         }
-        self.scripts.insert(sha, Script { function: state.keep(), flags: header.flags });
+        self.scripts.insert(sha, Script { function: self.vm.keep_script(), flags: header.flags });
         Ok(())
     }
 

@@ -14,6 +14,7 @@
 //! may pass through them.
 
 pub(crate) mod alloc;
+pub(crate) mod bytecode;
 pub(crate) mod callback;
 pub(crate) mod compile;
 pub(crate) mod costs;

@@ -402,6 +402,15 @@ impl State {
         }
     }
 
+    /// Makes the table on top (popped) the one in which the function at a place finds its global variables.
+    pub(crate) fn set_environment(&self, function: c_int) {
+        debug_assert!(self.kind(function) == Kind::Function && self.is_table(self.top()));
+        // SAFETY: a table is on top, and the place holds a function.
+        unsafe {
+            ffi::lua_setfenv(self.l, function);
+        }
+    }
+
     /// Whether two values are the same one.
     pub(crate) fn same(&self, a: c_int, b: c_int) -> bool {
         // SAFETY: as in `kind`.
