@@ -14,6 +14,7 @@ use redis::{
 };
 
 type Outcome = Result<(), Failed>;
+type Test = fn(ProtocolVersion) -> Outcome;
 
 fn server(args: &[&str]) -> Result<Server, Failed> {
     let binary = server_under_test(env!("CARGO_BIN_EXE_server-under-test"));
@@ -215,7 +216,7 @@ fn restart(protocol: ProtocolVersion) -> Outcome {
 }
 
 fn main() {
-    let tests: [(&str, fn(ProtocolVersion) -> Outcome); 9] = [
+    let tests: [(&str, Test); 9] = [
         ("connects, and speaks the version that was asked for", speaks),
         ("basic commands", basic),
         ("pipelines, and large and binary values", pipelines),
@@ -227,9 +228,8 @@ fn main() {
         ("connects again after a restart", restart),
     ];
     let versions = [("RESP2", ProtocolVersion::RESP2), ("RESP3", ProtocolVersion::RESP3)];
-    let trial = |(name, version), (test, run): (&str, fn(ProtocolVersion) -> Outcome)| {
-        Trial::test(format!("{name}: {test}"), move || run(version))
-    };
+    let trial =
+        |(name, version), (test, run): (&str, Test)| Trial::test(format!("{name}: {test}"), move || run(version));
     let trials = versions.into_iter().flat_map(|version| tests.map(|test| trial(version, test)));
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
 }

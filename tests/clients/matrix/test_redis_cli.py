@@ -141,16 +141,19 @@ class Common:
         self.talk(port=own.port, stdin=terminal, stdout=terminal, stderr=terminal, env=environment)
         os.close(terminal)
 
-        def type_in(line, answer):
+        def type_in(line, *endings):
             os.write(user, f"{line}\n".encode())
             shown = ""
-            while f"\n{answer}\r\n" not in shown:
+            while not any(ending in shown for ending in endings):
                 shown += os.read(user, 4096).decode()
+            return shown
 
-        type_in("SET key before", "OK")
+        type_in("SET key before", "OK\r\n")
         own.restart()
-        type_in("SET key after", "OK")
-        type_in("GET key", '"after"')
+        # Who finds the connection gone is told so; the next command uses another.
+        while "OK\r\n" not in type_in("SET key after", "OK\r\n", "not connected> "):
+            pass
+        type_in("GET key", '"after"\r\n')
 
 
 @unittest.skipUnless(CLI, "redis-cli is not there")
