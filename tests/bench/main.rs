@@ -6,6 +6,7 @@ mod clients;
 mod documents;
 mod hits;
 mod pauses;
+mod subscribers;
 mod workloads;
 
 use std::io;
@@ -15,6 +16,7 @@ use std::process::Command;
 use clap::{Parser, ValueEnum};
 use harness::{Reply, Server, ServerBuilder, proc};
 
+use subscribers::Subscribers;
 use workloads::{DATASETS, Dataset, Requests, Setup, WORKLOADS, Workload};
 
 /// Keys that random requests are spread over.
@@ -139,9 +141,7 @@ fn scale_up(workload: &Workload, contender: &Contender, rounds: usize, scale: us
     let servers = [start("1")?, start("2")?];
     let keys = KEYS / scale;
     let mut figures = [Vec::new(), Vec::new()];
-    for server in &servers {
-        set_up(server, workload, keys)?;
-    }
+    let _subscribers = set_up_all(servers.iter(), workload, keys)?;
     for _ in 0..rounds {
         for (server, figures) in servers.iter().zip(&mut figures) {
             figures.push(round(server, workload, workload.count / scale, keys, Load::TwoThreads)?);
@@ -190,9 +190,7 @@ impl Load {
 fn measure(workload: &Workload, contenders: &[Contender], rounds: usize, scale: usize) -> io::Result<()> {
     let all = start_all(contenders)?;
     let keys = if workload.size > 1024 { KEYS / 100 } else { KEYS / scale };
-    for running in &all {
-        set_up(&running.server, workload, keys)?;
-    }
+    let _subscribers = set_up_all(all.iter().map(|running| &running.server), workload, keys)?;
     compare(workload.name, &all, rounds, |server| round(server, workload, workload.count / scale, keys, Load::Pinned))
 }
 
@@ -236,13 +234,24 @@ fn print_rows(name: &str, rows: &[(&Contender, Figures)]) {
     }
 }
 
-fn set_up(server: &Server, workload: &Workload, keys: usize) -> io::Result<()> {
+fn set_up_all<'s>(
+    servers: impl Iterator<Item = &'s Server>,
+    workload: &Workload,
+    keys: usize,
+) -> io::Result<Vec<Option<Subscribers>>> {
+    servers.map(|server| set_up(server, workload, keys)).collect()
+}
+
+/// Gives a server what the workload wants it to have; answers who must stay connected.
+fn set_up(server: &Server, workload: &Workload, keys: usize) -> io::Result<Option<Subscribers>> {
     match workload.setup {
         Setup::Nothing => Ok(()),
+        Setup::Subscribers(count) => return Subscribers::connect(server, count).map(Some),
         Setup::Strings => fill(server, keys, |n| vec!["SET".into(), format!("key:{n:012}"), "x".repeat(workload.size)]),
         Setup::Commands(count, command) => fill(server, count, command),
         Setup::ManyCommands(millions, command) => fill(server, keys * millions, command),
     }
+    .map(|()| None)
 }
 
 fn round(server: &Server, workload: &Workload, requests: usize, keys: usize, load: Load) -> io::Result<Figures> {
