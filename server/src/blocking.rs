@@ -44,6 +44,11 @@ pub trait Blocking: Send + Sync + 'static {
     /// The reply when the time is over.
     fn timed_out(&self, reply: &mut Reply);
 
+    /// The reply where the command may not wait: as if the time were over at once, unless Redis answers otherwise.
+    fn cannot_wait(&self, reply: &mut Reply) {
+        self.timed_out(reply);
+    }
+
     /// When the command is to be tried again although nobody has changed a key, in Unix milliseconds.
     fn next_try_ms(&self, _db: &mut View<'_>) -> Option<i64> {
         None
@@ -221,8 +226,7 @@ pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl 
         return Ok(());
     }
     if cx.is_nested() {
-        // As if the time were over at once.
-        command.timed_out(cx.reply);
+        command.cannot_wait(cx.reply);
         return Ok(());
     }
     let keyspace = &cx.server.keyspace;

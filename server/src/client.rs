@@ -367,6 +367,12 @@ impl Client {
         self.session = session;
     }
 
+    /// Whether it sees all commands, and may touch no keys.
+    #[inline]
+    pub fn is_monitor(&self) -> bool {
+        self.shared.monitor.load(Relaxed)
+    }
+
     /// Whether it may only change its subscriptions: a client that cannot tell messages from replies.
     #[inline]
     pub fn only_listens(&self) -> bool {

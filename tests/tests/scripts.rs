@@ -248,9 +248,9 @@ fn users_may_no_more_in_scripts_than_without() {
     call(&mut client, &["ACL", "SETUSER", "u", "on", "nopass", "+@all", "-set", "~a*"]);
     call(&mut client, &["AUTH", "u", "x"]);
     let denied = call(&mut client, &["EVAL", "return redis.call('set', 'a', '1')", "0"]);
-    assert!(denied.starts_with("-NOPERM ACL failure in script: "), "{denied}");
+    assert!(denied.starts_with("-ERR ACL failure in script: "), "{denied}");
     let denied = call(&mut client, &["EVAL", "return redis.call('get', 'b')", "0"]);
-    assert!(denied.starts_with("-NOPERM ACL failure in script: "), "{denied}");
+    assert!(denied.starts_with("-ERR ACL failure in script: "), "{denied}");
     assert_eq!(call(&mut client, &["EVAL", "return redis.call('incr', 'a')", "0"]), ":1\\r\\n");
     assert_eq!(call(&mut client, &["EVAL", "return redis.acl_check_cmd('set', 'a', '1')", "0"]), "$-1\\r\\n");
 }
