@@ -82,8 +82,6 @@ pub struct Shared {
     pub counted_memory: AtomicUsize,
     /// Asked to give back the memory of its buffers.
     pub trim: AtomicBool,
-    /// Logged in as somebody who may do everything, as of its last rest.
-    pub unrestricted: AtomicBool,
     /// About to close, once what is pending is written; it gets no more mail.
     pub leaving: AtomicBool,
     /// Asked to close: at once, without writing what is pending.
@@ -229,6 +227,10 @@ impl Shared {
 
     pub(crate) fn set_waker(&self, waker: &Waker) {
         *self.waker.lock() = Some(waker.clone());
+    }
+
+    pub(crate) fn waker(&self) -> Option<Waker> {
+        self.waker.lock().clone()
     }
 
     /// Makes the client's connection look at what changed.

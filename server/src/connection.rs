@@ -1,14 +1,18 @@
 //! One connection: reads requests, has them carried out, writes replies. A state machine that is polled by its worker;
 //! between two polls it holds no lock and, when idle, almost no memory.
 
-use std::future::poll_fn;
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
 use std::io::IoSlice;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 
 use bytes::BufMut;
 use protocol::{Limits, Reply, RequestReader, Resp};
 use tokio::io::ReadBuf;
+use tokio::task::unconstrained;
 
 use crate::client::{Client, ReplyMode};
 use crate::command::dispatch::Executor;
@@ -36,7 +40,12 @@ pub struct Connection {
     next: usize,
     hold: Hold,
     output_watch: OutputWatch,
+    /// Whether its event loop stands still, so that it is read past it.
+    attended: bool,
 }
+
+/// A connection, which its task serves and, while a script keeps the worker from its tasks, that script.
+pub type Attendable = Rc<RefCell<Connection>>;
 
 /// The connection is over.
 struct Closed;
@@ -52,27 +61,49 @@ impl Connection {
             next: 0,
             hold: Hold::default(),
             output_watch: OutputWatch::default(),
+            attended: false,
         }
     }
 
     /// Serves the client until one of both sides ends it.
-    pub async fn serve(mut self) {
-        let shared = self.client.shared.clone();
+    pub async fn serve(self) {
+        let (executor, shared) = (self.executor, self.client.shared.clone());
         poll_fn(|cx| {
             shared.set_waker(cx.waker());
             Poll::Ready(())
         })
         .await;
-        poll_fn(|cx| match self.poll(cx) {
-            Poll::Ready(Err(Closed)) => {
-                self.stream.take_leave(cx);
-                Poll::Ready(())
+        let this: Attendable = Rc::new(RefCell::new(self));
+        executor.connections.borrow_mut().insert(shared.id, Rc::clone(&this));
+        poll_fn(|cx| {
+            let mut this = this.borrow_mut();
+            match this.poll(cx) {
+                Poll::Ready(Err(Closed)) => {
+                    this.stream.take_leave(cx);
+                    Poll::Ready(())
+                }
+                Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
             }
-            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
         })
         .await;
-        self.hold.abandon(self.executor, &mut self.client);
-        self.client.leave(self.executor);
+        executor.connections.borrow_mut().remove(&shared.id);
+        let Connection { hold, client, .. } = &mut *this.borrow_mut();
+        hold.abandon(executor, client);
+        client.leave(executor);
+    }
+
+    /// Carries out what the client has sent, while a slow script keeps the worker from its event loop and holds shards.
+    /// Whoever has left is noticed later.
+    pub fn attend(&mut self) {
+        if self.hold.is_on() || self.client.closing || self.client.shared.is_killed() || !self.stream.has_input() {
+            return;
+        }
+        let Some(waker) = self.client.shared.waker() else { return };
+        self.attended = true;
+        // The task that runs the script has used up what it may do in one turn.
+        let mut attended = unconstrained(poll_fn(|cx| Poll::Ready(self.poll(cx))));
+        let _ = Pin::new(&mut attended).poll(&mut Context::from_waker(&waker));
+        self.attended = false;
     }
 
     /// Goes on as far as it can without waiting.
@@ -160,7 +191,7 @@ impl Connection {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        if self.reader.free() == 0 {
+        if self.reader.free() == 0 && !self.attended {
             // Room is made when there is something to read, not before.
             match self.stream.poll_read_ready(cx) {
                 Poll::Pending => {
@@ -174,7 +205,10 @@ impl Connection {
         // SAFETY: the memory is only handed to `ReadBuf`, which keeps track of what was written to it.
         let room = unsafe { self.reader.chunk_mut().as_uninit_slice_mut() };
         let mut buffer = ReadBuf::uninit(room);
-        let outcome = self.stream.poll_read(cx, &mut buffer);
+        let outcome = match self.attended {
+            false => self.stream.poll_read(cx, &mut buffer),
+            true => self.stream.poll_read_past_loop(cx, &mut buffer),
+        };
         let count = buffer.filled().len();
         match outcome {
             Poll::Pending => {
@@ -325,7 +359,6 @@ impl Connection {
         let shared = &self.client.shared;
         shared.query_buffered.store(self.unread(), Relaxed);
         shared.query_free.store(self.reader.free(), Relaxed);
-        shared.unrestricted.store(self.executor.server.acl.is_free(&self.client.session), Relaxed);
         shared.argv_memory.store(self.reader.multibulk_bytes(), Relaxed);
         shared.output_buffered.store(self.reply.len(), Relaxed);
         let (before, memory) = (shared.output_memory.load(Relaxed), self.reply.memory());

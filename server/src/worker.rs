@@ -123,9 +123,7 @@ fn adopt(incoming: Incoming, executor: &'static Executor, worker: usize, bell: &
 fn client(peer: Peer, executor: &Executor, worker: usize, bell: &Arc<Bell>) -> Client {
     let server = executor.server;
     executor.stats.connections.add(1);
-    let client = Client::new(register(executor, peer, worker, bell), server.acl.newcomer());
-    client.shared.unrestricted.store(server.acl.is_free(&client.session), Relaxed);
-    client
+    Client::new(register(executor, peer, worker, bell), server.acl.newcomer())
 }
 
 fn register(executor: &Executor, peer: Peer, worker: usize, bell: &Arc<Bell>) -> Arc<Shared> {
@@ -176,6 +174,7 @@ async fn upkeep(server: &'static Server, executor: &'static Executor, index: usi
         }
         if index == 0 {
             server.tracking.tidy(server, now);
+            server.keyspace.take_late_ones_off();
         }
         server.stats.note_memory(storage::memory::used_memory() as u64, now);
     }

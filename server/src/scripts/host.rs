@@ -269,8 +269,9 @@ impl Host for ScriptHost<'_> {
         }
         let Some(slow) = &self.slow else { return Flow::Continue };
         if now_ms - self.attended_ms >= ATTEND_EVERY_MS {
-            self.attended_ms = now_ms;
-            attend(self.executor, self.client);
+            attend(self.executor);
+            // However many they are, the script gets its share of the time, too.
+            self.attended_ms = self.executor.refresh_clock();
         }
         if slow.run.is_killed() { Flow::Kill } else { Flow::Continue }
     }
