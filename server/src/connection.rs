@@ -7,7 +7,7 @@ use std::io::IoSlice;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BufMut;
 use protocol::{Limits, Reply, RequestReader, Resp};
@@ -51,7 +51,7 @@ pub type Attendable = Rc<RefCell<Connection>>;
 struct Closed;
 
 impl Connection {
-    pub fn new(stream: Stream, client: Client, executor: &'static Executor) -> Connection {
+    fn new(stream: Stream, client: Client, executor: &'static Executor) -> Connection {
         Connection {
             stream,
             client,
@@ -65,31 +65,33 @@ impl Connection {
         }
     }
 
-    /// Serves the client until one of both sides ends it.
-    pub async fn serve(self) {
-        let (executor, shared) = (self.executor, self.client.shared.clone());
-        poll_fn(|cx| {
-            shared.set_waker(cx.waker());
-            Poll::Ready(())
-        })
-        .await;
-        let this: Attendable = Rc::new(RefCell::new(self));
+    /// Serves a client until one of both sides ends it. From the call on, slow scripts can attend to it.
+    pub fn serve(stream: Stream, client: Client, executor: &'static Executor) -> impl Future<Output = ()> {
+        let shared = client.shared.clone();
+        let this: Attendable = Rc::new(RefCell::new(Connection::new(stream, client, executor)));
         executor.connections.borrow_mut().insert(shared.id, Rc::clone(&this));
-        poll_fn(|cx| {
-            let mut this = this.borrow_mut();
-            match this.poll(cx) {
-                Poll::Ready(Err(Closed)) => {
-                    this.stream.take_leave(cx);
-                    Poll::Ready(())
+        async move {
+            poll_fn(|cx| {
+                shared.set_waker(cx.waker());
+                Poll::Ready(())
+            })
+            .await;
+            poll_fn(|cx| {
+                let mut this = this.borrow_mut();
+                match this.poll(cx) {
+                    Poll::Ready(Err(Closed)) => {
+                        this.stream.take_leave(cx);
+                        Poll::Ready(())
+                    }
+                    Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
                 }
-                Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
-            }
-        })
-        .await;
-        executor.connections.borrow_mut().remove(&shared.id);
-        let Connection { hold, client, .. } = &mut *this.borrow_mut();
-        hold.abandon(executor, client);
-        client.leave(executor);
+            })
+            .await;
+            executor.connections.borrow_mut().remove(&shared.id);
+            let Connection { hold, client, .. } = &mut *this.borrow_mut();
+            hold.abandon(executor, client);
+            client.leave(executor);
+        }
     }
 
     /// Carries out what the client has sent, while a slow script keeps the worker from its event loop and holds shards.
@@ -98,7 +100,8 @@ impl Connection {
         if self.hold.is_on() || self.client.closing || self.client.shared.is_killed() || !self.stream.has_input() {
             return;
         }
-        let Some(waker) = self.client.shared.waker() else { return };
+        // A task that has not begun yet will see to it itself that it is woken.
+        let waker = self.client.shared.waker().unwrap_or_else(|| Waker::noop().clone());
         self.attended = true;
         // The task that runs the script has used up what it may do in one turn.
         let mut attended = unconstrained(poll_fn(|cx| Poll::Ready(self.poll(cx))));
@@ -326,6 +329,7 @@ impl Connection {
         while !self.reply.is_empty() {
             let mut pieces = [IoSlice::new(&[]); PIECES];
             let outcome = match self.reply.fill_io_slices(&mut pieces) {
+                count if self.attended => self.stream.poll_write_past_loop(cx, &pieces[..count]),
                 1 => self.stream.poll_write(cx, &pieces[0]),
                 count => self.stream.poll_write_vectored(cx, &pieces[..count]),
             };

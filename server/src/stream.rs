@@ -1,6 +1,6 @@
 //! The transports that clients come over.
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,13 +13,14 @@ use crate::tls;
 
 /// Reads from a socket, which does not block, what is there.
 pub(crate) fn receive<'s>(socket: impl Into<SockRef<'s>>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-    match (&*socket.into()).read(buffer.initialize_unfilled()) {
-        Ok(count) => {
-            buffer.advance(count);
-            Poll::Ready(Ok(()))
-        }
+    at_once((&*socket.into()).read(buffer.initialize_unfilled())).map_ok(|count| buffer.advance(count))
+}
+
+/// The outcome of a system call on a socket that does not block.
+fn at_once(outcome: io::Result<usize>) -> Poll<io::Result<usize>> {
+    match outcome {
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Poll::Pending,
-        Err(error) => Poll::Ready(Err(error)),
+        outcome => Poll::Ready(outcome),
     }
 }
 
@@ -64,6 +65,16 @@ impl Stream {
                 stream.get_mut().0.set_past_loop(false);
                 outcome
             }
+        }
+    }
+
+    /// Writes although the event loop, which stands still, may not know yet that the socket takes anything.
+    pub fn poll_write_past_loop(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self {
+            Stream::Tcp(stream) => at_once((&*SockRef::from(&*stream)).write_vectored(pieces)),
+            Stream::Unix(stream) => at_once((&*SockRef::from(&*stream)).write_vectored(pieces)),
+            // It has written before, in its handshake.
+            Stream::Tls(_) => self.poll_write_vectored(cx, pieces),
         }
     }
 

@@ -92,12 +92,12 @@ fn adopt(incoming: Incoming, executor: &'static Executor, worker: usize, bell: &
             if http {
                 spawn_local(http::serve(stream, client, executor));
             } else {
-                spawn_local(Connection::new(Stream::Tcp(stream), client, executor).serve());
+                spawn_local(Connection::serve(Stream::Tcp(stream), client, executor));
             }
         }
         Incoming::Unix(stream, peer) => {
             let stream = Stream::Unix(tokio::net::UnixStream::from_std(stream)?);
-            spawn_local(Connection::new(stream, client(peer, executor, worker, bell), executor).serve());
+            spawn_local(Connection::serve(stream, client(peer, executor, worker, bell), executor));
         }
         Incoming::Tls(stream, peer) => {
             let stream = tokio::net::TcpStream::from_std(stream)?;
@@ -112,7 +112,7 @@ fn adopt(incoming: Incoming, executor: &'static Executor, worker: usize, bell: &
                 if http {
                     spawn_local(http::serve(stream, client, executor));
                 } else {
-                    spawn_local(Connection::new(Stream::Tls(Box::new(stream)), client, executor).serve());
+                    spawn_local(Connection::serve(Stream::Tls(Box::new(stream)), client, executor));
                 }
             });
         }
