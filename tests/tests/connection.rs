@@ -183,6 +183,8 @@ fn a_pause_hides_expired_keys_but_keeps_them() {
     // Unless it was gone before the pause began, it is counted as long as the pause lasts.
     if call(&mut connection, "INFO stats").contains("expired_keys:0") {
         assert_eq!(call(&mut connection, "DBSIZE"), r":1\r\n");
+        // There is no other to be found.
+        assert_eq!(call(&mut connection, "RANDOMKEY"), r"$5\r\nbrief\r\n");
     }
     converse(&mut connection, &[("CLIENT UNPAUSE", r"+OK\r\n"), ("GET brief", r"$-1\r\n"), ("DBSIZE", r":0\r\n")]);
 }
