@@ -259,6 +259,9 @@ impl Executor {
                 command.full_name
             ))));
         }
+        if self.server.persistence.loading.is_on() && !client.may_call_while_loading(command) {
+            return Some(Objection::Error(Error::LOADING));
+        }
         if self.server.scripts.busy() && !command.may_run_beside_a_slow_script(args) {
             return Some(Objection::Error(self.server.scripts.busy_error()));
         }

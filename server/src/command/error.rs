@@ -22,6 +22,7 @@ impl Error {
     pub const OFFSET_OUT_OF_RANGE: Error = Error::fixed("ERR offset is out of range");
     pub const DB_OUT_OF_RANGE: Error = Error::fixed("ERR DB index is out of range");
     pub const OUT_OF_MEMORY: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
+    pub const LOADING: Error = Error::fixed("LOADING Redis is loading the dataset in memory");
     pub const NO_AUTH: Error = Error::fixed("NOAUTH Authentication required.");
 
     /// An error whose text never changes.

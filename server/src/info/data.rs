@@ -6,12 +6,15 @@ use storage::{SizeCounts, View};
 
 use super::Lines;
 use crate::persistence::unsaved_changes;
-use crate::server::Server;
+use crate::server::{Server, unix_ms};
 
 /// What persistence reports while snapshots are written by those who ask for them, and wait: what has not happened
 /// counts nothing and takes no time.
 pub(super) fn persistence(server: &Server, _: &View<'_>, lines: &mut Lines) {
-    lines.zeros(&["loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
+    let loading = &server.persistence.loading;
+    let is_loading = loading.is_on();
+    lines.field("loading", u8::from(is_loading));
+    lines.zeros(&["async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
     lines.field("current_fork_perc", "0.00");
     lines.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
     let persistence = &server.persistence;
@@ -32,6 +35,15 @@ pub(super) fn persistence(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
     lines.field("aof_last_write_status", "ok");
     lines.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+    if is_loading {
+        let progress = loading.progress(unix_ms() / 1000);
+        lines.field("loading_start_time", progress.started_s);
+        lines.field("loading_total_bytes", progress.total);
+        lines.field("loading_rdb_used_mem", loading.former_memory.load(Relaxed));
+        lines.field("loading_loaded_bytes", progress.loaded);
+        lines.field("loading_loaded_perc", format_args!("{:.2}", progress.percent));
+        lines.field("loading_eta_seconds", progress.seconds_left);
+    }
 }
 
 pub(super) fn replication(server: &Server, _: &View<'_>, lines: &mut Lines) {

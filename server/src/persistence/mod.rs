@@ -1,11 +1,13 @@
 //! Snapshots: all data in a file, from which the server starts.
 
 mod load;
+mod loading;
 mod save;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
 pub use load::{Existing, load_at_start, reload};
+pub use loading::Loading;
 pub use save::{Failed, save};
 
 use crate::server::{Server, unix_ms};
@@ -23,6 +25,7 @@ pub struct Persistence {
     /// Keys that came from a file, and those that had expired in it.
     pub loaded_keys: AtomicU64,
     pub expired_keys: AtomicU64,
+    pub loading: Loading,
 }
 
 impl Default for Persistence {
@@ -34,6 +37,7 @@ impl Default for Persistence {
             saved_changes: AtomicU64::new(0),
             loaded_keys: AtomicU64::new(0),
             expired_keys: AtomicU64::new(0),
+            loading: Loading::default(),
         }
     }
 }
