@@ -141,7 +141,7 @@ fn scale_up(workload: &Workload, contender: &Contender, rounds: usize, scale: us
     let servers = [start("1")?, start("2")?];
     let keys = KEYS / scale;
     let mut figures = [Vec::new(), Vec::new()];
-    let _subscribers = set_up_all(servers.iter(), workload, keys)?;
+    let _subscribers = set_up_all(&servers, workload, keys)?;
     for _ in 0..rounds {
         for (server, figures) in servers.iter().zip(&mut figures) {
             figures.push(round(server, workload, workload.count / scale, keys, Load::TwoThreads)?);
@@ -190,7 +190,8 @@ impl Load {
 fn measure(workload: &Workload, contenders: &[Contender], rounds: usize, scale: usize) -> io::Result<()> {
     let all = start_all(contenders)?;
     let keys = if workload.size > 1024 { KEYS / 100 } else { KEYS / scale };
-    let _subscribers = set_up_all(all.iter().map(|running| &running.server), workload, keys)?;
+    let servers = all.iter().map(|running| &running.server);
+    let _subscribers = set_up_all(servers, workload, keys)?;
     compare(workload.name, &all, rounds, |server| round(server, workload, workload.count / scale, keys, Load::Pinned))
 }
 
@@ -234,12 +235,12 @@ fn print_rows(name: &str, rows: &[(&Contender, Figures)]) {
     }
 }
 
-fn set_up_all<'s>(
-    servers: impl Iterator<Item = &'s Server>,
+fn set_up_all<'a>(
+    servers: impl IntoIterator<Item = &'a Server>,
     workload: &Workload,
     keys: usize,
 ) -> io::Result<Vec<Option<Subscribers>>> {
-    servers.map(|server| set_up(server, workload, keys)).collect()
+    servers.into_iter().map(|server| set_up(server, workload, keys)).collect()
 }
 
 /// Gives a server what the workload wants it to have; answers who must stay connected.
