@@ -20,7 +20,7 @@ def tearDownModule():
 
 def measure(*args, port=None):
     """The requests per second of each test. Errors from the server end it."""
-    command = [BENCHMARK, "-p", str(port or server.port), "-c", "10", "-n", "2000", "--csv", "-e", *args]
+    command = [BENCHMARK, "-p", str(port or server.port), "-c", "10", "-n", "500", "--csv", "-e", *args]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     rows = list(csv.reader(output.splitlines()))
     return {row[0]: float(row[1]) for row in rows if row[0] != "test"}
@@ -52,21 +52,21 @@ class Common:
         """all that it measures by itself"""
         self.assertGreater(len(self.measured()), 15)
         self.assertEqual(self.redis.type("mylist"), "list")
-        self.assertEqual(self.calls("set"), 2000)
+        self.assertEqual(self.calls("set"), 500)
 
     def test_pipeline(self):
         """pipelines, random keys, large values, and two threads"""
-        self.measured("-t", "set,get", "-P", "16", "-r", "500", "-d", "100000")
-        self.assertEqual(self.redis.strlen("key:000000000000"), 100000)
+        self.measured("-t", "set,get", "-P", "16", "-r", "500", "-d", "20000")
+        self.assertEqual(self.redis.strlen(self.redis.randomkey()), 20000)
         self.measured("-t", "set,get", "--threads", "2", "-k", "0")
 
     def test_commands(self):
         """publishing, streams and scripts"""
         self.measured("PUBLISH", "news", "first")
         self.measured("XADD", "stream", "*", "field", "__rand_int__")
-        self.assertEqual(self.redis.xlen("stream"), 2000)
+        self.assertEqual(self.redis.xlen("stream"), 500)
         self.measured("EVAL", "return redis.call('INCR', KEYS[1])", "1", "n")
-        self.assertEqual(self.redis.get("n"), "2000")
+        self.assertEqual(self.redis.get("n"), "500")
 
     def test_restart(self):
         """finds the server again after a restart"""
