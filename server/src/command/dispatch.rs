@@ -20,6 +20,7 @@ use crate::command::spec::{Flags, KeyFlags};
 use crate::command::table::{Command, CommandTable};
 use crate::eviction::{Eviction, Room};
 use crate::log;
+use crate::persistence;
 use crate::pubsub;
 use crate::scripts::Lua;
 use crate::server::{Pause, Server, unix_nanos};
@@ -247,6 +248,11 @@ impl Executor {
         let room = self.find_room(flags.intersects(Flags::DENYOOM | Flags::MAY_REPLICATE));
         if room == Room::None && self.flags_of(client, command, args).contains(Flags::DENYOOM) {
             return Some(Objection::Error(Error::OUT_OF_MEMORY));
+        }
+        if persistence::refuses_writes(self.server)
+            && (self.flags_of(client, command, args).contains(Flags::WRITE) || command.spec.is("ping"))
+        {
+            return Some(Objection::Error(Error::NOT_SAVED));
         }
         if self.server.scripts.busy() && !command.may_run_beside_a_slow_script(args) {
             return Some(Objection::Error(self.server.scripts.busy_error()));
