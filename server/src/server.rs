@@ -309,6 +309,8 @@ impl Server {
             log::warning!("There is a snapshot being written beside the service. Giving it up!");
             self.persistence.background.stop();
         }
+        // Half the data in the place of all of it would be the end of the other half.
+        let flags = if self.persistence.loading.is_on() { ShutdownFlags::NOSAVE } else { flags };
         let wanted = flags.contains(ShutdownFlags::SAVE) || !self.config.save().is_empty();
         let leaves = flags.contains(ShutdownFlags::NOSAVE)
             || !wanted

@@ -85,6 +85,14 @@ impl Client {
         }
     }
 
+    /// Whether a command may be called while data is being loaded: EXEC if all that it will carry out may be.
+    #[cold]
+    pub fn may_call_while_loading(&self, command: &Command) -> bool {
+        let may = |command: &Command| command.spec.flags.contains(Flags::LOADING);
+        let mut queued = self.transaction.iter().flat_map(|transaction| &transaction.commands);
+        may(command) && (!command.spec.is("exec") || queued.all(|queued| may(queued.command)))
+    }
+
     /// Watches a key of the current database, if it does not do so already.
     pub fn watch(&mut self, view: &mut View<'_>, key: &Key<'_>) {
         let db = self.db();
@@ -136,11 +144,7 @@ impl Client {
 /// What EXEC answers when it is refused itself: the transaction is over.
 pub fn abort(client: &mut Client, server: &Server, reason: &Error) -> Error {
     client.take_transaction();
-    // The keys may be those of a script that takes long, which would have to be waited for. Then the watch stays, at
-    // worst for nothing.
-    if !server.scripts.busy() {
-        client.unwatch(&server.keyspace);
-    }
+    client.unwatch(&server.keyspace);
     let reason = reason.text().strip_prefix(b"ERR ").unwrap_or(reason.text());
     Error::new([b"EXECABORT Transaction discarded because of: ", reason].concat())
 }

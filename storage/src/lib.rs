@@ -12,6 +12,7 @@ pub mod hyperloglog;
 pub mod intset;
 mod keyspace;
 mod layout;
+mod leaving;
 pub mod list;
 pub mod listpack;
 mod locks;

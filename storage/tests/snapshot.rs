@@ -260,3 +260,80 @@ fn big_collections_are_as_they_were_at_the_moment() {
         });
     }
 }
+
+#[test]
+fn a_collection_may_leave_while_it_is_written() {
+    type Leave = fn(&mut View<'_>, &Key<'_>, &Key<'_>) -> bool;
+    let ways: [Leave; 8] = [
+        |view, key, other| view.rename(key, other),
+        |view, key, _| view.move_to(key, 1),
+        |view, key, _| view.remove(key, Free::Now, Event::DEL),
+        |view, key, _| view.remove(key, Free::Later, Event::DEL),
+        |view, key, _| view.set(key, NewValue::Int(1), Ttl::Clear, Event::SET),
+        |view, _, _| view.flush(0..DATABASES, Free::Later) > 0,
+        |view, _, _| {
+            view.swap(0, 2);
+            true
+        },
+        |view, key, other| {
+            view.copy(key, other, 0);
+            view.rename(other, key)
+        },
+    ];
+    let seed = Seed::pick();
+    let mut random = seed.rng();
+    for (way, leave) in ways.into_iter().enumerate() {
+        for name in [&b"set"[..], b"zset", b"hash-"] {
+            let keyspace = Keyspace::new(DATABASES);
+            let (key, other) = (keyspace.key(name), keyspace.key(b"other"));
+            store_big(&mut keyspace.view_all(0, NOW_MS), name, &mut random);
+            let mut calls = 0;
+            check(&keyspace, 1, || {
+                calls += 1;
+                let mut view = keyspace.view_all(0, NOW_MS);
+                change(&mut view, &key, &mut random);
+                if calls == 4 {
+                    assert!(leave(&mut view, &key, &other), "way {way}");
+                }
+            });
+            assert!(calls > 4, "way {way} came too late");
+        }
+    }
+}
+
+#[test]
+fn who_changes_more_than_may_wait_writes_it_himself() {
+    let seed = Seed::pick();
+    let mut random = seed.rng();
+    let keyspace = Keyspace::new(DATABASES);
+    let names: Vec<Vec<u8>> = (0..700).map(|number| format!("long:{number}").into_bytes()).collect();
+    let fill = |with: u8| {
+        let mut view = keyspace.view_all(0, NOW_MS);
+        for name in &names {
+            view.set(&keyspace.key(name), NewValue::Str(&[with; 60_000]), Ttl::Clear, Event::SET);
+        }
+    };
+    fill(b'a');
+    for name in [&b"set"[..], b"zset", b"hash-"] {
+        store_big(&mut keyspace.view_all(0, NOW_MS), name, &mut random);
+    }
+    let snapshot = begin(&keyspace);
+    let mut filled = false;
+    let (written, file) = write(&keyspace, &snapshot, || {
+        if !std::mem::replace(&mut filled, true) {
+            fill(b'b');
+        }
+    });
+    assert_eq!(written.expect("memory takes everything"), Written::Whole);
+    let (copy, _) = loaded(&file[..]).expect("a whole file");
+    let mut view = copy.view_all(0, NOW_MS);
+    assert_eq!(view.counts(0).keys, names.len() + 3);
+    for name in &names {
+        let entry = view.peek(&copy.key(name)).expect("it is there");
+        let text = entry.string().expect("a string");
+        assert!(text.bytes(&mut itoa::Buffer::new()) == [b'a'; 60_000], "{}", name.escape_ascii());
+    }
+    // All of it would be 42 million bytes.
+    let peak = snapshot.peak_memory();
+    assert!((30_000_000..38_000_000).contains(&peak), "{peak}");
+}

@@ -32,6 +32,7 @@ pub struct ServerBuilder {
     files: Option<u64>,
     file_bytes: Option<u64>,
     more_ports: Vec<&'static str>,
+    started_at: &'static str,
 }
 
 impl ServerBuilder {
@@ -47,7 +48,14 @@ impl ServerBuilder {
             files: None,
             file_bytes: None,
             more_ports: Vec::new(),
+            started_at: READY,
         }
+    }
+
+    /// Takes the server as started when this is in its log, not only when everything is ready.
+    pub fn started_at(mut self, line: &'static str) -> Self {
+        self.started_at = line;
+        self
     }
 
     /// Sets a directive such as `http-port` to a free port as well; see [`Server::port_of`].
@@ -161,7 +169,7 @@ impl ServerBuilder {
         ];
         let readers = readers.into_iter().flatten().collect();
         let server = Server { child, port, more_ports, dir, log, readers, binary: self.binary.clone() };
-        server.wait_until_ready()?;
+        server.wait_until_started(self.started_at)?;
         Ok(server)
     }
 }
@@ -184,8 +192,8 @@ impl Server {
         ServerBuilder::new(binary).args(args).start()
     }
 
-    fn wait_until_ready(&self) -> io::Result<()> {
-        if self.log.wait_for(READY, START_LIMIT) {
+    fn wait_until_started(&self, line: &str) -> io::Result<()> {
+        if self.log.wait_for(line, START_LIMIT) {
             return Ok(());
         }
         let log = self.log.text();

@@ -17,17 +17,23 @@ use super::session::{Closed, Session};
 use super::{auth, dashboard, metrics, patience};
 use crate::command::dispatch::Executor;
 
+const PLAIN: &str = "text/plain; charset=utf-8";
 /// So many commands of a pipeline are carried out before others have their turn.
 const COMMANDS_AT_ONCE: usize = 64;
 
-/// Answers a request. What it fails with closes the connection.
+/// Answers a request, to which there may be an objection. What it fails with closes the connection.
 pub async fn handle(
     request: Request<Incoming>,
+    objection: Option<&'static str>,
     executor: &'static Executor,
     session: Arc<Mutex<Session>>,
 ) -> Result<Answer, HungUp> {
     let (head, mut body) = request.into_parts();
-    let failure = match respond(&head, &mut body, executor, session).await {
+    let outcome = match objection {
+        Some(text) => Err(Failure::Broken(StatusCode::BAD_REQUEST, text.to_owned())),
+        None => respond(&head, &mut body, executor, session).await,
+    };
+    let failure = match outcome {
         Ok(answer) => return Ok(answer),
         Err(failure) => failure,
     };
@@ -47,7 +53,10 @@ async fn respond(
     request::check_head(head)?;
     let target = Target::parse(&head.method, &head.uri)?;
     match target.route {
-        Route::Health => return Ok(answer(StatusCode::OK, "text/plain; charset=utf-8", "ok\n")),
+        Route::Health if server.persistence.loading.is_on() => {
+            return Ok(answer(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "loading\n"));
+        }
+        Route::Health => return Ok(answer(StatusCode::OK, PLAIN, "ok\n")),
         Route::Dashboard => return Ok(dashboard::page()),
         _ => {}
     }
@@ -89,13 +98,22 @@ async fn command(session: &mut Session, args: &OwnedArgs, format: Format) -> Res
     let encoding = match format {
         Format::Json(encoding) => encoding,
         Format::Resp2 => {
-            let status = if bytes.starts_with(b"-") { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-            return Ok(resp(status, bytes));
+            return Ok(resp(status(&bytes), bytes));
         }
     };
     let mut out = Vec::with_capacity(bytes.len() + 16);
-    let failed = write_outcome(&Replies::new(&bytes).next()?, encoding, &mut out)?;
-    Ok(json(if failed { StatusCode::BAD_REQUEST } else { StatusCode::OK }, out))
+    write_outcome(&Replies::new(&bytes).next()?, encoding, &mut out)?;
+    Ok(json(status(&bytes), out))
+}
+
+/// What stands above the reply to a command.
+fn status(reply: &[u8]) -> StatusCode {
+    match reply.strip_prefix(b"-") {
+        None => StatusCode::OK,
+        // It will be another one when the data is there.
+        Some(error) if error.starts_with(b"LOADING ") => StatusCode::SERVICE_UNAVAILABLE,
+        Some(_) => StatusCode::BAD_REQUEST,
+    }
 }
 
 /// Several commands, one after another. Each has an outcome of its own.
@@ -146,7 +164,8 @@ async fn transaction(session: &mut Session, commands: &[OwnedArgs], format: Form
 
 /// A transaction of which nothing was carried out.
 fn discarded(reason: &str) -> Result<Answer, Failure> {
-    bad(format!("EXECABORT Transaction discarded because of: {}", reason.strip_prefix("ERR ").unwrap_or(reason)))
+    let text = format!("EXECABORT Transaction discarded because of: {}", reason.strip_prefix("ERR ").unwrap_or(reason));
+    refused(status(format!("-{reason}").as_bytes()), text)
 }
 
 /// An answer without an end.

@@ -3,6 +3,7 @@
 mod background;
 mod file;
 mod load;
+mod loading;
 mod save;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 pub use background::{Background, Pace, Progress, begin, begin_if_due};
 pub use file::Preface;
 pub use load::{Existing, load_at_start, reload};
+pub use loading::Loading;
 pub use save::{Failed, save};
 
 use crate::server::{Server, unix_ms};
@@ -30,6 +32,7 @@ pub struct Persistence {
     /// Whether the data is there with which the server starts: before, what there is must not take the file's place.
     pub loaded: AtomicBool,
     pub background: Background,
+    pub loading: Loading,
 }
 
 impl Default for Persistence {
@@ -43,6 +46,7 @@ impl Default for Persistence {
             expired_keys: AtomicU64::new(0),
             loaded: AtomicBool::new(false),
             background: Background::default(),
+            loading: Loading::default(),
         }
     }
 }
