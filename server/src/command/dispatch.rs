@@ -21,6 +21,7 @@ use crate::command::table::{Command, CommandTable};
 use crate::connection::Attendable;
 use crate::eviction::{Eviction, Room};
 use crate::log;
+use crate::persistence;
 use crate::pubsub;
 use crate::scripts::Lua;
 use crate::server::{Pause, Server, unix_nanos};
@@ -251,6 +252,11 @@ impl Executor {
         let room = self.find_room(flags.intersects(Flags::DENYOOM | Flags::MAY_REPLICATE));
         if room == Room::None && self.flags_of(client, command, args).contains(Flags::DENYOOM) {
             return Some(Objection::Error(Error::OUT_OF_MEMORY));
+        }
+        if persistence::refuses_writes(self.server)
+            && (self.flags_of(client, command, args).contains(Flags::WRITE) || command.spec.is("ping"))
+        {
+            return Some(Objection::Error(Error::NOT_SAVED));
         }
         if client.only_listens() && !pubsub::allowed_to_listeners(command) {
             return Some(Objection::Error(Error::new(format!(
