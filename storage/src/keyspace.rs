@@ -11,8 +11,10 @@ use smallvec::SmallVec;
 use crate::access::AccessPolicy;
 use crate::effects::{Class, Effects, Happening, Observer};
 use crate::entry::Slot;
+use crate::leaving::LateOnes;
 use crate::locks::{Contention, Locked, Patience, Scope};
 use crate::reclaim::Reclaimer;
+use crate::snapshot::Mark;
 use crate::table::{HashTable, prefetch};
 use crate::value::Type;
 use crate::view::View;
@@ -46,6 +48,8 @@ pub(crate) struct Db {
     pub(crate) expiring: usize,
     /// Keys with values in which something expires.
     pub(crate) timed: usize,
+    /// There while a snapshot that the table is a part of is being written.
+    pub(crate) mark: Option<Box<Mark>>,
 }
 
 /// A slice of every database, behind one lock.
@@ -62,6 +66,10 @@ pub(crate) struct Shard {
 impl Shard {
     pub(crate) fn dbs(&self) -> impl Iterator<Item = &Db> {
         self.dbs.iter()
+    }
+
+    pub(crate) fn dbs_mut(&mut self) -> impl Iterator<Item = &mut Db> {
+        self.dbs.iter_mut()
     }
 
     /// How many databases there may be something in.
@@ -143,6 +151,7 @@ pub struct Keyspace {
     /// The classes of events that it hears of, one bit each.
     observed: AtomicU16,
     pub(crate) contention: Contention,
+    pub(crate) late_ones: LateOnes,
 }
 
 /// Counts of one database.
@@ -165,6 +174,7 @@ impl Keyspace {
             observer: OnceLock::new(),
             observed: AtomicU16::new(0),
             contention: Contention::default(),
+            late_ones: LateOnes::default(),
         }
     }
 
@@ -255,16 +265,6 @@ impl Keyspace {
     #[inline]
     pub fn view_unless_stalled(&self, db: usize, scope: Scope<'_>, now_ms: i64) -> Option<View<'_>> {
         Some(View::new(self, self.lock(scope, Patience::UntilStalled)?, db, now_ms))
-    }
-
-    /// Takes a waiter off the list of a key. One that was served is off that key's list already, not the others'.
-    pub fn leave(&self, db: usize, key: &[u8], waiter: &Arc<dyn Waiter>) {
-        self.shards[self.key(key).shard()].lock().leave(db, key, waiter);
-    }
-
-    /// Ends the watch over a key.
-    pub fn unwatch(&self, db: usize, key: &[u8], watch: &Arc<Watch>) {
-        self.shards[self.key(key).shard()].lock().unwatch(db, key, watch);
     }
 
     /// Asks the processor to fetch the page that a key is found through. A hint: skipped when the shard is busy.

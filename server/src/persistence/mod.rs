@@ -1,12 +1,16 @@
 //! Snapshots: all data in a file, from which the server starts.
 
+mod background;
 pub mod check;
+mod file;
 mod load;
 mod loading;
 mod save;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
+pub use background::{Background, Pace, Progress, begin, begin_if_due};
+pub use file::Preface;
 pub use load::{Existing, load_at_start, reload};
 pub use loading::Loading;
 pub use save::{Failed, save};
@@ -17,15 +21,18 @@ use crate::server::{Server, unix_ms};
 pub struct Persistence {
     /// When the last one was written, in Unix seconds.
     pub last_save_s: AtomicI64,
-    /// Whether the last attempt failed.
+    /// Whether the last attempt beside the service failed.
     pub failed: AtomicBool,
-    /// How many were written.
+    /// How many were begun.
     pub saves: AtomicU64,
     /// Changes that are in the last one, of all that were ever made.
     saved_changes: AtomicU64,
     /// Keys that came from a file, and those that had expired in it.
     pub loaded_keys: AtomicU64,
     pub expired_keys: AtomicU64,
+    /// Whether the data is there with which the server starts: before, what there is must not take the file's place.
+    pub loaded: AtomicBool,
+    pub background: Background,
     pub loading: Loading,
 }
 
@@ -38,6 +45,8 @@ impl Default for Persistence {
             saved_changes: AtomicU64::new(0),
             loaded_keys: AtomicU64::new(0),
             expired_keys: AtomicU64::new(0),
+            loaded: AtomicBool::new(false),
+            background: Background::default(),
             loading: Loading::default(),
         }
     }
@@ -48,9 +57,15 @@ impl Persistence {
     fn note_saved(&self, changes: u64) {
         self.last_save_s.store(unix_ms() / 1000, Relaxed);
         self.failed.store(false, Relaxed);
-        self.saves.fetch_add(1, Relaxed);
         self.saved_changes.store(changes, Relaxed);
     }
+}
+
+/// Whether writes are refused because what they change could not be saved.
+#[inline]
+pub fn refuses_writes(server: &Server) -> bool {
+    let config = &server.config;
+    server.persistence.failed.load(Relaxed) && config.stop_writes_on_bgsave_error() && !config.save().is_empty()
 }
 
 /// All changes that were ever made.

@@ -19,6 +19,7 @@ use crate::command::keys;
 use crate::command::spec::{Flags, Group};
 use crate::command::table::Command;
 use crate::log;
+use crate::persistence;
 
 /// What a script may do.
 #[derive(Clone, Copy)]
@@ -121,6 +122,8 @@ impl<'h> ScriptHost<'h> {
             Error::fixed("ERR This Redis command is not allowed from script")
         } else if self.limits.read_only && flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE) {
             Error::fixed("ERR Write commands are not allowed from read-only scripts.")
+        } else if !self.wrote && flags.contains(Flags::WRITE) && persistence::refuses_writes(self.executor.server) {
+            Error::NOT_SAVED
         } else if self.limits.out_of_memory && !self.wrote && flags.contains(Flags::DENYOOM) {
             Error::OUT_OF_MEMORY
         } else {
@@ -269,8 +272,9 @@ impl Host for ScriptHost<'_> {
         }
         let Some(slow) = &self.slow else { return Flow::Continue };
         if now_ms - self.attended_ms >= ATTEND_EVERY_MS {
-            self.attended_ms = now_ms;
-            attend(self.executor, self.client);
+            attend(self.executor);
+            // However many they are, the script gets its share of the time, too.
+            self.attended_ms = self.executor.refresh_clock();
         }
         if slow.run.is_killed() { Flow::Kill } else { Flow::Continue }
     }
@@ -281,7 +285,8 @@ impl Host for ScriptHost<'_> {
 
     fn may_call(&mut self, args: Args<'_>) -> Option<bool> {
         let command = dispatch::find(&self.executor.server.commands, args).ok()?;
-        Some(command.spec.accepts(args.len()) && self.executor.recheck(self.client, command, args).is_ok())
+        // As in Redis, too few arguments are no matter: what is not there, nobody is kept from.
+        Some(self.executor.recheck(self.client, command, args).is_ok())
     }
 
     fn set_replication(&mut self, _: Replication) {

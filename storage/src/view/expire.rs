@@ -79,6 +79,9 @@ impl View<'_> {
         if slot.inner_expiry().is_none_or(|when| when >= now_ms) {
             return Some(handle);
         }
+        self.hand_over(key, handle);
+        let db = self.table_db(key);
+        let slot = db.table.at_mut(handle);
         let removed = slot.expire_inside(now_ms, most);
         db.timed -= usize::from(!slot.is_timed());
         let spent = slot.is_spent();
@@ -89,8 +92,7 @@ impl View<'_> {
             self.tell(key, Event::LAPSED);
         }
         if spent {
-            let slot = self.take(key, handle);
-            self.release(slot, Free::Later);
+            self.discard(key, handle, Free::Later);
             self.tell_waiting(key, Event::DEL);
             return None;
         }
@@ -102,8 +104,7 @@ impl View<'_> {
         if self.keep_expired {
             return;
         }
-        let slot = self.take(key, handle);
-        self.release(slot, Free::Later);
+        self.discard(key, handle, Free::Later);
         self.effects.expired += 1;
         self.record(key, Event::EXPIRED);
     }

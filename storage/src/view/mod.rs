@@ -23,6 +23,7 @@ use crate::keyspace::{Db, Key, Keyspace, SHARDS};
 use crate::locks::Locked;
 use crate::random::quick_random;
 use crate::reclaim::free_table;
+use crate::snapshot::finish_value;
 use crate::table::Position;
 use crate::value::{Type, WrongType};
 
@@ -240,6 +241,7 @@ impl<'k> View<'k> {
             Some(position) => position,
             None => self.insert(key, NewValue::Raw(b""), None),
         };
+        self.hand_over(key, found);
         let (keyspace, now_ms) = (self.keyspace, self.now_ms);
         let slot = self.table_db(key).table.at_mut(found);
         let grows = slot.string().ok_or(WrongType)?.len() < min_len;
@@ -254,6 +256,7 @@ impl<'k> View<'k> {
     /// Changes bytes of a string, of which no event tells.
     pub fn edit_silently(&mut self, key: &Key<'_>, edit: impl FnOnce(&mut [u8])) -> Result<(), WrongType> {
         let Some(found) = self.find(key) else { return Ok(()) };
+        self.hand_over(key, found);
         self.table_db(key).table.at_mut(found).edit(0, edit)?;
         self.effects.dirty += 1;
         self.modified(key, Event::CHANGED);
@@ -283,8 +286,7 @@ impl<'k> View<'k> {
     /// Removes a key. Tells whether it was there.
     pub fn remove(&mut self, key: &Key<'_>, free: Free, event: Event) -> bool {
         let Some(handle) = self.find(key) else { return false };
-        let slot = self.take(key, handle);
-        self.release(slot, free);
+        self.discard(key, handle, free);
         self.changed(key, event);
         true
     }
@@ -302,6 +304,7 @@ impl<'k> View<'k> {
     pub fn rename(&mut self, from: &Key<'_>, to: &Key<'_>) -> bool {
         let Some(handle) = self.find(from) else { return false };
         let mut slot = self.take(from, handle);
+        finish_value(&mut slot);
         let old = self.vacate(to);
         let expiry = slot.expiry();
         slot.rename(to.bytes, expiry);
@@ -340,7 +343,8 @@ impl<'k> View<'k> {
         if occupied {
             return false;
         }
-        let slot = self.take(key, handle);
+        let mut slot = self.take(key, handle);
+        finish_value(&mut slot);
         self.db = db;
         self.adopt(key, slot);
         self.tell(key, Event::NEW);
@@ -370,6 +374,10 @@ impl<'k> View<'k> {
             removed += db.table.len();
             (db.expiring, db.timed) = (0, 0);
             let table = std::mem::take(&mut db.table);
+            if let Some(mark) = db.mark.take().filter(|mark| !mark.is_void()) {
+                mark.leave_table(table);
+                continue;
+            }
             match free {
                 Free::Now => free_table(table),
                 Free::Later if !table.is_empty() => self.keyspace.reclaimer.table(table),
@@ -452,8 +460,15 @@ impl<'k> View<'k> {
         if slot.is_big() {
             let next = Slot::new(key.bytes, slot.expiry(), value, slot.access());
             let old = std::mem::replace(slot, next);
-            keyspace.reclaimer.entry(old);
+            let wanted = db.mark.as_mut().is_some_and(|mark| mark.claim(key));
+            match &db.mark {
+                Some(mark) if wanted => mark.leave(old),
+                _ => keyspace.reclaimer.entry(old),
+            }
         } else {
+            if let Some(mark) = &mut db.mark {
+                mark.hand_over(keyspace, key, slot, now_ms);
+            }
             slot.set_value(value);
         }
         touch_slot(keyspace, slot, now_ms);
@@ -483,9 +498,8 @@ impl<'k> View<'k> {
     /// Makes room for another entry under a key. Returns the type of what was there.
     fn vacate(&mut self, key: &Key<'_>) -> Option<Type> {
         let found = self.find(key)?;
-        let old = self.take(key, found);
-        let kind = Entry(&old).kind();
-        self.release(old, Free::Later);
+        let kind = Entry(self.table_db(key).table.at(found)).kind();
+        self.discard(key, found, Free::Later);
         Some(kind)
     }
 
@@ -499,6 +513,7 @@ impl<'k> View<'k> {
     }
 
     fn put_expiry(&mut self, key: &Key<'_>, handle: Position, expiry: Option<i64>) {
+        self.hand_over(key, handle);
         let db = self.table_db(key);
         let slot = db.table.at_mut(handle);
         db.expiring = db.expiring + usize::from(expiry.is_some()) - usize::from(slot.expires());
@@ -517,6 +532,7 @@ impl<'k> View<'k> {
 
     /// Puts an entry, whose key is not there, into the table.
     fn adopt(&mut self, key: &Key<'_>, slot: Slot) -> Position {
+        self.keep_out(key);
         let keyspace = self.keyspace;
         let db = self.table_db(key);
         let expiry = slot.expiry();
@@ -533,6 +549,7 @@ impl<'k> View<'k> {
     }
 
     fn take(&mut self, key: &Key<'_>, handle: Position) -> Slot {
+        self.hand_over(key, handle);
         let db = self.table_db(key);
         let slot = db.table.remove_at(handle);
         db.expiring -= usize::from(slot.expires());

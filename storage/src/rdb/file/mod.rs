@@ -16,6 +16,7 @@ use crate::access::Usage;
 
 pub use reader::{Batch, Entry, FileReader, Note, Part};
 pub use writer::{FileWriter, Options};
+pub(crate) use writer::{save_entry, save_head};
 
 /// What stands before the version.
 const SIGNATURE: &[u8] = b"REDIS";
