@@ -6,7 +6,6 @@ mod clients;
 mod documents;
 mod hits;
 mod pauses;
-
 mod saving;
 mod starts;
 mod subscribers;
