@@ -22,6 +22,7 @@ use crate::latency::LatencyMonitor;
 use crate::listen::Relisten;
 use crate::log;
 use crate::notifications;
+use crate::persistence::aof::Aof;
 use crate::persistence::{self, Persistence};
 use crate::pubsub::PubSub;
 use crate::scripts::Scripts;
@@ -114,6 +115,7 @@ pub struct Server {
     pub tls: Tls,
     pub shutdown: Notify,
     pub persistence: Persistence,
+    pub aof: Aof,
     pause: AtomicU8,
     pause_until_ms: AtomicI64,
     /// When lines of HTTP were last told of, in Unix milliseconds.
@@ -168,6 +170,7 @@ impl Server {
             tls: Tls::default(),
             shutdown: Notify::new(),
             persistence: Persistence::default(),
+            aof: Aof::default(),
             pause: AtomicU8::new(Pause::None as u8),
             pause_until_ms: AtomicI64::new(0),
             attack_noted_ms: AtomicI64::new(0),

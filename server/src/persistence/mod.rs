@@ -1,5 +1,6 @@
 //! Snapshots: all data in a file, from which the server starts.
 
+pub mod aof;
 mod load;
 mod save;
 
