@@ -176,6 +176,7 @@ async fn upkeep(server: &'static Server, executor: &'static Executor, index: usi
         }
         if index == 0 {
             server.tracking.tidy(server, now);
+            server.aof.tick(server);
         }
         server.stats.note_memory(storage::memory::used_memory() as u64, now);
     }

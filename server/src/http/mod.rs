@@ -33,6 +33,7 @@ use crate::client::Client;
 use crate::command::dispatch::Executor;
 use crate::log;
 use crate::output_limit::OutputWatch;
+use crate::persistence::aof::Gate;
 pub use answer::refusal;
 pub use auth::has_tokens;
 use handle::handle;
@@ -49,7 +50,15 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, client: Client, 
     #[expect(clippy::arc_with_non_send_sync, reason = "only of an Arc there are guards that own their part")]
     let session = Arc::new(Mutex::new(Session::new(client, executor)));
     {
-        let service = service_fn(|request| handle(request, executor, Arc::clone(&session)));
+        let service = service_fn(|request| {
+            let (session, shared) = (Arc::clone(&session), &shared);
+            async move {
+                let answer = handle(request, executor, session).await;
+                let mut gate = Gate::default();
+                poll_fn(|cx| gate.poll(cx, executor.server, shared)).await;
+                answer
+            }
+        });
         let stream = TokioIo::new(Counted::new(stream, Arc::clone(&shared), executor));
         let mut connection = pin!(
             http1::Builder::new()

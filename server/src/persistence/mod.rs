@@ -40,6 +40,11 @@ impl Default for Persistence {
 }
 
 impl Persistence {
+    /// Whether a snapshot is being written in the background.
+    pub fn is_saving(&self) -> bool {
+        false
+    }
+
     /// Notes that all changes so far are in a file.
     fn note_saved(&self, changes: u64) {
         self.last_save_s.store(unix_ms() / 1000, Relaxed);
