@@ -79,13 +79,13 @@ impl View<'_> {
     /// Removes up to so many fields that have expired inside a value. The place of the key, unless it went with the last of it.
     #[cold]
     pub(super) fn expire_inside(&mut self, key: &Key<'_>, handle: Position, most: usize) -> Option<Position> {
-        let now_ms = self.now_ms;
+        let horizon_ms = self.horizon_ms;
         let db = self.table_db(key);
         let slot = db.table.at_mut(handle);
-        if slot.inner_expiry().is_none_or(|when| when >= now_ms) {
+        if slot.inner_expiry().is_none_or(|when| when >= horizon_ms) {
             return Some(handle);
         }
-        let removed = slot.expire_inside(now_ms, most);
+        let removed = slot.expire_inside(horizon_ms, most);
         db.timed -= usize::from(!slot.is_timed());
         let spent = slot.is_spent();
         if removed > 0 {

@@ -114,8 +114,11 @@ pub(super) fn getex(cx: &mut Context<'_>) -> CommandResult {
     }
     let had_expiry = cx.db.peek(&key).is_some_and(|entry| entry.expiry().is_some());
     let expiry = options.expiry(now, "getex")?;
+    let horizon_ms = cx.horizon_ms();
     match expiry {
-        Some(when) if options.is_absolute() && when <= now => drop(cx.db.remove(&key, Free::Now, Event::DEL)),
+        Some(when) if options.is_absolute() && when <= horizon_ms => {
+            cx.db.remove(&key, Free::Now, Event::DEL);
+        }
         Some(when) => drop(cx.db.set_expiry(&key, Some(when), Event::EXPIRE)),
         None if options.persist && had_expiry => drop(cx.db.set_expiry(&key, None, Event::PERSIST)),
         None => {}
