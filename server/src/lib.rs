@@ -68,12 +68,18 @@ const DEFAULT_PIDFILE: &str = "/var/run/redis.pid";
 
 /// The whole program, called by the binary.
 pub fn main() -> ExitCode {
-    let config = match config::read_invocation(std::env::args_os().skip(1), &is_command) {
+    let mut args = std::env::args_os();
+    let name = args.next().unwrap_or_default();
+    if name.to_string_lossy().contains("redis-check-aof") {
+        return persistence::aof::check::main(&name, &args.collect::<Vec<_>>());
+    }
+    let config = match config::read_invocation(args, &is_command) {
         Ok(Invocation::Serve(config)) => *config,
         Ok(Invocation::Print(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
         }
+        Ok(Invocation::CheckLog(args)) => return persistence::aof::check::main(&name, &args),
         Err(failure) => {
             eprint!("{failure}");
             return ExitCode::FAILURE;
