@@ -163,8 +163,7 @@ impl View<'_> {
         if !from.includes(slot) || !still(Candidate { db, slot, access: &keyspace.access, now_ms }) {
             return false;
         }
-        let slot = self.take(key, handle);
-        self.release(slot, Free::Later);
+        self.discard(key, handle, Free::Later);
         self.effects.evicted += 1;
         self.record(key, Event::EVICTED);
         true

@@ -44,13 +44,7 @@ impl View<'_> {
         for (page, name) in due {
             let key = self.keyspace.key(&name);
             let fields_left = end.saturating_sub(self.effects.expired_fields) as usize;
-            let fields_before = self.effects.expired_fields;
-            let found = self.find_expiring(&key, fields_left);
-            // As in Redis, watchers hear of fields only when they are swept away, not when somebody meets expired ones.
-            if self.effects.expired_fields > fields_before {
-                self.touch_watches(&key);
-            }
-            let Some(found) = found else { continue };
+            let Some(found) = self.find_expiring(&key, fields_left) else { continue };
             // The page's hint knows nothing of what the value has left.
             self.lower_hint(&key, found);
             let rest = self.table_db(&key).table.at(found).inner_expiry();
@@ -70,7 +64,7 @@ impl View<'_> {
         self.locked.shard_ref(shard).db(self.db).is_some_and(|db| db.expiring > 0 || db.timed > 0)
     }
 
-    /// Time has changed a value, which is news to those who wait for the key, not to those who watch it.
+    /// Time has changed a value.
     fn tell_waiting(&mut self, key: &Key<'_>, event: Event) {
         self.tell(key, event);
         self.wake(key, Some(event));
@@ -85,17 +79,20 @@ impl View<'_> {
         if slot.inner_expiry().is_none_or(|when| when >= horizon_ms) {
             return Some(handle);
         }
+        self.hand_over(key, handle);
+        let db = self.table_db(key);
+        let slot = db.table.at_mut(handle);
         let removed = slot.expire_inside(horizon_ms, most);
         db.timed -= usize::from(!slot.is_timed());
         let spent = slot.is_spent();
         if removed > 0 {
             self.effects.expired_fields += removed as u64;
+            self.touch_watches(key);
             self.tell_waiting(key, Event::HEXPIRED);
             self.tell(key, Event::LAPSED);
         }
         if spent {
-            let slot = self.take(key, handle);
-            self.release(slot, Free::Later);
+            self.discard(key, handle, Free::Later);
             self.tell_waiting(key, Event::DEL);
             return None;
         }
@@ -107,8 +104,7 @@ impl View<'_> {
         if self.keep_expired {
             return;
         }
-        let slot = self.take(key, handle);
-        self.release(slot, Free::Later);
+        self.discard(key, handle, Free::Later);
         self.effects.expired += 1;
         self.record(key, Event::EXPIRED);
     }
