@@ -324,6 +324,10 @@ impl Server {
             }
             log::warning!("Writing initial AOF. Exiting anyway.");
         }
+        if self.persistence.background.is_running() {
+            log::warning!("There is a snapshot being written beside the service. Giving it up!");
+            self.persistence.background.stop();
+        }
         let wanted = flags.contains(ShutdownFlags::SAVE) || !self.config.save().is_empty();
         let leaves = flags.contains(ShutdownFlags::NOSAVE)
             || !wanted

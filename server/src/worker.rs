@@ -19,6 +19,7 @@ use crate::connection::Connection;
 use crate::http;
 use crate::log;
 use crate::mail::Bell;
+use crate::persistence;
 use crate::process;
 use crate::server::{Pause, Server};
 use crate::stream::Stream;
@@ -178,6 +179,7 @@ async fn upkeep(server: &'static Server, executor: &'static Executor, index: usi
         if index == 0 {
             server.tracking.tidy(server, now);
             server.aof.tick(server);
+            persistence::begin_if_due(server);
         }
         server.stats.note_memory(storage::memory::used_memory() as u64, now);
     }

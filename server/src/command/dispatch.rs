@@ -249,9 +249,8 @@ impl Executor {
         if room == Room::None && self.flags_of(client, command, args).contains(Flags::DENYOOM) {
             return Some(Objection::Error(Error::OUT_OF_MEMORY));
         }
-        if (flags.contains(Flags::WRITE) || command.spec.is("ping"))
-            && let Some(error) = persistence::refusal(self.server)
-        {
+        let changes = || self.flags_of(client, command, args).contains(Flags::WRITE) || command.spec.is("ping");
+        if let Some(error) = persistence::refusal(self.server).filter(|_| changes()) {
             return Some(Objection::Error(error));
         }
         if self.server.scripts.busy() && !command.may_run_beside_a_slow_script(args) {

@@ -131,7 +131,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Marks all tables. The shards are all that there are, and locked.
     pub(crate) fn begin<'a>(
-        shards: impl Iterator<Item = &'a mut Shard> + ExactSizeIterator,
+        shards: impl Iterator<Item = &'a mut Shard>,
         form: Form,
         tell_idle: bool,
         counts: Vec<DbCounts>,
