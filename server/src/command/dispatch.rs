@@ -253,15 +253,18 @@ impl Executor {
         if let Some(error) = persistence::refusal(self.server).filter(|_| changes()) {
             return Some(Objection::Error(error));
         }
-        if self.server.scripts.busy() && !command.may_run_beside_a_slow_script(args) {
-            return Some(Objection::Error(self.server.scripts.busy_error()));
-        }
         if client.only_listens() && !pubsub::allowed_to_listeners(command) {
             return Some(Objection::Error(Error::new(format!(
                 "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in \
                  this context",
                 command.full_name
             ))));
+        }
+        if self.server.persistence.loading.is_on() && !client.may_call_while_loading(command) {
+            return Some(Objection::Error(Error::LOADING));
+        }
+        if self.server.scripts.busy() && !command.may_run_beside_a_slow_script(args) {
+            return Some(Objection::Error(self.server.scripts.busy_error()));
         }
         None
     }

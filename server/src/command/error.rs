@@ -29,6 +29,7 @@ impl Error {
          snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB \
          error.",
     );
+    pub const LOADING: Error = Error::fixed("LOADING Redis is loading the dataset in memory");
     pub const NO_AUTH: Error = Error::fixed("NOAUTH Authentication required.");
 
     /// An error whose text never changes.

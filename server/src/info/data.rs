@@ -6,14 +6,17 @@ use storage::{SizeCounts, View};
 
 use super::Lines;
 use crate::persistence::{Progress, unsaved_changes};
-use crate::server::Server;
+use crate::server::{Server, unix_ms};
 
 /// What has not happened counts nothing and took no time.
 pub(super) fn persistence(server: &Server, _: &View<'_>, lines: &mut Lines) {
     let (persistence, background) = (&server.persistence, &server.persistence.background);
     let progress = background.progress();
     let of_progress = |figure: fn(&Progress) -> u64| progress.as_ref().map_or(0, figure);
-    lines.zeros(&["loading", "async_loading"]);
+    let loading = &persistence.loading;
+    let is_loading = loading.is_on();
+    lines.field("loading", u8::from(is_loading));
+    lines.zeros(&["async_loading"]);
     // Memory for what was handed over and is not written yet: the counterpart of pages that are copied after a fork.
     lines.field("current_cow_peak", of_progress(|progress| progress.peak_memory as u64));
     lines.field("current_cow_size", of_progress(|progress| progress.memory as u64));
@@ -52,6 +55,15 @@ pub(super) fn persistence(server: &Server, _: &View<'_>, lines: &mut Lines) {
         lines.field("aof_buffer_length", log.unwritten);
         lines.field("aof_pending_bio_fsync", u8::from(log.syncing));
         lines.field("aof_delayed_fsync", log.delayed);
+    }
+    if is_loading {
+        let progress = loading.progress(unix_ms() / 1000);
+        lines.field("loading_start_time", progress.started_s);
+        lines.field("loading_total_bytes", progress.total);
+        lines.field("loading_rdb_used_mem", loading.former_memory.load(Relaxed));
+        lines.field("loading_loaded_bytes", progress.loaded);
+        lines.field("loading_loaded_perc", format_args!("{:.2}", progress.percent));
+        lines.field("loading_eta_seconds", progress.seconds_left);
     }
 }
 

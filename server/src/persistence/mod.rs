@@ -4,6 +4,7 @@ pub mod aof;
 mod background;
 mod file;
 mod load;
+mod loading;
 mod save;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 pub use background::{Background, Pace, Progress, begin, begin_if_due};
 pub use file::Preface;
 pub use load::{Existing, load_preamble, reload};
+pub use loading::Loading;
 pub use save::{Failed, save};
 
 use crate::command::Error;
@@ -29,8 +31,7 @@ pub struct Persistence {
     /// Keys that came from a file, and those that had expired in it.
     pub loaded_keys: AtomicU64,
     pub expired_keys: AtomicU64,
-    /// Whether changes of the past are being made anew, so that nothing expires.
-    pub loading: AtomicBool,
+    pub loading: Loading,
     /// Whether the data is there with which the server starts: before, what there is must not take the file's place.
     pub loaded: AtomicBool,
     pub background: Background,
@@ -45,7 +46,7 @@ impl Default for Persistence {
             saved_changes: AtomicU64::new(0),
             loaded_keys: AtomicU64::new(0),
             expired_keys: AtomicU64::new(0),
-            loading: AtomicBool::new(false),
+            loading: Loading::default(),
             loaded: AtomicBool::new(false),
             background: Background::default(),
         }
@@ -72,10 +73,7 @@ pub fn load_at_start(server: &'static Server) -> Result<(), String> {
     if !server.config.appendonly() {
         return load::load_at_start(server);
     }
-    server.persistence.loading.store(true, Relaxed);
     aof::load_at_start(server)?;
-    server.persistence.loading.store(false, Relaxed);
-    aof::open_at_start(server)?;
     server.persistence.loaded.store(true, Relaxed);
     Ok(())
 }

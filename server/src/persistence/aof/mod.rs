@@ -25,7 +25,7 @@ use crate::config::FsyncPolicy;
 use crate::log;
 use crate::server::{Server, os_error_text};
 
-pub use files::{open_at_start, read_manifest};
+pub use files::read_manifest;
 pub use gate::Gate;
 pub use load::{load_at_start, reload};
 use manifest::Manifest;
