@@ -10,6 +10,7 @@ pub mod hash;
 mod hashing;
 pub mod hyperloglog;
 pub mod intset;
+mod journal;
 mod keyspace;
 mod layout;
 pub mod list;
@@ -30,6 +31,7 @@ pub mod zset;
 
 pub use access::{AccessPolicy, Usage};
 pub use effects::{Actor, Class, Effects, Event, Happening, Observer};
+pub use journal::{Journal, Lapse};
 pub use entry::{MAX_INLINE, MAX_PACKED, NewValue, StrRef};
 pub use keyspace::{DbCounts, ExpirySweep, Key, Keyspace, SHARDS, SweepAt};
 pub use locks::Scope;

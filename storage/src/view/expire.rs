@@ -2,6 +2,7 @@
 
 use super::{Free, View};
 use crate::effects::Event;
+use crate::journal::Lapse;
 use crate::keyspace::Key;
 use crate::table::{NO_HINT, Position};
 
@@ -46,6 +47,8 @@ impl View<'_> {
             let fields_left = end.saturating_sub(self.effects.expired_fields) as usize;
             let fields_before = self.effects.expired_fields;
             let found = self.find_expiring(&key, fields_left);
+            // Each key by itself, lest a great many become one transaction.
+            self.complete();
             // As in Redis, watchers hear of fields only when they are swept away, not when somebody meets expired ones.
             if self.effects.expired_fields > fields_before {
                 self.touch_watches(&key);
@@ -79,17 +82,23 @@ impl View<'_> {
     /// Removes up to so many fields that have expired inside a value. The place of the key, unless it went with the last of it.
     #[cold]
     pub(super) fn expire_inside(&mut self, key: &Key<'_>, handle: Position, most: usize) -> Option<Position> {
-        let now_ms = self.now_ms;
+        let (now_ms, journaled) = (self.now_ms, self.keyspace.journal().is_some());
         let db = self.table_db(key);
         let slot = db.table.at_mut(handle);
         if slot.inner_expiry().is_none_or(|when| when >= now_ms) {
             return Some(handle);
         }
-        let removed = slot.expire_inside(now_ms, most);
+        let mut names: Vec<Box<[u8]>> = Vec::new();
+        let removed = slot.expire_inside(now_ms, most, |field| {
+            if journaled {
+                names.push(field.into());
+            }
+        });
         db.timed -= usize::from(!slot.is_timed());
         let spent = slot.is_spent();
         if removed > 0 {
             self.effects.expired_fields += removed as u64;
+            self.lapsed(key, Lapse::Fields(&names));
             self.tell_waiting(key, Event::HEXPIRED);
             self.tell(key, Event::LAPSED);
         }
@@ -110,6 +119,7 @@ impl View<'_> {
         let slot = self.take(key, handle);
         self.release(slot, Free::Later);
         self.effects.expired += 1;
+        self.lapsed(key, Lapse::Expired);
         self.record(key, Event::EXPIRED);
     }
 

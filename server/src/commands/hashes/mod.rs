@@ -230,3 +230,11 @@ pub const COMMANDS: &[Spec] = &[
         .tips(&["nondeterministic_output_order"])
         .args(&[KEY]),
 ];
+
+/// Has a command written down that ends with fields.
+fn write_fields<'f>(db: &mut View<'_>, start: &[&'f [u8]], fields: impl Iterator<Item = &'f [u8]>) {
+    journal::instead(db, |entries| {
+        let command: SmallVec<[&[u8]; 32]> = start.iter().copied().chain(fields).collect();
+        entries.command(command);
+    });
+}

@@ -10,6 +10,7 @@ use super::end_at;
 use super::ends::{pop_event, push_event};
 use crate::blocking::{Blocking, first_served, serve_or_wait};
 use crate::command::{CommandResult, Context, Error};
+use crate::journal;
 
 /// Moves elements.
 struct Move {
@@ -90,6 +91,21 @@ impl Move {
         }
     }
 
+    /// What was moved does not depend on who waited for it any more.
+    fn write_down(&self, db: &mut View<'_>, moved: usize) {
+        let end = |end: End| if end == End::Head { &b"LEFT"[..] } else { b"RIGHT" };
+        let ([source], destination, from, to) = (&self.source, &self.destination, end(self.from), end(self.to));
+        journal::instead(db, |entries| match &self.batch {
+            None => entries.command([b"LMOVE", source.as_slice(), destination, from, to]),
+            Some(batch) => {
+                let mut digits = itoa::Buffer::new();
+                let count = digits.format(moved).as_bytes();
+                let order = if batch.in_order { &b"BULK"[..] } else { b"OBO" };
+                entries.command([b"LMOVEM", source.as_slice(), destination, from, to, b"EXACTLY", count, order]);
+            }
+        });
+    }
+
     fn answer(&self, elements: &Moving, reply: &mut Reply) {
         if self.batch.is_some() {
             reply.array(elements.len());
@@ -146,6 +162,7 @@ impl Blocking for Move {
                     log.changed(pop_event(self.from), elements.len());
                 })?;
             }
+            self.write_down(db, elements.len());
             self.answer(&elements, reply);
             Ok(true)
         })?;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use storage::Free;
 
 use crate::command::*;
-use crate::set;
+use crate::{journal, set};
 
 const FLUSH_ARGS: &[Arg] = &[Arg::one_of(
     "flush-type",
@@ -80,6 +80,8 @@ fn flushdb(cx: &mut Context<'_>) -> CommandResult {
 fn flush(cx: &mut Context<'_>, dbs: Range<usize>) -> CommandResult {
     let free = flush_mode(cx)?;
     cx.db.flush(dbs, free);
+    // Even if there was nothing: as in Redis.
+    journal::anyway(cx);
     if free == Free::Now {
         // As with Redis, which frees in the background even then and replies when that is done.
         cx.server.tracking.broadcast(&cx.server.clients);
