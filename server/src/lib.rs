@@ -136,6 +136,7 @@ fn serve(config: Config) -> Result<(), String> {
         config.correct("maxclients", &too_few.room().to_string());
     }
     let server: &'static Server = Box::leak(Box::new(Server::new(config)?));
+    server.apply_all()?;
     title::show(&server.config);
     print_banner(server);
     log::notice!("Running mode=standalone, port={}.", server.config.main_port());
@@ -150,11 +151,7 @@ fn serve(config: Config) -> Result<(), String> {
 
 /// A directive without which the data or the access to it would not be what the user asked for.
 fn unsupported(config: &Config) -> Option<&'static str> {
-    let wanted = [
-        ("appendonly", config.appendonly()),
-        ("cluster-enabled", config.cluster_enabled()),
-        ("replicaof", config.replicaof().is_some()),
-    ];
+    let wanted = [("cluster-enabled", config.cluster_enabled()), ("replicaof", config.replicaof().is_some())];
     wanted.into_iter().find_map(|(name, wanted)| wanted.then_some(name))
 }
 

@@ -177,17 +177,23 @@ impl Server {
             config,
         };
         server.acl.load_at_start(&server.config)?;
-        for step in [Apply::AccessPolicy, Apply::CrashReports, Apply::Logging, Apply::Notifications] {
-            server.apply(step)?;
-        }
-        if let Err(reason) = server.apply(Apply::OomScore) {
-            crate::log::warning!("{reason}");
-        }
         Ok(server)
     }
 
+    /// Puts those directives in force that need more than to be read.
+    pub fn apply_all(&'static self) -> Result<(), String> {
+        let steps = [Apply::AccessPolicy, Apply::AppendTime, Apply::CrashReports, Apply::Logging, Apply::Notifications];
+        for step in steps {
+            self.apply(step)?;
+        }
+        if let Err(reason) = self.apply(Apply::OomScore) {
+            crate::log::warning!("{reason}");
+        }
+        Ok(())
+    }
+
     /// Puts a changed directive in force.
-    pub fn apply(&self, step: Apply) -> Result<(), String> {
+    pub fn apply(&'static self, step: Apply) -> Result<(), String> {
         let config = &self.config;
         match step {
             Apply::AccessPolicy => {
@@ -195,10 +201,13 @@ impl Server {
                 self.keyspace.access.set(lfu, config.lfu_log_factor() as u32, config.lfu_decay_time() as u32);
             }
             Apply::AppendOnly => {
-                if config.appendonly() {
+                if !config.appendonly() {
+                    self.aof.turn_off(self);
+                } else if !self.aof.turn_on(self) {
                     return Err("Unable to turn on AOF. Check server logs.".into());
                 }
             }
+            Apply::AppendTime => self.aof.tell_time(config.aof_timestamp_enabled()),
             Apply::ClientMemory => self.client_memory.limit_changed(self),
             Apply::CrashReports => crate::crash::configure(config.crash_log_enabled(), config.use_exit_on_panic()),
             Apply::Bind => self.relisten("Failed to bind to specified addresses.")?,
@@ -308,11 +317,22 @@ impl Server {
     /// Does what must be done before the process ends; tells whether it may.
     pub fn prepare_to_leave(&self, flags: ShutdownFlags) -> bool {
         log::notice!("User requested shutdown...");
+        if self.aof.rewrites.is_turning_on() {
+            if !flags.contains(ShutdownFlags::FORCE) {
+                log::warning!("Writing initial AOF, can't exit.");
+                return false;
+            }
+            log::warning!("Writing initial AOF. Exiting anyway.");
+        }
         let wanted = flags.contains(ShutdownFlags::SAVE) || !self.config.save().is_empty();
         let leaves = flags.contains(ShutdownFlags::NOSAVE)
             || !wanted
             || self.save_at_end()
             || flags.contains(ShutdownFlags::FORCE);
+        if leaves && self.aof.is_on() {
+            log::notice!("Calling fsync() on the AOF file.");
+            self.aof.finish(self);
+        }
         if leaves {
             supervise::stopping();
         } else {

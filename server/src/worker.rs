@@ -167,7 +167,8 @@ async fn upkeep(server: &'static Server, executor: &'static Executor, index: usi
                 *server.first_worker_cpu.lock() = process::thread_cpu_times();
             }
         }
-        if index < server.workers && server.active_expire.load(Relaxed) && server.pause_state() == Pause::None {
+        let expires = server.active_expire.load(Relaxed) && !server.persistence.loading.load(Relaxed);
+        if index < server.workers && expires && server.pause_state() == Pause::None {
             expire(server, executor, index, now).await;
         }
         if (now - looked_after_ms).abs() >= LOOK_AFTER_MS {

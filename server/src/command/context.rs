@@ -160,6 +160,11 @@ impl<'a> Context<'a> {
         self.db.effects.absorb(std::mem::take(&mut before.effects));
     }
 
+    /// What expires up to this, in Unix milliseconds, has expired.
+    pub fn horizon_ms(&self) -> i64 {
+        self.db.horizon_ms()
+    }
+
     pub fn now_ms(&self) -> i64 {
         self.db.now_ms()
     }

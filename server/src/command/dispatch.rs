@@ -20,6 +20,7 @@ use crate::command::spec::{Flags, KeyFlags};
 use crate::command::table::{Command, CommandTable};
 use crate::eviction::{Eviction, Room};
 use crate::log;
+use crate::persistence;
 use crate::pubsub;
 use crate::scripts::Lua;
 use crate::server::{Pause, Server, unix_nanos};
@@ -248,6 +249,11 @@ impl Executor {
         if room == Room::None && self.flags_of(client, command, args).contains(Flags::DENYOOM) {
             return Some(Objection::Error(Error::OUT_OF_MEMORY));
         }
+        if (flags.contains(Flags::WRITE) || command.spec.is("ping"))
+            && let Some(error) = persistence::refusal(self.server)
+        {
+            return Some(Objection::Error(error));
+        }
         if self.server.scripts.busy() && !command.may_run_beside_a_slow_script(args) {
             return Some(Objection::Error(self.server.scripts.busy_error()));
         }
@@ -356,6 +362,41 @@ impl Executor {
         }
         drop(db);
         self.account(client, command, args, reply, Timing { started, failed, within: Within::Nothing })
+    }
+
+    /// Carries out a request of the log: whoever made it was allowed to, and it is not counted again. What it needs is
+    /// locked unless all is locked already. Tells whether it failed; `None` if there is no such command.
+    pub fn replay(
+        &self,
+        client: &mut Client,
+        locked: Option<&mut View<'static>>,
+        args: Args<'_>,
+        reply: &mut Reply,
+    ) -> Option<bool> {
+        let command = find(&self.server.commands, args).ok().filter(|command| command.spec.accepts(args.len()))?;
+        if client.transaction.is_some() && !command.spec.immediate {
+            client.queue(command, args, command.spec.flags);
+            return Some(false);
+        }
+        let mut own;
+        let (db, within) = match locked {
+            Some(locked) => {
+                locked.select(client.db());
+                (locked, Within::Transaction)
+            }
+            None => {
+                own = lock(self.server, command, client, args, self.now_ms.get())?;
+                (&mut own, Within::Nothing)
+            }
+        };
+        db.keep_all();
+        let (server, executor) = (self.server, self);
+        let mut cx =
+            Context { server, executor, client: &mut *client, command, args, reply, db, within, failed: false };
+        let failed = invoke(&mut cx);
+        // Nobody would end it.
+        client.wait = None;
+        Some(failed)
     }
 
     /// Carries out one of several commands that happen at one instant. What it needs is locked in `db`. Tells whether it

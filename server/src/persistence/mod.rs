@@ -6,10 +6,11 @@ mod save;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
-pub use load::{Existing, load_at_start, reload};
+pub use load::{Existing, load_preamble, reload};
 pub use save::{Failed, save};
 
-use crate::server::{Server, unix_ms};
+use crate::command::Error;
+use crate::server::{Server, os_error_text, unix_ms};
 
 /// What is known about snapshots.
 pub struct Persistence {
@@ -24,6 +25,8 @@ pub struct Persistence {
     /// Keys that came from a file, and those that had expired in it.
     pub loaded_keys: AtomicU64,
     pub expired_keys: AtomicU64,
+    /// Whether changes of the past are being made anew, so that nothing expires.
+    pub loading: AtomicBool,
 }
 
 impl Default for Persistence {
@@ -35,6 +38,7 @@ impl Default for Persistence {
             saved_changes: AtomicU64::new(0),
             loaded_keys: AtomicU64::new(0),
             expired_keys: AtomicU64::new(0),
+            loading: AtomicBool::new(false),
         }
     }
 }
@@ -52,6 +56,25 @@ impl Persistence {
         self.saves.fetch_add(1, Relaxed);
         self.saved_changes.store(changes, Relaxed);
     }
+}
+
+/// Loads the data that the server starts with: from the log if that is to be written, and else from the last snapshot.
+pub fn load_at_start(server: &'static Server) -> Result<(), String> {
+    aof::read_manifest(server)?;
+    if !server.config.appendonly() {
+        return load::load_at_start(server);
+    }
+    server.persistence.loading.store(true, Relaxed);
+    aof::load_at_start(server)?;
+    server.persistence.loading.store(false, Relaxed);
+    aof::open_at_start(server)
+}
+
+/// Why changes are refused at the moment: they could not be kept.
+#[inline]
+pub fn refusal(server: &Server) -> Option<Error> {
+    let error = server.aof.error()?;
+    Some(Error::new(format!("MISCONF Errors writing to the AOF file: {}", os_error_text(&error))))
 }
 
 /// All changes that were ever made.

@@ -18,7 +18,7 @@ use crate::command::dispatch::{self, Executor};
 use crate::command::keys;
 use crate::command::spec::{Flags, Group};
 use crate::command::table::Command;
-use crate::{journal, log};
+use crate::{journal, log, persistence};
 
 /// What a script may do.
 #[derive(Clone, Copy)]
@@ -124,6 +124,10 @@ impl<'h> ScriptHost<'h> {
             Error::fixed("ERR This Redis command is not allowed from script")
         } else if self.limits.read_only && flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE) {
             Error::fixed("ERR Write commands are not allowed from read-only scripts.")
+        } else if let Some(refusal) =
+            persistence::refusal(self.executor.server).filter(|_| flags.contains(Flags::WRITE))
+        {
+            refusal
         } else if self.limits.out_of_memory && !self.wrote && flags.contains(Flags::DENYOOM) {
             Error::OUT_OF_MEMORY
         } else {

@@ -82,14 +82,14 @@ impl View<'_> {
     /// Removes up to so many fields that have expired inside a value. The place of the key, unless it went with the last of it.
     #[cold]
     pub(super) fn expire_inside(&mut self, key: &Key<'_>, handle: Position, most: usize) -> Option<Position> {
-        let (now_ms, journaled) = (self.now_ms, self.keyspace.journal().is_some());
+        let (horizon_ms, journaled) = (self.horizon_ms, self.keyspace.journal().is_some());
         let db = self.table_db(key);
         let slot = db.table.at_mut(handle);
-        if slot.inner_expiry().is_none_or(|when| when >= now_ms) {
+        if slot.inner_expiry().is_none_or(|when| when >= horizon_ms) {
             return Some(handle);
         }
         let mut names: Vec<Box<[u8]>> = Vec::new();
-        let removed = slot.expire_inside(now_ms, most, |field| {
+        let removed = slot.expire_inside(horizon_ms, most, |field| {
             if journaled {
                 names.push(field.into());
             }

@@ -56,6 +56,8 @@ pub struct View<'k> {
     locked: Locked<'k>,
     db: usize,
     now_ms: i64,
+    /// What was to expire before this has expired: now, or never while old changes are made anew.
+    horizon_ms: i64,
     actor: Actor,
     /// Whether reading a key counts as an access to it (CLIENT NO-TOUCH turns it off).
     touch: bool,
@@ -80,6 +82,7 @@ impl<'k> View<'k> {
             locked,
             db,
             now_ms,
+            horizon_ms: now_ms,
             actor: Actor::default(),
             touch: true,
             keep_expired: false,
@@ -106,6 +109,17 @@ impl<'k> View<'k> {
     /// The instant, in Unix milliseconds, at which everything seen through this view happens.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
+    }
+
+    /// What expires up to this, in Unix milliseconds, has expired.
+    pub fn horizon_ms(&self) -> i64 {
+        self.horizon_ms
+    }
+
+    /// Has nothing expire by itself: changes of the past are made anew through this view, whoever made them has seen what
+    /// they are about, and where it expired there is a change that says so.
+    pub fn keep_all(&mut self) {
+        self.horizon_ms = i64::MIN;
     }
 
     /// Says for whom the view is used from now on. Returns for whom it was until now.
@@ -281,6 +295,9 @@ impl<'k> View<'k> {
     /// Does as another view does.
     pub fn take_settings(&mut self, other: &View<'_>) {
         (self.actor, self.touch, self.keep_expired) = (other.actor, other.touch, other.keep_expired);
+        if other.horizon_ms == i64::MIN {
+            self.keep_all();
+        }
     }
 
     /// Removes a key. Tells whether it was there.
@@ -411,7 +428,7 @@ impl<'k> View<'k> {
     fn look(&self, key: &Key<'_>) -> Option<Entry<'_>> {
         let table = &self.locked.shard_ref(key.shard()).db(self.db)?.table;
         let slot = table.find(key.hash, |slot| slot.key() == key.bytes)?;
-        (!is_expired(slot, self.now_ms)).then_some(Entry(slot))
+        (!is_expired(slot, self.horizon_ms)).then_some(Entry(slot))
     }
 
     fn table_db(&mut self, key: &Key<'_>) -> &mut Db {
@@ -447,11 +464,11 @@ impl<'k> View<'k> {
         key: &Key<'_>,
         look_inside: impl FnOnce(&mut Self, Position) -> Option<Position>,
     ) -> Option<Position> {
-        let now_ms = self.now_ms;
+        let horizon_ms = self.horizon_ms;
         let table = &self.table_db(key).table;
         let handle = table.position(key.hash, |slot| slot.key() == key.bytes)?;
         let slot = table.at(handle);
-        if is_expired(slot, now_ms) {
+        if is_expired(slot, horizon_ms) {
             self.expire(key, handle);
             return None;
         }
@@ -615,8 +632,8 @@ impl<'k> View<'k> {
 
 /// A key is there up to and including the millisecond of its expiry.
 #[inline]
-fn is_expired(slot: &Slot, now_ms: i64) -> bool {
-    slot.expiry().is_some_and(|when| when < now_ms)
+fn is_expired(slot: &Slot, horizon_ms: i64) -> bool {
+    slot.expiry().is_some_and(|when| when < horizon_ms)
 }
 
 #[inline]

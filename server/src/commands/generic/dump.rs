@@ -71,7 +71,7 @@ fn restore(cx: &mut Context<'_>) -> CommandResult {
     };
     let base_ms = if options.absolute { 0 } else { cx.now_ms() };
     let expiry = (ttl > 0).then(|| ttl.saturating_add(base_ms));
-    if expiry.is_some_and(|when| when <= cx.now_ms()) {
+    if expiry.is_some_and(|when| when <= cx.horizon_ms()) {
         // It has expired on the way; what was to make room for it goes all the same.
         let free = if cx.server.config.lazy_server_del() { Free::Later } else { Free::Now };
         if cx.db.remove(&key, free, Event::DEL) {

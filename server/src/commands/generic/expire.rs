@@ -88,7 +88,7 @@ fn expire_at(cx: &mut Context<'_>, base_ms: i64, unit: Unit) -> CommandResult {
         None => false,
         Some(entry) => condition.holds(entry.expiry(), when),
     };
-    if done && when <= cx.now_ms() {
+    if done && when <= cx.horizon_ms() {
         let free = if cx.server.config.lazy_expire() { Free::Later } else { Free::Now };
         cx.db.remove(&key, free, Event::DEL);
         journal::removal(cx.db, &key, free);

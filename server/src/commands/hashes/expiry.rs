@@ -88,7 +88,7 @@ fn expire(cx: &mut Context<'_>, unit: Unit) -> CommandResult {
     if count != fields.len() as i64 {
         return Err(COUNT_DIFFERS);
     }
-    let (key, now_ms) = (cx.key(1), cx.now_ms());
+    let (key, horizon_ms) = (cx.key(1), cx.horizon_ms());
     cx.reply.array(fields.len());
     let reply = &mut *cx.reply;
     let found = cx.db.change_existing::<Hash, _>(&key, |hash, log| {
@@ -102,7 +102,7 @@ fn expire(cx: &mut Context<'_>, unit: Unit) -> CommandResult {
             let outcome = match hash.as_ref().expiry(field) {
                 None => NO_FIELD,
                 Some(old) if !condition.is_none_or(|condition| is_met(condition, old, when)) => CONDITION_NOT_MET,
-                Some(_) if when <= now_ms => {
+                Some(_) if when <= horizon_ms => {
                     hash.remove(field);
                     removed += 1;
                     REMOVED
@@ -230,7 +230,7 @@ pub(super) fn hgetex(cx: &mut Context<'_>) -> CommandResult {
         None => (None, if persist { 3 } else { 2 }),
     };
     let fields = fields(cx, at)?;
-    let (key, now_ms) = (cx.key(1), cx.now_ms());
+    let (key, horizon_ms) = (cx.key(1), cx.horizon_ms());
     cx.reply.array(fields.len());
     let reply = &mut *cx.reply;
     let found = cx.db.change_existing::<Hash, _>(&key, |hash, log| {
@@ -245,7 +245,7 @@ pub(super) fn hgetex(cx: &mut Context<'_>) -> CommandResult {
                 continue;
             }
             match expiry {
-                Some(when) if when <= now_ms => removed += usize::from(hash.remove(field)),
+                Some(when) if when <= horizon_ms => removed += usize::from(hash.remove(field)),
                 Some(when) => changed += usize::from(hash.set_expiry(field, Some(when))),
                 None if persist && hash.as_ref().expiry(field).flatten().is_some() => {
                     changed += usize::from(hash.set_expiry(field, None));
@@ -332,7 +332,7 @@ impl<'a> SetOptions<'a> {
 
 pub(super) fn hsetex(cx: &mut Context<'_>) -> CommandResult {
     let SetOptions { condition, ttl, pairs } = SetOptions::parse(cx)?;
-    let (key, limits, now_ms) = (cx.key(1), cx.server.hash_limits(), cx.now_ms());
+    let (key, limits, horizon_ms) = (cx.key(1), cx.server.hash_limits(), cx.horizon_ms());
     let done = cx.db.change::<Hash, _>(&key, |hash, log| {
         let exists = |field: &[u8]| hash.as_ref().get(field).is_some();
         let mut fields = pairs.iter().step_by(2);
@@ -346,7 +346,7 @@ pub(super) fn hsetex(cx: &mut Context<'_>) -> CommandResult {
         }
         let count = pairs.len() / 2;
         hash.prepare(count, pairs.iter().map(<[u8]>::len).max().unwrap_or(0), limits);
-        let is_past = matches!(ttl, FieldTtl::At(when) if when <= now_ms);
+        let is_past = matches!(ttl, FieldTtl::At(when) if when <= horizon_ms);
         if let FieldTtl::At(_) = ttl {
             hash.make_timed();
         }

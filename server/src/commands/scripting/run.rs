@@ -13,6 +13,7 @@ use crate::command::{CommandResult, Context, Error};
 use crate::eviction::Room;
 use crate::monitor;
 use crate::scripts::{Conduct, Limits, Lua, Origin, ScriptHost, Subject};
+use crate::server::os_error_text;
 
 const NO_SCRIPT: Error = Error::fixed("NOSCRIPT No matching script. Please use EVAL.");
 
@@ -113,6 +114,13 @@ impl Call<'_> {
         let writes = !flags.contains(ScriptFlags::NO_WRITES);
         if writes && self.read_only {
             return Err(Error::fixed("ERR Can not execute a script with write flag using *_ro command."));
+        }
+        if writes && let Some(error) = cx.server.aof.error() {
+            return Err(Error::new(format!(
+                "MISCONF Redis is configured to persist data to AOF, but it's currently unable to persist to disk. \
+                 Writable scripts are blocked. Use 'no-writes' flag for read only scripts. AOF error: {}",
+                os_error_text(&error)
+            )));
         }
         let may_lack_memory = flags.contains(ScriptFlags::ALLOW_OOM) || !writes;
         if out_of_memory && !may_lack_memory {

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::client::Wait;
 use crate::command::*;
 use crate::config::ShutdownFlags;
+use crate::persistence::aof::Outcome;
 use crate::{persistence, set};
 
 pub(super) const LASTSAVE: Spec = Spec::new("lastsave", 1, lastsave)
@@ -22,6 +23,10 @@ pub(super) const SAVE: Spec = Spec::new("save", 1, save)
         "Saves all data, and lets everybody wait for it.",
     )
     .flags(set!(Flags: ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI));
+
+pub(super) const BGREWRITEAOF: Spec = Spec::new("bgrewriteaof", 1, bgrewriteaof)
+    .doc(Group::Server, "1.0.0", "O(1)", "Replaces the append-only log by what it amounts to, in the background.")
+    .flags(set!(Flags: ADMIN | NOSCRIPT | NO_ASYNC_LOADING));
 
 pub(super) const ROLE: Spec = Spec::new("role", 1, role)
     .doc(Group::Server, "2.8.12", "O(1)", "Tells the server's part in replication.")
@@ -61,6 +66,22 @@ fn save(cx: &mut Context<'_>) -> CommandResult {
     cx.lock_all()?;
     persistence::save(cx.server, cx.db).map_err(|_| Error::fixed("ERR"))?;
     cx.reply.ok();
+    Ok(())
+}
+
+fn bgrewriteaof(cx: &mut Context<'_>) -> CommandResult {
+    match cx.server.aof.rewrite_if_possible(cx.server, cx.is_nested()) {
+        Outcome::Started => cx.reply.simple("Background append only file rewriting started"),
+        Outcome::Scheduled => cx.reply.simple("Background append only file rewriting scheduled"),
+        Outcome::AlreadyRunning => {
+            return Err(Error::fixed("ERR Background append only file rewriting already in progress"));
+        }
+        Outcome::Failed => {
+            return Err(Error::fixed(
+                "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
+            ));
+        }
+    }
     Ok(())
 }
 

@@ -204,7 +204,7 @@ fn store(cx: &mut Context<'_>, options: &Options<'_>, expiry: Option<i64>, text:
     let key = cx.key(1);
     let expires = cx.db.peek(&key).is_some_and(|entry| entry.expiry().is_some());
     let expiry = expiry.filter(|_| !(options.only_timeless && expires));
-    if expiry.is_some_and(|when| when <= cx.now_ms()) {
+    if expiry.is_some_and(|when| when <= cx.horizon_ms()) {
         let free = if cx.server.config.lazy_expire() { Free::Later } else { Free::Now };
         cx.db.remove(&key, free, Event::DEL);
         return journal::removal(cx.db, &key, free);

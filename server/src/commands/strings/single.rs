@@ -127,8 +127,9 @@ pub(super) fn getex(cx: &mut Context<'_>) -> CommandResult {
     }
     let had_expiry = cx.db.peek(&key).is_some_and(|entry| entry.expiry().is_some());
     let expiry = options.expiry(now, "getex")?;
+    let horizon_ms = cx.horizon_ms();
     match expiry {
-        Some(when) if options.is_absolute() && when <= now => {
+        Some(when) if options.is_absolute() && when <= horizon_ms => {
             let free = if cx.server.config.lazy_expire() { Free::Later } else { Free::Now };
             cx.db.remove(&key, free, Event::DEL);
             journal::removal(cx.db, &key, free);

@@ -145,6 +145,12 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+/// Finds out which files there are, whether the log is on or not.
+pub fn read_manifest(server: &Server) -> Result<(), String> {
+    *server.aof.manifest.lock() = Folder::of(&server.config).read_manifest()?;
+    Ok(())
+}
+
 /// Opens the log of the configuration for writing, once it was read. Without any files, an empty base is written first.
 pub fn open_at_start(server: &'static Server) -> Result<(), String> {
     let aof = &server.aof;

@@ -9,7 +9,7 @@
 //! A base (`b`) is all data at one moment, incremental files (`i`) are what came after it, and history (`h`) is what a
 //! rewrite has replaced and that is about to be deleted. There is at most one base, and it comes first.
 
-use std::io::{self, BufRead, Read};
+use std::io::{BufRead, Read};
 
 use crate::config::split_words;
 use crate::monitor;

@@ -7,8 +7,10 @@
 
 mod files;
 mod gate;
+mod load;
 mod manifest;
 mod pending;
+mod reader;
 mod rewrite;
 mod sync;
 mod writer;
@@ -22,8 +24,9 @@ use crate::config::FsyncPolicy;
 use crate::log;
 use crate::server::{Server, os_error_text};
 
-pub use files::open_at_start;
+pub use files::{open_at_start, read_manifest};
 pub use gate::Gate;
+pub use load::{load_at_start, reload};
 use manifest::Manifest;
 use pending::Pending;
 use rewrite::Rewrites;
@@ -150,10 +153,12 @@ impl Aof {
     }
 
     /// Why changes cannot be kept at the moment, as the system calls it.
+    #[inline]
     pub fn error(&self) -> Option<std::io::Error> {
-        if !self.is_on() {
-            return None;
-        }
+        if self.is_on() { self.error_while_on() } else { None }
+    }
+
+    fn error_while_on(&self) -> Option<std::io::Error> {
         let numbers = [&self.write_error, &self.sync_error].map(|error| error.load(Relaxed));
         numbers.into_iter().find(|number| *number != 0).map(std::io::Error::from_raw_os_error)
     }
@@ -182,6 +187,11 @@ impl Aof {
     /// Bytes that were appended and not written yet.
     pub fn unwritten(&self) -> u64 {
         self.appended.load(Relaxed).saturating_sub(self.written.load(Acquire))
+    }
+
+    /// Bytes of memory that entries take until they are written.
+    pub fn memory(&self) -> usize {
+        self.writer.lock().memory() + self.pending.lock().memory()
     }
 
     /// What INFO tells.

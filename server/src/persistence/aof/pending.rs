@@ -67,9 +67,9 @@ impl Pending {
         self.buffer.is_empty() && self.cut.is_none()
     }
 
-    /// Bytes that wait.
-    pub fn len(&self) -> usize {
-        self.buffer.len()
+    /// Bytes of memory.
+    pub fn memory(&self) -> usize {
+        self.buffer.capacity()
     }
 
     /// Hands everything over, in exchange for an empty buffer.

@@ -290,6 +290,7 @@ impl Aof {
         let rewrites = &self.rewrites;
         let temporary = folder.file(&format!("temp-{}.base", folder.prefix));
         let as_snapshot = server.config.aof_use_rdb_preamble();
+        let was_on = self.is_on();
         let outcome = self.write_new_base(server, &temporary, increment).and_then(|()| {
             if rewrites.cancelled.load(Relaxed) {
                 return Err("it was stopped".to_owned());
@@ -312,11 +313,11 @@ impl Aof {
                     rewrites.last_failed.store(true, Relaxed);
                     rewrites.failures.fetch_add(1, Relaxed);
                 }
-                if rewrites.is_turning_on() {
+                if !was_on {
                     // What was collected has no base in front of it.
                     self.end(server);
                     let _ = fs::remove_file(folder.file(&folder.temporary_increment()));
-                    rewrites.scheduled.store(true, Relaxed);
+                    rewrites.scheduled.fetch_or(rewrites.is_turning_on(), Relaxed);
                 }
             }
         }

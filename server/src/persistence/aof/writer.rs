@@ -60,9 +60,9 @@ impl Writer {
         self.done == self.chunk.len() && self.cut.is_none()
     }
 
-    /// Bytes that were taken over and are not written.
-    pub fn left(&self) -> usize {
-        self.chunk.len() - self.done
+    /// Bytes of memory.
+    pub fn memory(&self) -> usize {
+        self.chunk.capacity()
     }
 
     /// Takes over what was appended. All that was taken before must be done.
@@ -78,11 +78,6 @@ impl Writer {
     /// Whether entries may wait a little longer for the disk.
     pub fn may_wait(&mut self) -> bool {
         self.postponed.get_or_insert_with(Instant::now).elapsed() < PATIENCE
-    }
-
-    /// Whether entries have been waiting for the disk.
-    pub fn has_waited(&self) -> bool {
-        self.postponed.is_some()
     }
 
     /// Writes what was taken over. Answers how many bytes were written, and the first error.
@@ -217,6 +212,6 @@ mod tests {
         writer.take(|_| (b"entry".to_vec(), None));
         let (written, outcome) = writer.write();
         assert_eq!((written, outcome.map_err(|error| error.raw_os_error())), (0, Err(Some(libc::ENOSPC))));
-        assert_eq!((writer.left(), writer.is_done()), (5, false));
+        assert!(!writer.is_done());
     }
 }

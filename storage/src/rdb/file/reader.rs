@@ -137,6 +137,12 @@ impl<R: Read> FileReader<R> {
         self.offset
     }
 
+    /// Where a file ends of which all batches were read: behind its checksum, if it has one.
+    pub fn end(&self) -> u64 {
+        let checksum = if self.version < FIRST_WITH_CHECKSUM { 0 } else { CHECKSUM_LEN };
+        self.offset + checksum as u64
+    }
+
     /// Reads up to so many more bytes. Returns how many.
     fn read_more(&mut self, most: usize) -> Result<usize, FileError> {
         Ok((&mut self.input).take(most as u64).read_to_end(&mut self.bytes)?)

@@ -61,6 +61,7 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
             let printed = Some("Listpack structure printed on stdout");
             keys::describe(cx, &["listpack", "listpackex"], printed, "ERR Not a listpack encoded object.")
         }
+        (b"loadaof", 2) => load_log(cx),
         (b"log", 3) => log_line(cx),
         (b"object", 3) => keys::object(cx),
         (b"oom", _) => crash::out_of_memory(),
@@ -154,6 +155,21 @@ fn reload(cx: &mut Context<'_>) -> CommandResult {
     done(cx)
 }
 
+/// Writes the append-only log out and reads it in the place of all data.
+fn load_log(cx: &mut Context<'_>) -> CommandResult {
+    cx.lock_all()?;
+    let dirty = cx.db.effects.dirty;
+    let loaded = persistence::aof::reload(cx.server, cx.db);
+    cx.db.effects.dirty = dirty;
+    if let Err(reason) = loaded {
+        // There is no data any more to go on with.
+        log::warning!("{reason}");
+        std::process::exit(1);
+    }
+    log::warning!("Append Only File loaded by DEBUG LOADAOF");
+    done(cx)
+}
+
 fn set_active_expire(cx: &mut Context<'_>) -> CommandResult {
     cx.server.active_expire.store(leading_number(cx.arg(2)) != 0, Relaxed);
     done(cx)
@@ -243,6 +259,8 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
         "    Lose the memory of a string.",
         "LISTPACK <key>",
         "    About the listpack of a value.",
+        "LOADAOF",
+        "    Write the append-only log out and read it in the place of all data.",
         "LOG <message>",
         "    Write to the server's log.",
         "OBJECT <key>",
