@@ -55,7 +55,7 @@ fn removing(lazily: bool) -> &'static [u8] {
 /// A request with some of its arguments changed, or left out.
 pub fn changed<'a>(args: Args<'a>, changes: &[(usize, Option<&'a [u8]>)]) -> SmallVec<[&'a [u8]; 32]> {
     let change = |index: usize| changes.iter().find(|(at, _)| *at == index).map(|(_, change)| *change);
-    (0..args.len()).filter_map(|index| change(index).unwrap_or(Some(&args[index]))).collect()
+    args.iter().enumerate().filter_map(|(index, arg)| change(index).unwrap_or(Some(arg))).collect()
 }
 
 /// Writes a request down as it came, though it may have changed nothing.

@@ -116,6 +116,11 @@ impl<'k> View<'k> {
         self.horizon_ms
     }
 
+    /// Whether nothing expires by itself: see [`View::keep_all`].
+    pub fn keeps_all(&self) -> bool {
+        self.horizon_ms == i64::MIN
+    }
+
     /// Has nothing expire by itself: changes of the past are made anew through this view, whoever made them has seen what
     /// they are about, and where it expired there is a change that says so.
     pub fn keep_all(&mut self) {
@@ -295,7 +300,7 @@ impl<'k> View<'k> {
     /// Does as another view does.
     pub fn take_settings(&mut self, other: &View<'_>) {
         (self.actor, self.touch, self.keep_expired) = (other.actor, other.touch, other.keep_expired);
-        if other.horizon_ms == i64::MIN {
+        if other.keeps_all() {
             self.keep_all();
         }
     }

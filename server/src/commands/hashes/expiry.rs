@@ -1,11 +1,14 @@
 //! Fields that expire.
 
 use protocol::Args;
+use smallvec::SmallVec;
 use storage::hash::{FieldTtl, Hash, HashRef, MAX_EXPIRY};
-use storage::{Collection, Event};
+use storage::{Collection, Event, Key, View};
 
+use super::write_fields;
 use crate::command::{CommandResult, Context, Error};
 use crate::commands::elements::reply_found;
+
 
 /// What the replies about single fields say.
 const NO_FIELD: i64 = -2;
@@ -74,6 +77,29 @@ fn check_type(cx: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
+/// Fields that a command has changed.
+type Fields<'a> = SmallVec<[&'a [u8]; 8]>;
+
+/// Has it written down which fields expire at another time than before (`None` is never), and which had to go because
+/// that time is over.
+fn write_expiry(db: &mut View<'_>, key: &Key<'_>, expiry: Option<i64>, changed: &Fields<'_>, removed: &Fields<'_>) {
+    if !changed.is_empty() {
+        let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let count = count.format(changed.len()).as_bytes();
+        let fields = changed.iter().copied();
+        match expiry {
+            None => write_fields(db, &[b"HPERSIST", key.bytes, b"FIELDS", count], fields),
+            Some(when) => {
+                let start = [b"HPEXPIREAT", key.bytes, time.format(when).as_bytes(), b"FIELDS", count];
+                write_fields(db, &start, fields);
+            }
+        }
+    }
+    if !removed.is_empty() {
+        write_fields(db, &[b"HDEL", key.bytes], removed.iter().copied());
+    }
+}
+
 fn expire(cx: &mut Context<'_>, unit: Unit) -> CommandResult {
     check_type(cx)?;
     let when = unit.parse(cx, 2)?;
@@ -91,34 +117,35 @@ fn expire(cx: &mut Context<'_>, unit: Unit) -> CommandResult {
     let (key, horizon_ms) = (cx.key(1), cx.horizon_ms());
     cx.reply.array(fields.len());
     let reply = &mut *cx.reply;
+    let (mut changed, mut removed) = (Fields::new(), Fields::new());
     let found = cx.db.change_existing::<Hash, _>(&key, |hash, log| {
         // As in Redis, even if in the end no field gets one.
         if hash.make_timed() {
             log.silently();
         }
-        let mut changed = 0;
-        let mut removed = 0;
         for field in fields.iter() {
             let outcome = match hash.as_ref().expiry(field) {
                 None => NO_FIELD,
                 Some(old) if !condition.is_none_or(|condition| is_met(condition, old, when)) => CONDITION_NOT_MET,
                 Some(_) if when <= horizon_ms => {
                     hash.remove(field);
-                    removed += 1;
+                    removed.push(field);
                     REMOVED
                 }
                 Some(_) => {
                     hash.set_expiry(field, Some(when));
-                    changed += 1;
+                    changed.push(field);
                     DONE
                 }
             };
             reply.integer(outcome);
         }
-        if changed + removed > 0 {
-            log.changed(if removed > 0 { Event::HDEL } else { Event::HEXPIRE }, changed + removed);
+        if changed.len() + removed.len() > 0 {
+            let event = if removed.is_empty() { Event::HEXPIRE } else { Event::HDEL };
+            log.changed(event, changed.len() + removed.len());
         }
     })?;
+    write_expiry(cx.db, &key, Some(when), &changed, &removed);
     if found.is_none() {
         fields.iter().for_each(|_| cx.reply.integer(NO_FIELD));
     }
@@ -233,11 +260,11 @@ pub(super) fn hgetex(cx: &mut Context<'_>) -> CommandResult {
     let (key, horizon_ms) = (cx.key(1), cx.horizon_ms());
     cx.reply.array(fields.len());
     let reply = &mut *cx.reply;
+    let (mut changed, mut removed) = (Fields::new(), Fields::new());
     let found = cx.db.change_existing::<Hash, _>(&key, |hash, log| {
         if (expiry.is_some() || persist) && hash.make_timed() {
             log.silently();
         }
-        let (mut changed, mut removed) = (0, 0);
         for field in fields.iter() {
             let value = hash.as_ref().get(field);
             reply_found(reply, value);
@@ -245,20 +272,26 @@ pub(super) fn hgetex(cx: &mut Context<'_>) -> CommandResult {
                 continue;
             }
             match expiry {
-                Some(when) if when <= horizon_ms => removed += usize::from(hash.remove(field)),
-                Some(when) => changed += usize::from(hash.set_expiry(field, Some(when))),
-                None if persist && hash.as_ref().expiry(field).flatten().is_some() => {
-                    changed += usize::from(hash.set_expiry(field, None));
+                Some(when) if when <= horizon_ms => {
+                    if hash.remove(field) {
+                        removed.push(field);
+                    }
                 }
-                None => {}
+                None if !(persist && hash.as_ref().expiry(field).flatten().is_some()) => {}
+                expiry => {
+                    if hash.set_expiry(field, expiry) {
+                        changed.push(field);
+                    }
+                }
             }
         }
-        if removed > 0 {
-            log.changed(Event::HDEL, removed);
-        } else if changed > 0 {
-            log.changed(if persist { Event::HPERSIST } else { Event::HEXPIRE }, changed);
+        if !removed.is_empty() {
+            log.changed(Event::HDEL, removed.len());
+        } else if !changed.is_empty() {
+            log.changed(if persist { Event::HPERSIST } else { Event::HEXPIRE }, changed.len());
         }
     })?;
+    write_expiry(cx.db, &key, expiry, &changed, &removed);
     if found.is_none() {
         fields.iter().for_each(|_| cx.reply.null());
     }
@@ -365,6 +398,26 @@ pub(super) fn hsetex(cx: &mut Context<'_>) -> CommandResult {
         }
         true
     })?;
+    if done {
+        write_set(cx.db, &key, ttl, horizon_ms, pairs);
+    }
     cx.reply.integer(done.into());
     Ok(())
+}
+
+/// Has it written down that fields have been set as HSETEX does, whose conditions were met.
+fn write_set(db: &mut View<'_>, key: &Key<'_>, ttl: FieldTtl, horizon_ms: i64, pairs: Args<'_>) {
+    let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let count = count.format(pairs.len() / 2).as_bytes();
+    match ttl {
+        FieldTtl::At(when) if when <= horizon_ms => {
+            write_fields(db, &[b"HDEL", key.bytes], pairs.iter().step_by(2));
+        }
+        FieldTtl::At(when) => {
+            let start = [b"HSETEX", key.bytes, b"PXAT", time.format(when).as_bytes(), b"FIELDS", count];
+            write_fields(db, &start, pairs.iter());
+        }
+        FieldTtl::Keep => write_fields(db, &[b"HSETEX", key.bytes, b"KEEPTTL", b"FIELDS", count], pairs.iter()),
+        FieldTtl::Clear => write_fields(db, &[b"HSETEX", key.bytes, b"FIELDS", count], pairs.iter()),
+    }
 }

@@ -4,8 +4,11 @@ mod expiry;
 mod read;
 mod write;
 
+use smallvec::SmallVec;
+use storage::View;
+
 use crate::command::{Arg, ArgKind, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
-use crate::set;
+use crate::{journal, set};
 
 const EACH: &str = "O(N) where N is the number of fields named";
 const WHOLE: &str = "O(N) where N is the size of the hash";
