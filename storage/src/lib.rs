@@ -31,8 +31,8 @@ pub mod zset;
 
 pub use access::{AccessPolicy, Usage};
 pub use effects::{Actor, Class, Effects, Event, Happening, Observer};
-pub use journal::{Journal, Lapse};
 pub use entry::{MAX_INLINE, MAX_PACKED, NewValue, StrRef};
+pub use journal::{Journal, Lapse};
 pub use keyspace::{DbCounts, ExpirySweep, Key, Keyspace, SHARDS, SweepAt};
 pub use locks::Scope;
 pub use value::{Boxed, Collection, PackLimits, Stored, Type, Value, WrongType};

@@ -18,7 +18,9 @@ use smallvec::SmallVec;
 use storage::{Free, Key, Lapse, View};
 
 use crate::command::context::Context;
+use crate::command::spec::Flags;
 use crate::server::Server;
+use crate::set;
 
 pub use unit::Entries;
 use unit::Unit;
@@ -68,6 +70,13 @@ pub fn anyway(cx: &mut Context<'_>) {
 #[inline]
 pub fn after_command(cx: &mut Context<'_>) {
     if cx.server.aof.is_on() && cx.db.effects.written != cx.db.effects.dirty {
+        write_as_it_came(cx);
+    }
+}
+
+fn write_as_it_came(cx: &mut Context<'_>) {
+    // Where the log was turned on within a transaction, what was changed before is still there to be seen.
+    if cx.command.spec.flags.intersects(set!(Flags: WRITE | MAY_REPLICATE)) {
         cx.db.select(cx.client.db());
         anyway(cx);
     }
@@ -95,7 +104,8 @@ impl storage::Journal for Journal {
             Lapse::Expired => unit.add(db, [removing(config.lazy_expire()), key]),
             Lapse::Evicted => unit.add(db, [removing(config.lazy_eviction()), key]),
             Lapse::Fields(fields) => {
-                let command: Vec<&[u8]> = [&b"HDEL"[..], key].into_iter().chain(fields.iter().map(|it| &**it)).collect();
+                let command: Vec<&[u8]> =
+                    [&b"HDEL"[..], key].into_iter().chain(fields.iter().map(|it| &**it)).collect();
                 unit.add(db, command);
             }
         });

@@ -8,7 +8,7 @@ use storage::{Collection, Event, Key, View};
 use super::write_fields;
 use crate::command::{CommandResult, Context, Error};
 use crate::commands::elements::reply_found;
-
+use crate::journal;
 
 /// What the replies about single fields say.
 const NO_FIELD: i64 = -2;
@@ -82,7 +82,13 @@ type Fields<'a> = SmallVec<[&'a [u8]; 8]>;
 
 /// Has it written down which fields expire at another time than before (`None` is never), and which had to go because
 /// that time is over.
-fn write_expiry(db: &mut View<'_>, key: &Key<'_>, expiry: Option<i64>, changed: &Fields<'_>, removed: &Fields<'_>) {
+fn write_expiry(
+    db: &mut View<'_>,
+    key: &Key<'_>,
+    (expiry, condition): (Option<i64>, Option<&[u8]>),
+    changed: &Fields<'_>,
+    removed: &Fields<'_>,
+) {
     if !changed.is_empty() {
         let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
         let count = count.format(changed.len()).as_bytes();
@@ -90,7 +96,10 @@ fn write_expiry(db: &mut View<'_>, key: &Key<'_>, expiry: Option<i64>, changed: 
         match expiry {
             None => write_fields(db, &[b"HPERSIST", key.bytes, b"FIELDS", count], fields),
             Some(when) => {
-                let start = [b"HPEXPIREAT", key.bytes, time.format(when).as_bytes(), b"FIELDS", count];
+                let mut start = SmallVec::<[&[u8]; 6]>::new();
+                start.extend([b"HPEXPIREAT", key.bytes, time.format(when).as_bytes()]);
+                start.extend(condition);
+                start.extend([b"FIELDS", count]);
                 write_fields(db, &start, fields);
             }
         }
@@ -145,7 +154,8 @@ fn expire(cx: &mut Context<'_>, unit: Unit) -> CommandResult {
             log.changed(event, changed.len() + removed.len());
         }
     })?;
-    write_expiry(cx.db, &key, Some(when), &changed, &removed);
+    let condition = condition.map(|_| cx.arg(3));
+    write_expiry(cx.db, &key, (Some(when), condition), &changed, &removed);
     if found.is_none() {
         fields.iter().for_each(|_| cx.reply.integer(NO_FIELD));
     }
@@ -291,7 +301,7 @@ pub(super) fn hgetex(cx: &mut Context<'_>) -> CommandResult {
             log.changed(if persist { Event::HPERSIST } else { Event::HEXPIRE }, changed.len());
         }
     })?;
-    write_expiry(cx.db, &key, expiry, &changed, &removed);
+    write_expiry(cx.db, &key, (expiry, None), &changed, &removed);
     if found.is_none() {
         fields.iter().for_each(|_| cx.reply.null());
     }
@@ -310,6 +320,8 @@ enum Condition {
 struct SetOptions<'a> {
     condition: Condition,
     ttl: FieldTtl,
+    /// Where that is said.
+    ttl_at: usize,
     /// Fields and values in turn.
     pairs: Args<'a>,
 }
@@ -318,7 +330,7 @@ impl<'a> SetOptions<'a> {
     /// Reads options in any order, and the fields, which come last.
     fn parse(cx: &Context<'a>) -> Result<SetOptions<'a>, Error> {
         let wrong_arity = || Error::wrong_arity(&cx.command.full_name);
-        let (mut condition, mut ttl) = (Condition::Always, FieldTtl::Clear);
+        let (mut condition, mut ttl, mut ttl_at) = (Condition::Always, FieldTtl::Clear, 0);
         let mut index = 2;
         while let Some(word) = cx.args.get(index) {
             let unit = unit_of(word);
@@ -333,7 +345,7 @@ impl<'a> SetOptions<'a> {
                     if count * 2 != pairs.len() as i64 {
                         return Err(wrong_arity());
                     }
-                    return Ok(SetOptions { condition, ttl, pairs });
+                    return Ok(SetOptions { condition, ttl, ttl_at, pairs });
                 }
                 b"fnx" | b"fxx" if condition != Condition::Always => {
                     return Err(Error::fixed("ERR Only one of FXX or FNX arguments can be specified"));
@@ -348,6 +360,7 @@ impl<'a> SetOptions<'a> {
                     return Err(Error::fixed(text));
                 }
                 _ => {
+                    ttl_at = index;
                     ttl = match unit {
                         None => FieldTtl::Keep,
                         Some(unit) => {
@@ -364,7 +377,7 @@ impl<'a> SetOptions<'a> {
 }
 
 pub(super) fn hsetex(cx: &mut Context<'_>) -> CommandResult {
-    let SetOptions { condition, ttl, pairs } = SetOptions::parse(cx)?;
+    let SetOptions { condition, ttl, ttl_at, pairs } = SetOptions::parse(cx)?;
     let (key, limits, horizon_ms) = (cx.key(1), cx.server.hash_limits(), cx.horizon_ms());
     let done = cx.db.change::<Hash, _>(&key, |hash, log| {
         let exists = |field: &[u8]| hash.as_ref().get(field).is_some();
@@ -398,26 +411,17 @@ pub(super) fn hsetex(cx: &mut Context<'_>) -> CommandResult {
         }
         true
     })?;
-    if done {
-        write_set(cx.db, &key, ttl, horizon_ms, pairs);
+    if let FieldTtl::At(when) = ttl
+        && done
+    {
+        if when <= horizon_ms {
+            write_fields(cx.db, &[b"HDEL", key.bytes], pairs.iter().step_by(2));
+        } else {
+            let (mut digits, args) = (itoa::Buffer::new(), cx.args);
+            let changes = [(ttl_at, Some(&b"PXAT"[..])), (ttl_at + 1, Some(digits.format(when).as_bytes()))];
+            journal::instead(cx.db, |entries| entries.command(journal::changed(args, &changes)));
+        }
     }
     cx.reply.integer(done.into());
     Ok(())
-}
-
-/// Has it written down that fields have been set as HSETEX does, whose conditions were met.
-fn write_set(db: &mut View<'_>, key: &Key<'_>, ttl: FieldTtl, horizon_ms: i64, pairs: Args<'_>) {
-    let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
-    let count = count.format(pairs.len() / 2).as_bytes();
-    match ttl {
-        FieldTtl::At(when) if when <= horizon_ms => {
-            write_fields(db, &[b"HDEL", key.bytes], pairs.iter().step_by(2));
-        }
-        FieldTtl::At(when) => {
-            let start = [b"HSETEX", key.bytes, b"PXAT", time.format(when).as_bytes(), b"FIELDS", count];
-            write_fields(db, &start, pairs.iter());
-        }
-        FieldTtl::Keep => write_fields(db, &[b"HSETEX", key.bytes, b"KEEPTTL", b"FIELDS", count], pairs.iter()),
-        FieldTtl::Clear => write_fields(db, &[b"HSETEX", key.bytes, b"FIELDS", count], pairs.iter()),
-    }
 }

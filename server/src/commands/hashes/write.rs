@@ -3,9 +3,9 @@
 use storage::Event;
 use storage::hash::{FieldTtl, Hash};
 
+use super::write_fields;
 use crate::command::{CommandResult, Context, Error};
 use crate::commands::elements::reply_found;
-use super::write_fields;
 use crate::journal;
 use crate::longdouble::LongDouble;
 

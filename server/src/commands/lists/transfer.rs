@@ -22,6 +22,8 @@ struct Move {
     /// How many of them; without it one, which is not answered as an array.
     batch: Option<Batch>,
     limit: NodeLimit,
+    /// It was asked for as RPOPLPUSH, which old servers know as well.
+    classic: bool,
 }
 
 /// How many elements LMOVEM moves, and what becomes of their order.
@@ -60,7 +62,12 @@ type Moving = SmallVec<[Vec<u8>; 1]>;
 impl Move {
     fn new(cx: &Context<'_>, from: End, to: End, batch: Option<Batch>) -> Move {
         let (source, destination) = ([cx.arg(1).to_vec()], cx.arg(2).to_vec());
-        Move { source, destination, from, to, batch, limit: cx.server.list_limit() }
+        Move { source, destination, from, to, batch, limit: cx.server.list_limit(), classic: false }
+    }
+
+    /// What RPOPLPUSH moves.
+    fn classic(cx: &Context<'_>) -> Move {
+        Move { classic: true, ..Move::new(cx, End::Tail, End::Head, None) }
     }
 
     /// What goes; nothing if there is not enough.
@@ -96,6 +103,7 @@ impl Move {
         let end = |end: End| if end == End::Head { &b"LEFT"[..] } else { b"RIGHT" };
         let ([source], destination, from, to) = (&self.source, &self.destination, end(self.from), end(self.to));
         journal::instead(db, |entries| match &self.batch {
+            None if self.classic => entries.command([b"RPOPLPUSH", source.as_slice(), destination]),
             None => entries.command([b"LMOVE", source.as_slice(), destination, from, to]),
             Some(batch) => {
                 let mut digits = itoa::Buffer::new();
@@ -198,7 +206,7 @@ pub(super) fn lmovem(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn rpoplpush(cx: &mut Context<'_>) -> CommandResult {
-    let transfer = Move::new(cx, End::Tail, End::Head, None);
+    let transfer = Move::classic(cx);
     move_now(cx, &transfer)
 }
 
@@ -218,6 +226,6 @@ pub(super) fn blmovem(cx: &mut Context<'_>) -> CommandResult {
 
 pub(super) fn brpoplpush(cx: &mut Context<'_>) -> CommandResult {
     let until_ms = cx.deadline_seconds(3)?;
-    let transfer = Move::new(cx, End::Tail, End::Head, None);
+    let transfer = Move::classic(cx);
     serve_or_wait(cx, until_ms, transfer)
 }

@@ -90,7 +90,8 @@ impl Options {
         }
         let args = cx.args;
         journal::instead(cx.db, |entries| {
-            let (mut digits, id_text, first) = (itoa::Buffer::new(), id.map(|(at, id)| (at, id::text(id))), left.first.map(id::text));
+            let (mut digits, id_text, first) =
+                (itoa::Buffer::new(), id.map(|(at, id)| (at, id::text(id))), left.first.map(id::text));
             let mut changes: SmallVec<[(usize, Option<&[u8]>); 8]> = SmallVec::new();
             if let Some((at, text)) = &id_text {
                 changes.push((*at, Some(text)));

@@ -70,10 +70,8 @@ pub(super) fn xclaim(cx: &mut Context<'_>) -> CommandResult {
         for &id in &ids {
             let pending = group.pending(id);
             let Some(entry) = entries.get(id) else {
-                if group.acknowledge(id) {
-                    handed.dropped(id);
-                    claimed += 1;
-                }
+                handed.drops(group, id);
+                claimed += usize::from(group.acknowledge(id));
                 continue;
             };
             let deliveries = match pending {
@@ -191,9 +189,10 @@ pub(super) fn xautoclaim(cx: &mut Context<'_>) -> CommandResult {
         reply.array(deleted.len());
         for id in &deleted {
             reply_id(reply, *id);
+            handed.drops(group, *id);
             group.acknowledge(*id);
-            handed.dropped(*id);
         }
+        handed.in_order();
         log.changed_quietly(chosen.len() + deleted.len());
     })?;
     handed.write_down(cx.db, &key, name, consumer);
@@ -279,13 +278,7 @@ fn existing_group(cx: &mut Context<'_>, key: &Key<'_>) -> Result<(), Error> {
 }
 
 /// The consumer who claims; made if need be, which is told.
-pub(super) fn claimant(
-    group: &mut Group,
-    name: &[u8],
-    now_ms: i64,
-    log: &mut Log,
-    handed: &mut Handed,
-) -> ConsumerAt {
+pub(super) fn claimant(group: &mut Group, name: &[u8], now_ms: i64, log: &mut Log, handed: &mut Handed) -> ConsumerAt {
     let (at, made) = group.find_or_add(name, now_ms);
     if made {
         handed.new_consumer = true;

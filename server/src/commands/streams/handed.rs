@@ -13,15 +13,16 @@ pub(super) struct Handed {
     /// The consumer was made for it.
     pub new_consumer: bool,
     claimed: Vec<Claimed>,
-    /// What is not pending any more.
-    dropped: Vec<StreamId>,
     /// Up to where the group has read now, and how many entries these are, if known.
     read: Option<(StreamId, Option<i64>)>,
 }
 
-/// An entry that is pending for the consumer now.
+/// An entry that is pending for the consumer now, or one that is not there any more.
 struct Claimed {
     id: StreamId,
+    gone: bool,
+    /// Who had it, if it is gone and somebody had.
+    owner: Option<Box<[u8]>>,
     delivered_ms: i64,
     deliveries: i64,
     /// How far the group had read by then.
@@ -30,25 +31,32 @@ struct Claimed {
 
 impl Handed {
     pub fn new(db: &mut View<'_>) -> Handed {
-        let (claimed, dropped) = (Vec::new(), Vec::new());
-        Handed { wanted: db.writes_down(), new_consumer: false, claimed, dropped, read: None }
+        Handed { wanted: db.writes_down(), new_consumer: false, claimed: Vec::new(), read: None }
     }
 
     /// The consumer has got an entry.
     pub fn claimed(&mut self, group: &Group, id: StreamId) {
+        self.add(group, id, false);
+    }
+
+    /// An entry, which is not there any more, is about to stop being pending: claiming it does that.
+    pub fn drops(&mut self, group: &Group, id: StreamId) {
+        self.add(group, id, true);
+    }
+
+    fn add(&mut self, group: &Group, id: StreamId, gone: bool) {
         if self.wanted
             && let Some(pending) = group.pending(id)
         {
             let (delivered_ms, deliveries) = (pending.delivered_ms, pending.deliveries);
-            self.claimed.push(Claimed { id, delivered_ms, deliveries, last_id: group.last_id });
+            let owner = group.owner(pending).filter(|_| gone).map(|owner| owner.name().into());
+            self.claimed.push(Claimed { id, gone, owner, delivered_ms, deliveries, last_id: group.last_id });
         }
     }
 
-    /// An entry, which is not there any more, has stopped being pending.
-    pub fn dropped(&mut self, id: StreamId) {
-        if self.wanted {
-            self.dropped.push(id);
-        }
+    /// Has what was claimed written down in the order of the entries.
+    pub fn in_order(&mut self) {
+        self.claimed.sort_by_key(|claimed| claimed.id);
     }
 
     /// The group has read on behind an ID, and if that was `kept`, it is the consumer's.
@@ -71,16 +79,16 @@ impl Handed {
     /// Has all that written down.
     pub fn write_down(&self, db: &mut View<'_>, key: &Key<'_>, group: &[u8], consumer: &[u8]) {
         journal::instead(db, |entries| {
-            if self.new_consumer && self.claimed.is_empty() {
+            if self.new_consumer && self.claimed.iter().all(|claimed| claimed.gone) {
                 entries.command([b"XGROUP", &b"CREATECONSUMER"[..], key.bytes, group, consumer]);
             }
-            for Claimed { id, delivered_ms, deliveries, last_id } in &self.claimed {
+            for Claimed { id, owner, delivered_ms, deliveries, last_id, .. } in &self.claimed {
                 let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
                 entries.command([
                     b"XCLAIM",
                     key.bytes,
                     group,
-                    consumer,
+                    owner.as_deref().unwrap_or(consumer),
                     b"0",
                     &id::text(*id),
                     b"TIME",
@@ -92,9 +100,6 @@ impl Handed {
                     b"LASTID",
                     &id::text(*last_id),
                 ]);
-            }
-            for id in &self.dropped {
-                entries.command([b"XACK", key.bytes, group, &id::text(*id)]);
             }
             if let Some((last_id, entries_read)) = self.read {
                 let (last_id, mut count) = (id::text(last_id), itoa::Buffer::new());

@@ -304,7 +304,8 @@ impl Read {
                 }
                 From::New => {
                     if let Some(min_idle) = reader.claim {
-                        count = claim_idle(entries, group, to, now_ms - min_idle, self.count, now_ms, reply, &mut handed);
+                        count =
+                            claim_idle(entries, group, to, now_ms - min_idle, self.count, now_ms, reply, &mut handed);
                     }
                     let (room, with_delivery) = (self.count - count, reader.claim.is_some());
                     let read_before = group.last_id;
@@ -365,8 +366,8 @@ fn claim_idle(
     for id in idle {
         let Some(pending) = group.pending(id) else { continue };
         let Some(entry) = entries.get(id) else {
+            handed.drops(group, id);
             group.acknowledge(id);
-            handed.dropped(id);
             continue;
         };
         reply.array(4);

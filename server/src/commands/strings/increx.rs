@@ -200,7 +200,14 @@ fn expiry(cx: &Context<'_>, options: &Options<'_>) -> Result<Option<i64>, Error>
 }
 
 /// Stores the new value and changes the key's expiry, or removes the key if that time is over.
-fn store(cx: &mut Context<'_>, options: &Options<'_>, expiry: Option<i64>, text: &[u8], value: NewValue<'_>, event: Event) {
+fn store(
+    cx: &mut Context<'_>,
+    options: &Options<'_>,
+    expiry: Option<i64>,
+    text: &[u8],
+    value: NewValue<'_>,
+    event: Event,
+) {
     let key = cx.key(1);
     let expires = cx.db.peek(&key).is_some_and(|entry| entry.expiry().is_some());
     let expiry = expiry.filter(|_| !(options.only_timeless && expires));

@@ -112,7 +112,7 @@ pub(super) fn getdel(cx: &mut Context<'_>) -> CommandResult {
     let key = cx.key(1);
     let free = if cx.server.config.lazy_del() { Free::Later } else { Free::Now };
     if cx.db.remove(&key, free, Event::DEL) {
-        journal::removal(cx.db, &key, free);
+        journal::removal(cx.db, &key, Free::Now);
     }
     Ok(())
 }
