@@ -18,6 +18,7 @@ pub mod glob;
 mod hold;
 pub mod http;
 pub mod info;
+mod journal;
 pub mod latency;
 mod limits;
 pub mod listen;
@@ -53,6 +54,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::{JoinError, LocalSet};
 
 use config::{Config, Invocation};
+use journal::Journal;
 use listen::Kind;
 use server::Server;
 
@@ -176,6 +178,7 @@ async fn run(server: &'static Server) -> Result<(), String> {
         log::warning!("Failed to write PID file: {}", server::os_error_text(&error));
     }
     server.keyspace.set_observer(Box::new(move |happening| server.observe(happening)));
+    server.keyspace.set_journal(Box::new(Journal(server)));
     let mut inboxes = Vec::new();
     for index in 0..server.workers {
         inboxes.push(worker::start(server, index).map_err(|error| format!("Cannot start a worker: {error}"))?);

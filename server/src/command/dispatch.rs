@@ -26,7 +26,7 @@ use crate::scripts::Lua;
 use crate::server::{Pause, Server, unix_nanos};
 use crate::stats::WorkerStats;
 use crate::worker::Incoming;
-use crate::{tracking, transaction};
+use crate::{journal, tracking, transaction};
 
 /// What a worker carries requests out with.
 pub struct Executor {
@@ -504,6 +504,7 @@ fn invoke(cx: &mut Context<'_>) -> bool {
     // while unwinding, and the keyspace's structures are whole between any two of their operations.
     let result = catch_unwind(AssertUnwindSafe(|| {
         let result = (cx.command.spec.run)(cx);
+        journal::after_command(cx);
         if !cx.is_nested() {
             cx.db.serve_waiters();
         }
@@ -515,6 +516,7 @@ fn invoke(cx: &mut Context<'_>) -> bool {
             false => crate::monitor::quoted(cx.command, cx.args),
         };
         log::warning!("A command panicked, which is a bug: {request}");
+        journal::after_command(cx);
         Err(Error::fixed("ERR internal error while executing the command, see the server's log"))
     });
     let Err(error) = result else { return cx.failed };

@@ -18,8 +18,7 @@ use crate::command::dispatch::{self, Executor};
 use crate::command::keys;
 use crate::command::spec::{Flags, Group};
 use crate::command::table::Command;
-use crate::log;
-use crate::persistence;
+use crate::{journal, log, persistence};
 
 /// What a script may do.
 #[derive(Clone, Copy)]
@@ -73,6 +72,8 @@ pub struct ScriptHost<'h> {
     /// What others know of it, once it takes long.
     slow: Option<Announced<'static>>,
     attended_ms: i64,
+    /// What it changes is written down, unless it has asked for the contrary.
+    writes_down: bool,
 }
 
 /// How often the other clients of the worker are looked at while a script takes long.
@@ -107,6 +108,7 @@ impl<'h> ScriptHost<'h> {
             looked_ms: started_ms,
             slow: None,
             attended_ms: 0,
+            writes_down: true,
         }
     }
 
@@ -257,7 +259,12 @@ impl Host for ScriptHost<'_> {
         if !self.note_effects(command.spec.flags) {
             return Flow::Kill;
         }
-        self.executor.call_nested(self.client, self.db, command, args, reply, Within::Script);
+        let mut call = || self.executor.call_nested(self.client, self.db, command, args, reply, Within::Script);
+        if self.writes_down {
+            call();
+        } else {
+            journal::unwritten(call);
+        }
         self.calls += 1;
         if self.calls < CALLS_PER_LOOK && self.executor.now_ms() == self.looked_ms {
             return Flow::Continue;
@@ -289,8 +296,9 @@ impl Host for ScriptHost<'_> {
         Some(command.spec.accepts(args.len()) && self.executor.recheck(self.client, command, args).is_ok())
     }
 
-    fn set_replication(&mut self, _: Replication) {
-        // There is neither a journal nor a replica yet.
+    fn set_replication(&mut self, replication: Replication) {
+        // There are no replicas yet.
+        self.writes_down = replication.aof;
     }
 
     fn error_replied(&mut self, error: &[u8]) {

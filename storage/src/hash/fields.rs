@@ -161,13 +161,14 @@ impl FieldTable {
         self.deadlines.first()
     }
 
-    pub(super) fn expire(&mut self, now_ms: i64, most: usize) -> usize {
+    pub(super) fn expire(&mut self, now_ms: i64, most: usize, mut each: impl FnMut(&[u8])) -> usize {
         let mut removed = 0;
         while removed < most
             && self.deadlines.first().is_some_and(|when| when < now_ms)
             && let Some(due) = self.deadlines.first_field()
             && let Some(blob) = self.table.remove(hash(due.name()), |blob| blob.is(due))
         {
+            each(blob.name());
             self.free(blob);
             removed += 1;
         }

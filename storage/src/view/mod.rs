@@ -5,6 +5,7 @@ mod change;
 mod entry;
 mod evict;
 mod expire;
+mod journal;
 mod restore;
 mod serve;
 mod snapshot;
@@ -64,6 +65,8 @@ pub struct View<'k> {
     keep_expired: bool,
     /// Keys that changed while somebody waits for them.
     ready: Option<Box<Ready>>,
+    /// Something was written down that is not complete yet.
+    incomplete: bool,
     /// Something was left out that somebody holds for long.
     gave_up: Cell<bool>,
     /// What was done so far.
@@ -85,6 +88,7 @@ impl<'k> View<'k> {
             keep_expired: false,
             ready,
             effects,
+            incomplete: false,
             gave_up: Cell::new(false),
         }
     }
@@ -110,6 +114,11 @@ impl<'k> View<'k> {
     /// What expires up to this, in Unix milliseconds, has expired.
     pub fn horizon_ms(&self) -> i64 {
         self.horizon_ms
+    }
+
+    /// Whether nothing expires by itself: see [`View::keep_all`].
+    pub fn keeps_all(&self) -> bool {
+        self.horizon_ms == i64::MIN
     }
 
     /// Has nothing expire by itself: changes of the past are made anew through this view, whoever made them has seen what
@@ -293,7 +302,7 @@ impl<'k> View<'k> {
     /// Does as another view does.
     pub fn take_settings(&mut self, other: &View<'_>) {
         (self.actor, self.touch, self.keep_expired) = (other.actor, other.touch, other.keep_expired);
-        if other.horizon_ms == i64::MIN {
+        if other.keeps_all() {
             self.keep_all();
         }
     }
@@ -442,9 +451,29 @@ impl<'k> View<'k> {
         self.find_expiring(key, FIELDS_AT_ONCE)
     }
 
+    /// As [`View::find`], but where changes are written down, no dead field is left in a hash, not even hidden: when the
+    /// change is made anew, nothing tells what time it was.
+    #[inline]
+    fn find_to_change(&mut self, key: &Key<'_>) -> Option<Position> {
+        self.find_with(key, |view, handle| {
+            let most = if view.keyspace.journal().is_some() { usize::MAX } else { FIELDS_AT_ONCE };
+            view.expire_inside(key, handle, most)
+        })
+    }
+
     /// As [`View::find`]; of a hash, up to so many dead fields are removed on the way.
     #[inline]
     fn find_expiring(&mut self, key: &Key<'_>, most_fields: usize) -> Option<Position> {
+        self.find_with(key, |view, handle| view.expire_inside(key, handle, most_fields))
+    }
+
+    /// As [`View::find`]; `look_inside` sees to a value in which something expires.
+    #[inline]
+    fn find_with(
+        &mut self,
+        key: &Key<'_>,
+        look_inside: impl FnOnce(&mut Self, Position) -> Option<Position>,
+    ) -> Option<Position> {
         let horizon_ms = self.horizon_ms;
         let table = &self.table_db(key).table;
         let handle = table.position(key.hash, |slot| slot.key() == key.bytes)?;
@@ -454,7 +483,7 @@ impl<'k> View<'k> {
             return None;
         }
         if slot.is_timed() {
-            return self.expire_inside(key, handle, most_fields);
+            return look_inside(self, handle);
         }
         Some(handle)
     }

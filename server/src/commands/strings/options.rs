@@ -35,6 +35,11 @@ pub(super) enum Condition<'a> {
 }
 
 impl<'a> Condition<'a> {
+    /// Whether it looks at the value.
+    pub(super) fn compares(&self) -> bool {
+        !matches!(self, Condition::Always | Condition::Missing | Condition::Exists)
+    }
+
     /// A condition that compares, by its keyword.
     pub(super) fn comparing(word: &[u8], operand: &'a [u8]) -> Option<Condition<'a>> {
         Some(match word.to_ascii_lowercase().as_slice() {
