@@ -107,6 +107,7 @@ pub fn main() -> ExitCode {
         log::open_syslog(&config.syslog_ident(), config.syslog_facility());
     }
     crash::install();
+    process::survive_full_files();
     match serve(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
