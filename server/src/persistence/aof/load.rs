@@ -11,7 +11,6 @@ use storage::{Free, View};
 
 use super::Hurry;
 use super::files::{Folder, open_at_start};
-use super::reader::{Item, LogReader, Problem};
 use crate::client::{Client, Peer, Shared};
 use crate::command::dispatch::Executor;
 use crate::log;
@@ -20,6 +19,7 @@ use crate::persistence;
 use crate::persistence::loading::Begun;
 use crate::server::{Server, os_error_text};
 use crate::stats::Stats;
+use protocol::log::{Item, LogReader, Problem};
 
 /// Bytes of commands after which it is told how far loading is.
 const TELL_EVERY: u64 = 256 * 1024;

@@ -2,7 +2,7 @@
 //!
 //! [`pending`] takes entries in the order of their effects, [`writer`] writes them, [`sync`] forces them to the disk, and
 //! [`gate`] keeps replies from going out before that. [`manifest`] and [`files`] know which files there are. [`load`]
-//! reads them at the start, with [`reader`], [`rewrite`] replaces them by what they amount to, as a snapshot or as
+//! reads them at the start, [`rewrite`] replaces them by what they amount to, as a snapshot or as
 //! [`commands`]. [`check`] is a tool of its own.
 
 pub mod check;
@@ -11,7 +11,6 @@ mod gate;
 mod load;
 mod manifest;
 mod pending;
-mod reader;
 mod rewrite;
 mod sync;
 mod writer;
