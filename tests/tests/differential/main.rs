@@ -9,6 +9,7 @@ mod entries;
 mod exchange;
 mod generate;
 mod geo;
+mod replay;
 mod run;
 mod streams;
 
@@ -82,6 +83,10 @@ fn main() {
         entries_with(newest.clone(), &format!("log_of_{}", family.name), move |path| entries::compare(path, family))
     }));
     trials.push(entries_with(newest.clone(), "log", entries::compare_table));
+    for (name, replay) in [("repeat", replay::repeat as fn(Option<&Path>) -> _), ("order", replay::order)] {
+        let reference = newest.clone();
+        trials.push(Trial::test(name, move || replay(reference.as_deref()).map_err(Into::into)));
+    }
     trials.push(exchange_with("8.0", newest.clone(), true));
     trials.push(exchange_with("7.0", older, false));
     libtest_mimic::run(&arguments, trials).exit();
