@@ -51,7 +51,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::unbounded_channel;
-use tokio::task::LocalSet;
+use tokio::task::{JoinError, LocalSet};
 
 use config::{Config, Invocation};
 use journal::Journal;
@@ -70,12 +70,18 @@ const DEFAULT_PIDFILE: &str = "/var/run/redis.pid";
 
 /// The whole program, called by the binary.
 pub fn main() -> ExitCode {
-    let config = match config::read_invocation(std::env::args_os().skip(1), &is_command) {
+    let mut args = std::env::args_os();
+    let name = args.next().unwrap_or_default();
+    if name.to_string_lossy().contains("redis-check-aof") {
+        return persistence::aof::check::main(&name, &args.collect::<Vec<_>>());
+    }
+    let config = match config::read_invocation(args, &is_command) {
         Ok(Invocation::Serve(config)) => *config,
         Ok(Invocation::Print(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
         }
+        Ok(Invocation::CheckLog(args)) => return persistence::aof::check::main(&name, &args),
         Err(failure) => {
             eprint!("{failure}");
             return ExitCode::FAILURE;
@@ -101,6 +107,7 @@ pub fn main() -> ExitCode {
         log::open_syslog(&config.syslog_ident(), config.syslog_facility());
     }
     crash::install();
+    process::survive_full_files();
     match serve(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -187,21 +194,42 @@ async fn run(server: &'static Server) -> Result<(), String> {
     let _ = server.relisten.set(relisten);
     server.startup_memory.store(storage::memory::used_memory(), Relaxed);
     log::notice!("Server initialized");
-    persistence::load_at_start(server)?;
+    let mut load = tokio::task::spawn_blocking(move || persistence::load_at_start(server));
+    // Who comes while there is something to load is told so, and nobody else.
+    let loaded = tokio::select! {
+        outcome = &mut load => Some(outcome),
+        () = server.persistence.loading.begun() => None,
+    };
+    let mut ready = false;
+    let be_ready = |outcome: Result<Result<(), String>, JoinError>| {
+        outcome.map_err(|error| format!("Fatal error loading the DB: {error}. Exiting."))??;
+        for (name, _) in open.iter().filter(|(_, open)| *open) {
+            log::notice!("Ready to accept connections {name}");
+        }
+        supervise::ready();
+        Ok::<_, String>(true)
+    };
     tokio::task::spawn_local(listen::accept(server, doors, unix, inboxes, requests));
-    for (name, _) in open.iter().filter(|(_, open)| *open) {
-        log::notice!("Ready to accept connections {name}");
+    if let Some(outcome) = loaded {
+        ready = be_ready(outcome)?;
     }
-    supervise::ready();
     loop {
         let (signal, flags) = tokio::select! {
+            outcome = &mut load, if !ready => {
+                ready = be_ready(outcome)?;
+                continue;
+            }
             _ = terminate.recv() => ("SIGTERM", server.config.shutdown_on_sigterm()),
             _ = interrupt.recv() => ("SIGINT", server.config.shutdown_on_sigint()),
             // A terminal that closes must not end the server.
             _ = hangup.recv() => continue,
             () = server.shutdown.notified() => break,
         };
-        log::notice!("Received {signal} scheduling shutdown...");
+        if server.persistence.loading.is_on() {
+            log::notice!("Received shutdown signal during loading, scheduling shutdown.");
+        } else {
+            log::notice!("Received {signal} scheduling shutdown...");
+        }
         if server.prepare_to_leave(flags) {
             break;
         }

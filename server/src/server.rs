@@ -317,12 +317,18 @@ impl Server {
     /// Does what must be done before the process ends; tells whether it may.
     pub fn prepare_to_leave(&self, flags: ShutdownFlags) -> bool {
         log::notice!("User requested shutdown...");
+        // Half the data in the place of all of it would be the end of the other half.
+        let flags = if self.persistence.loading.is_on() { ShutdownFlags::NOSAVE } else { flags };
         if self.aof.rewrites.is_turning_on() {
             if !flags.contains(ShutdownFlags::FORCE) {
                 log::warning!("Writing initial AOF, can't exit.");
                 return false;
             }
             log::warning!("Writing initial AOF. Exiting anyway.");
+        }
+        if self.persistence.background.is_running() {
+            log::warning!("There is a snapshot being written beside the service. Giving it up!");
+            self.persistence.background.stop();
         }
         let wanted = flags.contains(ShutdownFlags::SAVE) || !self.config.save().is_empty();
         let leaves = flags.contains(ShutdownFlags::NOSAVE)

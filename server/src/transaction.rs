@@ -85,6 +85,14 @@ impl Client {
         }
     }
 
+    /// Whether a command may be called while data is being loaded: EXEC if all that it will carry out may be.
+    #[cold]
+    pub fn may_call_while_loading(&self, command: &Command) -> bool {
+        let may = |command: &Command| command.spec.flags.contains(Flags::LOADING);
+        let mut queued = self.transaction.iter().flat_map(|transaction| &transaction.commands);
+        may(command) && (!command.spec.is("exec") || queued.all(|queued| may(queued.command)))
+    }
+
     /// Watches a key of the current database, if it does not do so already.
     pub fn watch(&mut self, view: &mut View<'_>, key: &Key<'_>) {
         let db = self.db();

@@ -19,6 +19,7 @@ use crate::connection::Connection;
 use crate::http;
 use crate::log;
 use crate::mail::Bell;
+use crate::persistence;
 use crate::process;
 use crate::server::{Pause, Server};
 use crate::stream::Stream;
@@ -167,8 +168,8 @@ async fn upkeep(server: &'static Server, executor: &'static Executor, index: usi
                 *server.first_worker_cpu.lock() = process::thread_cpu_times();
             }
         }
-        let expires = server.active_expire.load(Relaxed) && !server.persistence.loading.load(Relaxed);
-        if index < server.workers && expires && server.pause_state() == Pause::None {
+        let expires = server.active_expire.load(Relaxed) && !server.persistence.loading.is_on();
+        if expires && index < server.workers && server.pause_state() == Pause::None {
             expire(server, executor, index, now).await;
         }
         if (now - looked_after_ms).abs() >= LOOK_AFTER_MS {
@@ -178,6 +179,7 @@ async fn upkeep(server: &'static Server, executor: &'static Executor, index: usi
         if index == 0 {
             server.tracking.tidy(server, now);
             server.aof.tick(server);
+            persistence::begin_if_due(server);
         }
         server.stats.note_memory(storage::memory::used_memory() as u64, now);
     }

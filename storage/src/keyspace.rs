@@ -14,6 +14,7 @@ use crate::entry::Slot;
 use crate::journal::Journal;
 use crate::locks::{Contention, Locked, Patience, Scope};
 use crate::reclaim::Reclaimer;
+use crate::snapshot::Mark;
 use crate::table::{HashTable, prefetch};
 use crate::value::Type;
 use crate::view::View;
@@ -47,6 +48,8 @@ pub(crate) struct Db {
     pub(crate) expiring: usize,
     /// Keys with values in which something expires.
     pub(crate) timed: usize,
+    /// There while a snapshot that the table is a part of is being written.
+    pub(crate) mark: Option<Box<Mark>>,
 }
 
 /// A slice of every database, behind one lock.
@@ -63,6 +66,10 @@ pub(crate) struct Shard {
 impl Shard {
     pub(crate) fn dbs(&self) -> impl Iterator<Item = &Db> {
         self.dbs.iter()
+    }
+
+    pub(crate) fn dbs_mut(&mut self) -> impl Iterator<Item = &mut Db> {
+        self.dbs.iter_mut()
     }
 
     /// How many databases there may be something in.

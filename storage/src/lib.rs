@@ -21,6 +21,7 @@ mod random;
 pub mod rdb;
 mod reclaim;
 pub mod set;
+pub mod snapshot;
 pub mod stream;
 pub mod table;
 mod value;

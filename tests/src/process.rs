@@ -31,6 +31,7 @@ pub struct ServerBuilder {
     environment: Vec<(OsString, OsString)>,
     files: Option<u64>,
     more_ports: Vec<&'static str>,
+    started_at: &'static str,
 }
 
 impl ServerBuilder {
@@ -45,7 +46,14 @@ impl ServerBuilder {
             environment: Vec::new(),
             files: None,
             more_ports: Vec::new(),
+            started_at: READY,
         }
+    }
+
+    /// Takes the server as started when this is in its log, not only when everything is ready.
+    pub fn started_at(mut self, line: &'static str) -> Self {
+        self.started_at = line;
+        self
     }
 
     /// Sets a directive such as `http-port` to a free port as well; see [`Server::port_of`].
@@ -150,7 +158,7 @@ impl ServerBuilder {
         ];
         let readers = readers.into_iter().flatten().collect();
         let server = Server { child, port, more_ports, dir, log, readers, binary: self.binary.clone() };
-        server.wait_until_ready()?;
+        server.wait_until_started(self.started_at)?;
         Ok(server)
     }
 }
@@ -173,8 +181,8 @@ impl Server {
         ServerBuilder::new(binary).args(args).start()
     }
 
-    fn wait_until_ready(&self) -> io::Result<()> {
-        if self.log.wait_for(READY, START_LIMIT) {
+    fn wait_until_started(&self, line: &str) -> io::Result<()> {
+        if self.log.wait_for(line, START_LIMIT) {
             return Ok(());
         }
         let log = self.log.text();

@@ -249,13 +249,9 @@ impl Executor {
         if room == Room::None && self.flags_of(client, command, args).contains(Flags::DENYOOM) {
             return Some(Objection::Error(Error::OUT_OF_MEMORY));
         }
-        if (flags.contains(Flags::WRITE) || command.spec.is("ping"))
-            && let Some(error) = persistence::refusal(self.server)
-        {
+        let changes = || self.flags_of(client, command, args).contains(Flags::WRITE) || command.spec.is("ping");
+        if let Some(error) = persistence::refusal(self.server).filter(|_| changes()) {
             return Some(Objection::Error(error));
-        }
-        if self.server.scripts.busy() && !command.may_run_beside_a_slow_script(args) {
-            return Some(Objection::Error(self.server.scripts.busy_error()));
         }
         if client.only_listens() && !pubsub::allowed_to_listeners(command) {
             return Some(Objection::Error(Error::new(format!(
@@ -263,6 +259,12 @@ impl Executor {
                  this context",
                 command.full_name
             ))));
+        }
+        if self.server.persistence.loading.is_on() && !client.may_call_while_loading(command) {
+            return Some(Objection::Error(Error::LOADING));
+        }
+        if self.server.scripts.busy() && !command.may_run_beside_a_slow_script(args) {
+            return Some(Objection::Error(self.server.scripts.busy_error()));
         }
         None
     }

@@ -22,6 +22,14 @@ impl Error {
     pub const OFFSET_OUT_OF_RANGE: Error = Error::fixed("ERR offset is out of range");
     pub const DB_OUT_OF_RANGE: Error = Error::fixed("ERR DB index is out of range");
     pub const OUT_OF_MEMORY: Error = Error::fixed("OOM command not allowed when used memory > 'maxmemory'.");
+    /// What is written cannot be saved.
+    pub const NOT_SAVED: Error = Error::fixed(
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that \
+         may modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
+         snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB \
+         error.",
+    );
+    pub const LOADING: Error = Error::fixed("LOADING Redis is loading the dataset in memory");
     pub const NO_AUTH: Error = Error::fixed("NOAUTH Authentication required.");
 
     /// An error whose text never changes.

@@ -132,7 +132,7 @@ impl Config {
                 return Err(refused(asked, "can't set protected config"));
             }
             if row.not_while_loading && caller.loading {
-                return Err(Error::fixed("LOADING Redis is loading the dataset in memory"));
+                return Err(Error::LOADING);
             }
             if changes.iter().any(|change| change.name == name) {
                 return Err(refused(asked, "duplicate parameter"));
@@ -238,7 +238,7 @@ mod tests {
         let config = Config::new();
         let caller = Caller { loading: true, trusted: true };
         let outcome = config.set(&[(b"appendonly", b"no")], caller, &mut |_| Ok(()));
-        assert_eq!(outcome, Err(Error::fixed("LOADING Redis is loading the dataset in memory")));
+        assert_eq!(outcome, Err(Error::LOADING));
     }
 
     #[test]

@@ -137,8 +137,9 @@ impl Executor {
     #[cold]
     fn make_room(&self, needs: bool) -> Room {
         let server = self.server;
-        // During a pause nothing changes, and a script that runs for long may hold anything.
-        if server.pause_state() != Pause::None || server.scripts.busy() {
+        // During a pause nothing changes, a script that runs for long may hold anything, and what is loaded is to be
+        // whole.
+        if server.pause_state() != Pause::None || server.scripts.busy() || server.persistence.loading.is_on() {
             return Room::Enough;
         }
         let room = self.evict(needs);

@@ -17,6 +17,7 @@ use super::session::{Closed, Session};
 use super::{auth, dashboard, metrics, patience};
 use crate::command::dispatch::Executor;
 
+const PLAIN: &str = "text/plain; charset=utf-8";
 /// So many commands of a pipeline are carried out before others have their turn.
 const COMMANDS_AT_ONCE: usize = 64;
 
@@ -47,7 +48,10 @@ async fn respond(
     request::check_head(head)?;
     let target = Target::parse(&head.method, &head.uri)?;
     match target.route {
-        Route::Health => return Ok(answer(StatusCode::OK, "text/plain; charset=utf-8", "ok\n")),
+        Route::Health if server.persistence.loading.is_on() => {
+            return Ok(answer(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "loading\n"));
+        }
+        Route::Health => return Ok(answer(StatusCode::OK, PLAIN, "ok\n")),
         Route::Dashboard => return Ok(dashboard::page()),
         _ => {}
     }
@@ -89,13 +93,22 @@ async fn command(session: &mut Session, args: &OwnedArgs, format: Format) -> Res
     let encoding = match format {
         Format::Json(encoding) => encoding,
         Format::Resp2 => {
-            let status = if bytes.starts_with(b"-") { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-            return Ok(resp(status, bytes));
+            return Ok(resp(status(&bytes), bytes));
         }
     };
     let mut out = Vec::with_capacity(bytes.len() + 16);
-    let failed = write_outcome(&Replies::new(&bytes).next()?, encoding, &mut out)?;
-    Ok(json(if failed { StatusCode::BAD_REQUEST } else { StatusCode::OK }, out))
+    write_outcome(&Replies::new(&bytes).next()?, encoding, &mut out)?;
+    Ok(json(status(&bytes), out))
+}
+
+/// What stands above the reply to a command.
+fn status(reply: &[u8]) -> StatusCode {
+    match reply.strip_prefix(b"-") {
+        None => StatusCode::OK,
+        // It will be another one when the data is there.
+        Some(error) if error.starts_with(b"LOADING ") => StatusCode::SERVICE_UNAVAILABLE,
+        Some(_) => StatusCode::BAD_REQUEST,
+    }
 }
 
 /// Several commands, one after another. Each has an outcome of its own.
@@ -146,7 +159,8 @@ async fn transaction(session: &mut Session, commands: &[OwnedArgs], format: Form
 
 /// A transaction of which nothing was carried out.
 fn discarded(reason: &str) -> Result<Answer, Failure> {
-    bad(format!("EXECABORT Transaction discarded because of: {}", reason.strip_prefix("ERR ").unwrap_or(reason)))
+    let text = format!("EXECABORT Transaction discarded because of: {}", reason.strip_prefix("ERR ").unwrap_or(reason));
+    refused(status(format!("-{reason}").as_bytes()), text)
 }
 
 /// An answer without an end.

@@ -5,24 +5,34 @@ use std::sync::atomic::Ordering::Relaxed;
 use storage::{SizeCounts, View};
 
 use super::Lines;
-use crate::persistence::unsaved_changes;
-use crate::server::Server;
+use crate::persistence::{Progress, unsaved_changes};
+use crate::server::{Server, unix_ms};
 
-/// What persistence reports while snapshots are written by those who ask for them, and wait: what has not happened
-/// counts nothing and takes no time.
+/// What has not happened counts nothing and took no time.
 pub(super) fn persistence(server: &Server, _: &View<'_>, lines: &mut Lines) {
-    lines.zeros(&["loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
-    lines.field("current_fork_perc", "0.00");
-    lines.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
-    let persistence = &server.persistence;
+    let (persistence, background) = (&server.persistence, &server.persistence.background);
+    let progress = background.progress();
+    let of_progress = |figure: fn(&Progress) -> u64| progress.as_ref().map_or(0, figure);
+    let loading = &persistence.loading;
+    let is_loading = loading.is_on();
+    lines.field("loading", u8::from(is_loading));
+    lines.zeros(&["async_loading"]);
+    // Memory for what was handed over and is not written yet: the counterpart of pages that are copied after a fork.
+    lines.field("current_cow_peak", of_progress(|progress| progress.peak_memory as u64));
+    lines.field("current_cow_size", of_progress(|progress| progress.memory as u64));
+    lines.zeros(&["current_cow_size_age"]);
+    let percent = of_progress(|progress| progress.keys_done * 10_000 / progress.keys.max(1)) as f64 / 100.0;
+    lines.field("current_fork_perc", format_args!("{percent:.2}"));
+    lines.field("current_save_keys_processed", of_progress(|progress| progress.keys_done));
+    lines.field("current_save_keys_total", of_progress(|progress| progress.keys));
     lines.field("rdb_changes_since_last_save", unsaved_changes(server));
-    lines.field("rdb_bgsave_in_progress", 0);
+    lines.field("rdb_bgsave_in_progress", u8::from(progress.is_some()));
     lines.field("rdb_last_save_time", persistence.last_save_s.load(Relaxed));
     lines.field("rdb_last_bgsave_status", if persistence.failed.load(Relaxed) { "err" } else { "ok" });
-    lines.field("rdb_last_bgsave_time_sec", -1);
-    lines.field("rdb_current_bgsave_time_sec", -1);
+    lines.field("rdb_last_bgsave_time_sec", background.last_seconds());
+    lines.field("rdb_current_bgsave_time_sec", progress.as_ref().map_or(-1, |progress| progress.seconds));
     lines.field("rdb_saves", persistence.saves.load(Relaxed));
-    lines.field("rdb_last_cow_size", 0);
+    lines.field("rdb_last_cow_size", background.last_memory());
     lines.field("rdb_last_load_keys_expired", persistence.expired_keys.load(Relaxed));
     lines.field("rdb_last_load_keys_loaded", persistence.loaded_keys.load(Relaxed));
     let (log, rewrites) = (server.aof.figures(), server.aof.rewrites.figures());
@@ -45,6 +55,15 @@ pub(super) fn persistence(server: &Server, _: &View<'_>, lines: &mut Lines) {
         lines.field("aof_buffer_length", log.unwritten);
         lines.field("aof_pending_bio_fsync", u8::from(log.syncing));
         lines.field("aof_delayed_fsync", log.delayed);
+    }
+    if is_loading {
+        let progress = loading.progress(unix_ms() / 1000);
+        lines.field("loading_start_time", progress.started_s);
+        lines.field("loading_total_bytes", progress.total);
+        lines.field("loading_rdb_used_mem", loading.former_memory.load(Relaxed));
+        lines.field("loading_loaded_bytes", progress.loaded);
+        lines.field("loading_loaded_perc", format_args!("{:.2}", progress.percent));
+        lines.field("loading_eta_seconds", progress.seconds_left);
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Sender, bounded};
 use parking_lot::Mutex;
@@ -53,11 +53,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What was done with the keys of a file.
-#[derive(Default)]
-struct Tally {
-    loaded: AtomicU64,
-    expired: AtomicU64,
+/// What was done with the keys of a file. All but the last is for INFO, too.
+struct Tally<'s> {
+    loaded: &'s AtomicU64,
+    expired: &'s AtomicU64,
     empty: AtomicU64,
 }
 
@@ -67,17 +66,24 @@ pub fn load_at_start(server: &'static Server) -> Result<(), String> {
     let started = Instant::now();
     let mut file = match File::open(&*path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            server.persistence.loaded.store(true, Relaxed);
+            return Ok(());
+        }
         Err(error) => {
             let reason = os_error_text(&error);
             return Err(format!("Fatal error: can't open the RDB file {path} for reading: {reason}"));
         }
     };
-    if let Err(problem) = load_in_parallel(server, &mut file, unix_ms()) {
+    let loading = server.persistence.loading.begin(file.metadata().map_or(0, |file| file.len()));
+    let outcome = load_in_parallel(server, &mut file, unix_ms());
+    drop(loading);
+    if let Err(problem) = outcome {
         log::warning!("{problem}");
         log::warning!("Terminating server after rdb file reading failure.");
         return Err(format!("Fatal error loading the DB: {problem}. Exiting."));
     }
+    server.persistence.loaded.store(true, Relaxed);
     log::notice!("DB loaded from disk: {:.3} seconds", started.elapsed().as_secs_f64());
     Ok(())
 }
@@ -99,8 +105,9 @@ pub fn load_preamble(
 /// One thread finds out where keys begin and end, and as many as there are workers read their values. Those that expired
 /// before `horizon_ms` are left out. Answers where the file ends.
 fn load_in_parallel(server: &'static Server, file: &mut File, horizon_ms: i64) -> Result<u64, Problem> {
-    let mut reader = FileReader::new(file, server.keyspace.databases())?;
-    let (limits, now_ms, tally) = (server.limits(), unix_ms(), Tally::default());
+    let interval = usize::try_from(server.config.loading_interval_bytes()).unwrap_or(usize::MAX);
+    let mut reader = FileReader::new(file, server.keyspace.databases())?.in_batches_of(interval);
+    let (limits, now_ms, tally) = (server.limits(), unix_ms(), Tally::begin(server));
     let first_problem: Mutex<Option<Problem>> = Mutex::new(None);
     let (sender, batches) = bounded::<Batch>(server.workers);
     std::thread::scope(|scope| {
@@ -124,7 +131,7 @@ fn load_in_parallel(server: &'static Server, file: &mut File, horizon_ms: i64) -
         feed(server, &mut reader, sender, &first_problem)
     })
     .and_then(|()| first_problem.into_inner().map_or(Ok(()), Err))?;
-    tally.note(server);
+    tally.tell();
     Ok(reader.end())
 }
 
@@ -139,11 +146,24 @@ fn feed(
         && let Some(mut batch) = reader.next_batch()?
     {
         take_notes(server, &mut batch, Existing::Keep)?;
+        server.persistence.loading.advance(batch.bytes() as u64);
+        (0..batch.keys()).for_each(|_| delay(server.config.key_load_delay()));
         if batches.send(batch).is_err() {
             break;
         }
     }
     Ok(())
+}
+
+/// Waits so many microseconds; of a negative number of times one microsecond once.
+fn delay(micros: i64) {
+    let micros = match micros {
+        0.. => micros.unsigned_abs(),
+        _ => u64::from(rand::random_range(0..micros.unsigned_abs()) == 0),
+    };
+    if micros > 0 {
+        std::thread::sleep(Duration::from_micros(micros));
+    }
 }
 
 /// Loads the file of the configuration into a view that has all shards. Tells whether that could be done.
@@ -164,7 +184,7 @@ fn load_here(
     horizon_ms: i64,
 ) -> Result<u64, Problem> {
     let mut reader = FileReader::new(file, server.keyspace.databases())?;
-    let (limits, tally, home) = (server.limits(), Tally::default(), view.db());
+    let (limits, tally, home) = (server.limits(), Tally::begin(server), view.db());
     while let Some(mut batch) = reader.next_batch()? {
         take_notes(server, &mut batch, existing)?;
         let outcome = insert(&batch, &limits, horizon_ms, &tally, |entry, value| {
@@ -176,7 +196,7 @@ fn load_here(
         view.select(home);
         outcome?;
     }
-    tally.note(server);
+    tally.tell();
     Ok(reader.end())
 }
 
@@ -185,9 +205,10 @@ fn insert(
     batch: &Batch,
     limits: &Limits,
     horizon_ms: i64,
-    tally: &Tally,
+    tally: &Tally<'_>,
     mut store: impl FnMut(&Entry<'_>, storage::rdb::Loaded) -> bool,
 ) -> Result<(), Problem> {
+    let (mut loaded, mut expired) = (0, 0);
     for entry in batch.entries() {
         let entry = entry?;
         let Some(value) = entry.load(limits)? else {
@@ -197,22 +218,29 @@ fn insert(
             continue;
         };
         if entry.attributes.expiry.is_some_and(|when| when < horizon_ms) {
-            tally.expired.fetch_add(1, Relaxed);
+            expired += 1;
         } else if store(&entry, value) {
-            tally.loaded.fetch_add(1, Relaxed);
+            loaded += 1;
         } else {
             let (key, db) = (entry.key.escape_ascii(), entry.attributes.db);
             return Err(Problem::Twice(format!("RDB has duplicated key '{key}' in DB {db}")));
         }
     }
+    tally.loaded.fetch_add(loaded, Relaxed);
+    tally.expired.fetch_add(expired, Relaxed);
     Ok(())
 }
 
-impl Tally {
-    fn note(&self, server: &Server) {
+impl Tally<'_> {
+    fn begin(server: &Server) -> Tally<'_> {
+        let (loaded, expired) = (&server.persistence.loaded_keys, &server.persistence.expired_keys);
+        loaded.store(0, Relaxed);
+        expired.store(0, Relaxed);
+        Tally { loaded, expired, empty: AtomicU64::new(0) }
+    }
+
+    fn tell(&self) {
         let (loaded, expired) = (self.loaded.load(Relaxed), self.expired.load(Relaxed));
-        server.persistence.loaded_keys.store(loaded, Relaxed);
-        server.persistence.expired_keys.store(expired, Relaxed);
         match self.empty.load(Relaxed) {
             0 => log::notice!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}."),
             empty => log::warning!(
@@ -227,7 +255,7 @@ fn take_notes(server: &Server, batch: &mut Batch, existing: Existing) -> Result<
     let mut libraries = Vec::new();
     for note in std::mem::take(&mut batch.notes) {
         match note {
-            Note::Aux(name, value) => log_aux(&name, &String::from_utf8_lossy(&value)),
+            Note::Aux(name, value) => take_aux(server, &name, &String::from_utf8_lossy(&value)),
             Note::Function(code) => libraries.push(code),
             Note::Module(name) => {
                 log::warning!("The RDB file contains AUX data of the module '{name}', which is left out");
@@ -243,7 +271,7 @@ fn take_notes(server: &Server, batch: &mut Batch, existing: Existing) -> Result<
     restored.map_err(|error| Problem::Library(format!("Failed loading library, {error}")))
 }
 
-fn log_aux(name: &[u8], value: &str) {
+fn take_aux(server: &Server, name: &[u8], value: &str) {
     match name {
         b"redis-ver" => log::notice!("Loading RDB produced by version {value}"),
         b"ctime" => {
@@ -251,8 +279,9 @@ fn log_aux(name: &[u8], value: &str) {
             log::notice!("RDB age {} seconds", (unix_ms() / 1000).saturating_sub(written_s).max(0));
         }
         b"used-mem" => {
-            let bytes: f64 = value.parse().unwrap_or(0.0);
-            log::notice!("RDB memory usage when created {:.2} Mb", bytes / f64::from(1 << 20));
+            let bytes: u64 = value.parse().unwrap_or(0);
+            server.persistence.loading.former_memory.store(bytes, Relaxed);
+            log::notice!("RDB memory usage when created {:.2} Mb", bytes as f64 / f64::from(1 << 20));
         }
         [b'%', ..] => log::notice!("RDB '{}': {value}", name.escape_ascii()),
         _ => log::debug!("RDB field '{}' does not matter here", name.escape_ascii()),

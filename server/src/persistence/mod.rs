@@ -1,12 +1,18 @@
 //! Snapshots: all data in a file, from which the server starts.
 
 pub mod aof;
+mod background;
+mod file;
 mod load;
+mod loading;
 mod save;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
+pub use background::{Background, Pace, Progress, begin, begin_if_due};
+pub use file::Preface;
 pub use load::{Existing, load_preamble, reload};
+pub use loading::Loading;
 pub use save::{Failed, save};
 
 use crate::command::Error;
@@ -16,17 +22,19 @@ use crate::server::{Server, os_error_text, unix_ms};
 pub struct Persistence {
     /// When the last one was written, in Unix seconds.
     pub last_save_s: AtomicI64,
-    /// Whether the last attempt failed.
+    /// Whether the last attempt beside the service failed.
     pub failed: AtomicBool,
-    /// How many were written.
+    /// How many were begun.
     pub saves: AtomicU64,
     /// Changes that are in the last one, of all that were ever made.
     saved_changes: AtomicU64,
     /// Keys that came from a file, and those that had expired in it.
     pub loaded_keys: AtomicU64,
     pub expired_keys: AtomicU64,
-    /// Whether changes of the past are being made anew, so that nothing expires.
-    pub loading: AtomicBool,
+    pub loading: Loading,
+    /// Whether the data is there with which the server starts: before, what there is must not take the file's place.
+    pub loaded: AtomicBool,
+    pub background: Background,
 }
 
 impl Default for Persistence {
@@ -38,7 +46,9 @@ impl Default for Persistence {
             saved_changes: AtomicU64::new(0),
             loaded_keys: AtomicU64::new(0),
             expired_keys: AtomicU64::new(0),
-            loading: AtomicBool::new(false),
+            loading: Loading::default(),
+            loaded: AtomicBool::new(false),
+            background: Background::default(),
         }
     }
 }
@@ -46,14 +56,13 @@ impl Default for Persistence {
 impl Persistence {
     /// Whether a snapshot is being written in the background.
     pub fn is_saving(&self) -> bool {
-        false
+        self.background.is_running()
     }
 
     /// Notes that all changes so far are in a file.
     fn note_saved(&self, changes: u64) {
         self.last_save_s.store(unix_ms() / 1000, Relaxed);
         self.failed.store(false, Relaxed);
-        self.saves.fetch_add(1, Relaxed);
         self.saved_changes.store(changes, Relaxed);
     }
 }
@@ -64,17 +73,26 @@ pub fn load_at_start(server: &'static Server) -> Result<(), String> {
     if !server.config.appendonly() {
         return load::load_at_start(server);
     }
-    server.persistence.loading.store(true, Relaxed);
     aof::load_at_start(server)?;
-    server.persistence.loading.store(false, Relaxed);
-    aof::open_at_start(server)
+    server.persistence.loaded.store(true, Relaxed);
+    Ok(())
 }
 
-/// Why changes are refused at the moment: they could not be kept.
+/// Why writes are refused: what they change could not be kept.
 #[inline]
 pub fn refusal(server: &Server) -> Option<Error> {
+    if refuses_unsaved(server) {
+        return Some(Error::NOT_SAVED);
+    }
     let error = server.aof.error()?;
     Some(Error::new(format!("MISCONF Errors writing to the AOF file: {}", os_error_text(&error))))
+}
+
+/// Whether writes are refused because the last snapshot failed.
+#[inline]
+pub fn refuses_unsaved(server: &Server) -> bool {
+    let config = &server.config;
+    server.persistence.failed.load(Relaxed) && config.stop_writes_on_bgsave_error() && !config.save().is_empty()
 }
 
 /// All changes that were ever made.

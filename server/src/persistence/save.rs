@@ -1,15 +1,13 @@
 //! Writing a snapshot while nobody else touches the data.
 
-use std::path::Path;
-use std::sync::atomic::Ordering::Relaxed;
+use std::io;
 
 use storage::View;
-use storage::rdb::file::{FileWriter, Options};
 
 use super::changes;
-use crate::config::replace_file;
-use crate::server::{Server, os_error_text, unix_ms};
-use crate::{log, version};
+use super::file::{Draft, Forced, Preface, tell};
+use crate::log;
+use crate::server::Server;
 
 /// A snapshot could not be written; why was logged.
 #[derive(Debug)]
@@ -17,31 +15,27 @@ pub struct Failed;
 
 /// Writes all data to the file of the configuration. Takes all shards, and nothing happens meanwhile.
 pub fn save(server: &Server, view: &mut View<'_>) -> Result<(), Failed> {
-    let config = &server.config;
-    let options =
-        Options { compress: config.rdbcompression(), checksum: config.rdbchecksum(), timed: view.has_timed() };
-    let written = replace_file(Path::new(&*config.dbfilename()), |file| {
-        let mut writer = FileWriter::new(file, options);
-        writer.aux("redis-ver", version::REDIS);
-        writer.aux("redis-bits", "64");
-        writer.aux("ctime", &(unix_ms() / 1000).to_string());
-        writer.aux("used-mem", &storage::memory::used_memory().to_string());
-        writer.aux("aof-base", "0");
-        server.scripts.libraries.lock().values().for_each(|library| writer.function(&library.code));
-        view.save(&mut writer, config.maxmemory_policy().is_by_access());
+    // What is being written beside this will be older than it, and must not take its place.
+    server.persistence.background.stop();
+    let draft = Draft::new(server);
+    write(server, view, &draft).map_err(|_| Failed)?;
+    log::notice!("DB saved on disk");
+    // Those of the command that is running are in the file, too, but are not counted yet.
+    server.persistence.note_saved(changes(server) + view.effects.dirty);
+    Ok(())
+}
+
+fn write(server: &Server, view: &mut View<'_>, draft: &Draft) -> io::Result<()> {
+    let file = draft.create()?;
+    let mut keys = || {
+        let to = Forced::new(&file, server.config.rdb_save_incremental_fsync())?;
+        let mut writer = Preface::gather(server, view, false).begin(to);
+        view.save(&mut writer, server.config.maxmemory_policy().is_by_access());
         writer.finish().map(drop)
-    });
-    match written {
-        Ok(()) => {
-            log::notice!("DB saved on disk");
-            // Those of the command that is running are in the file, too, but are not counted yet.
-            server.persistence.note_saved(changes(server) + view.effects.dirty);
-            Ok(())
-        }
-        Err(error) => {
-            log::warning!("Write error saving DB on disk: {}", os_error_text(&error));
-            server.persistence.failed.store(true, Relaxed);
-            Err(Failed)
-        }
-    }
+    };
+    let written = keys().inspect_err(|error| tell(error, "rdbSaveRio"));
+    let forced = written.and_then(|()| file.sync_all().inspect_err(|error| tell(error, "fsync")));
+    forced.inspect_err(|_| draft.remove())?;
+    draft.rename()?;
+    draft.settle()
 }

@@ -125,7 +125,7 @@ impl<'h> ScriptHost<'h> {
         } else if self.limits.read_only && flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE) {
             Error::fixed("ERR Write commands are not allowed from read-only scripts.")
         } else if let Some(refusal) =
-            persistence::refusal(self.executor.server).filter(|_| flags.contains(Flags::WRITE))
+            persistence::refusal(self.executor.server).filter(|_| !self.wrote && flags.contains(Flags::WRITE))
         {
             refusal
         } else if self.limits.out_of_memory && !self.wrote && flags.contains(Flags::DENYOOM) {

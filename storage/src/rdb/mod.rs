@@ -6,6 +6,7 @@
 //! What is written Redis 7.0 can read (version 10), but for hashes with fields that expire, which it does not know
 //! (version 12). Small collections are written as the bytes that they are.
 
+mod buffered;
 mod checksum;
 pub mod file;
 mod legacy;
@@ -23,6 +24,7 @@ use crate::list::NodeLimit;
 use crate::set::SetLimits;
 use crate::value::{Boxed, PackLimits};
 
+pub(crate) use buffered::Buffered;
 pub use checksum::Checksum;
 pub use load::load_value;
 pub use payload::{PayloadError, dump, dump_functions, restore, restore_functions};

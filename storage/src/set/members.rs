@@ -14,7 +14,7 @@ pub struct MemberTable {
 }
 
 impl MemberTable {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.table.len()
     }
 
@@ -35,7 +35,7 @@ impl MemberTable {
         self.table.scan(cursor, |blob| each(Item::Str(blob.name())))
     }
 
-    pub(super) fn add(&mut self, member: &[u8]) -> bool {
+    pub(crate) fn add(&mut self, member: &[u8]) -> bool {
         let hash_of = hash(member);
         let make = || Blob::new(member);
         let (position, new) =
@@ -46,7 +46,7 @@ impl MemberTable {
         new
     }
 
-    pub(super) fn remove(&mut self, member: &[u8]) -> bool {
+    pub(crate) fn remove(&mut self, member: &[u8]) -> bool {
         let Some(blob) = self.table.remove(hash(member), |blob| blob.name() == member) else { return false };
         self.bytes -= blob.memory();
         blob.free();
@@ -57,7 +57,7 @@ impl MemberTable {
         self.table.prefetch_all(members.iter().map(|member| hash(member)), Blob::prefetch);
     }
 
-    pub(super) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         self.table.memory() + self.bytes
     }
 }

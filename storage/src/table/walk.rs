@@ -1,5 +1,7 @@
 //! Going through a table: scans that survive growth, fair samples, and visits that change it.
 
+use std::ops::Range;
+
 use super::page::Page;
 use super::{HASH_BITS, HashTable, PlainItem, Position};
 
@@ -17,19 +19,34 @@ impl<T: PlainItem> HashTable<T> {
     ///
     /// Any number is accepted as a cursor. As the point only moves forward, every scan ends.
     pub fn scan(&self, cursor: u64, visit: impl FnMut(&T)) -> u64 {
+        let Some((number, stretch)) = self.stretch(cursor) else { return 0 };
+        self.pages[number].items().iter().for_each(visit);
+        // Behind the last stretch the end has a bit more than a cursor, and ends as 0.
+        u64::from((stretch.end as u32).reverse_bits())
+    }
+
+    /// As [`HashTable::scan`], for who counts in points of the line: the items of the page on whose stretch a point lies,
+    /// and that stretch. `None` of an empty table and behind the end of the line.
+    pub(crate) fn page_at(&self, point: u64) -> Option<(&[T], Range<u64>)> {
+        let cursor = u32::try_from(point).ok()?.reverse_bits();
+        let (number, stretch) = self.stretch(cursor.into())?;
+        Some((self.pages[number].items(), stretch))
+    }
+
+    /// The page on whose stretch a cursor's point lies, and that stretch.
+    fn stretch(&self, cursor: u64) -> Option<(usize, Range<u64>)> {
         let number = self.page_number(cursor);
-        let Some(page) = self.pages.get(number) else { return 0 };
-        page.items().iter().for_each(visit);
+        if number >= self.pages.len() {
+            return None;
+        }
         // This page has the hashes that agree in `bits` bits with its number.
         let pages = self.pages.len() as u64;
         let mut bits = u64::BITS - (pages - 1).leading_zeros();
         if bits > 0 && number as u64 + (1 << (bits - 1)) >= pages && (number as u64) < 1 << (bits - 1) {
             bits -= 1;
         }
-        let stretch = 1u64 << (HASH_BITS - bits);
         let start = u64::from((number as u32).reverse_bits());
-        // Behind the last stretch the sum has a bit more than a cursor, and ends as 0.
-        u64::from(((start + stretch) as u32).reverse_bits())
+        Some((number, start..start + (1 << (HASH_BITS - bits))))
     }
 
     /// An item, each with the same probability, or `None` of an empty table. `random` yields evenly distributed

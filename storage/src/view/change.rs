@@ -97,6 +97,7 @@ impl View<'_> {
         change: impl FnOnce(&mut C, &mut Log) -> R,
     ) -> Result<R, WrongType> {
         let mut log = Log::default();
+        self.hand_over(key, found);
         let (keyspace, now_ms, touch) = (self.keyspace, self.now_ms, self.touch);
         let db = self.table_db(key);
         let slot = db.table.at_mut(found);
@@ -119,8 +120,7 @@ impl View<'_> {
         }
         self.record_log(key, log);
         if emptied {
-            let slot = self.take(key, found);
-            self.release(slot, Free::Now);
+            self.discard(key, found, Free::Now);
             self.record(key, Event::DEL);
         }
         Ok(result)

@@ -164,8 +164,7 @@ impl View<'_> {
         if !from.includes(slot) || !still(Candidate { db, slot, access: &keyspace.access, now_ms }) {
             return false;
         }
-        let slot = self.take(key, handle);
-        self.release(slot, Free::Later);
+        self.discard(key, handle, Free::Later);
         self.effects.evicted += 1;
         self.lapsed(key, Lapse::Evicted);
         self.record(key, Event::EVICTED);

@@ -45,14 +45,9 @@ impl View<'_> {
         for (page, name) in due {
             let key = self.keyspace.key(&name);
             let fields_left = end.saturating_sub(self.effects.expired_fields) as usize;
-            let fields_before = self.effects.expired_fields;
             let found = self.find_expiring(&key, fields_left);
             // Each key by itself, lest a great many become one transaction.
             self.complete();
-            // As in Redis, watchers hear of fields only when they are swept away, not when somebody meets expired ones.
-            if self.effects.expired_fields > fields_before {
-                self.touch_watches(&key);
-            }
             let Some(found) = found else { continue };
             // The page's hint knows nothing of what the value has left.
             self.lower_hint(&key, found);
@@ -73,7 +68,7 @@ impl View<'_> {
         self.locked.shard_ref(shard).db(self.db).is_some_and(|db| db.expiring > 0 || db.timed > 0)
     }
 
-    /// Time has changed a value, which is news to those who wait for the key, not to those who watch it.
+    /// Time has changed a value.
     fn tell_waiting(&mut self, key: &Key<'_>, event: Event) {
         self.tell(key, event);
         self.wake(key, Some(event));
@@ -88,23 +83,27 @@ impl View<'_> {
         if slot.inner_expiry().is_none_or(|when| when >= horizon_ms) {
             return Some(handle);
         }
+        self.hand_over(key, handle);
         let mut names: Vec<Box<[u8]>> = Vec::new();
+        let slot = self.table_db(key).table.at_mut(handle);
         let removed = slot.expire_inside(horizon_ms, most, |field| {
             if journaled {
                 names.push(field.into());
             }
         });
+        let db = self.table_db(key);
+        let slot = db.table.at_mut(handle);
         db.timed -= usize::from(!slot.is_timed());
         let spent = slot.is_spent();
         if removed > 0 {
             self.effects.expired_fields += removed as u64;
+            self.touch_watches(key);
             self.lapsed(key, Lapse::Fields(&names));
             self.tell_waiting(key, Event::HEXPIRED);
             self.tell(key, Event::LAPSED);
         }
         if spent {
-            let slot = self.take(key, handle);
-            self.release(slot, Free::Later);
+            self.discard(key, handle, Free::Later);
             self.tell_waiting(key, Event::DEL);
             return None;
         }
@@ -116,8 +115,7 @@ impl View<'_> {
         if self.keep_expired {
             return;
         }
-        let slot = self.take(key, handle);
-        self.release(slot, Free::Later);
+        self.discard(key, handle, Free::Later);
         self.effects.expired += 1;
         self.lapsed(key, Lapse::Expired);
         self.record(key, Event::EXPIRED);

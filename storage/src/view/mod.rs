@@ -262,6 +262,7 @@ impl<'k> View<'k> {
             Some(position) => position,
             None => self.insert(key, NewValue::Raw(b""), None),
         };
+        self.hand_over(key, found);
         let (keyspace, now_ms) = (self.keyspace, self.now_ms);
         let slot = self.table_db(key).table.at_mut(found);
         let grows = slot.string().ok_or(WrongType)?.len() < min_len;
@@ -276,6 +277,7 @@ impl<'k> View<'k> {
     /// Changes bytes of a string, of which no event tells.
     pub fn edit_silently(&mut self, key: &Key<'_>, edit: impl FnOnce(&mut [u8])) -> Result<(), WrongType> {
         let Some(found) = self.find(key) else { return Ok(()) };
+        self.hand_over(key, found);
         self.table_db(key).table.at_mut(found).edit(0, edit)?;
         self.effects.dirty += 1;
         self.modified(key, Event::CHANGED);
@@ -308,8 +310,7 @@ impl<'k> View<'k> {
     /// Removes a key. Tells whether it was there.
     pub fn remove(&mut self, key: &Key<'_>, free: Free, event: Event) -> bool {
         let Some(handle) = self.find(key) else { return false };
-        let slot = self.take(key, handle);
-        self.release(slot, free);
+        self.discard(key, handle, free);
         self.changed(key, event);
         true
     }
@@ -395,6 +396,10 @@ impl<'k> View<'k> {
             removed += db.table.len();
             (db.expiring, db.timed) = (0, 0);
             let table = std::mem::take(&mut db.table);
+            if let Some(mark) = db.mark.take().filter(|mark| !mark.is_void()) {
+                mark.leave_table(table);
+                continue;
+            }
             match free {
                 Free::Now => free_table(table),
                 Free::Later if !table.is_empty() => self.keyspace.reclaimer.table(table),
@@ -497,8 +502,15 @@ impl<'k> View<'k> {
         if slot.is_big() {
             let next = Slot::new(key.bytes, slot.expiry(), value, slot.access());
             let old = std::mem::replace(slot, next);
-            keyspace.reclaimer.entry(old);
+            let wanted = db.mark.as_mut().is_some_and(|mark| mark.claim(key));
+            match &db.mark {
+                Some(mark) if wanted => mark.leave(old),
+                _ => keyspace.reclaimer.entry(old),
+            }
         } else {
+            if let Some(mark) = &mut db.mark {
+                mark.hand_over(keyspace, key, slot, now_ms);
+            }
             slot.set_value(value);
         }
         touch_slot(keyspace, slot, now_ms);
@@ -528,9 +540,8 @@ impl<'k> View<'k> {
     /// Makes room for another entry under a key. Returns the type of what was there.
     fn vacate(&mut self, key: &Key<'_>) -> Option<Type> {
         let found = self.find(key)?;
-        let old = self.take(key, found);
-        let kind = Entry(&old).kind();
-        self.release(old, Free::Later);
+        let kind = Entry(self.table_db(key).table.at(found)).kind();
+        self.discard(key, found, Free::Later);
         Some(kind)
     }
 
@@ -544,6 +555,7 @@ impl<'k> View<'k> {
     }
 
     fn put_expiry(&mut self, key: &Key<'_>, handle: Position, expiry: Option<i64>) {
+        self.hand_over(key, handle);
         let db = self.table_db(key);
         let slot = db.table.at_mut(handle);
         db.expiring = db.expiring + usize::from(expiry.is_some()) - usize::from(slot.expires());
@@ -562,6 +574,7 @@ impl<'k> View<'k> {
 
     /// Puts an entry, whose key is not there, into the table.
     fn adopt(&mut self, key: &Key<'_>, slot: Slot) -> Position {
+        self.keep_out(key);
         let keyspace = self.keyspace;
         let db = self.table_db(key);
         let expiry = slot.expiry();
@@ -578,6 +591,7 @@ impl<'k> View<'k> {
     }
 
     fn take(&mut self, key: &Key<'_>, handle: Position) -> Slot {
+        self.hand_over(key, handle);
         let db = self.table_db(key);
         let slot = db.table.remove_at(handle);
         db.expiring -= usize::from(slot.expires());

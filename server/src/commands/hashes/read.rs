@@ -69,10 +69,11 @@ pub(super) fn hgetall(cx: &mut Context<'_>) -> CommandResult {
     };
     let hash = entry.get::<Hash>()?;
     cx.reply.map(hash.len());
-    for (field, value, _) in hash.iter() {
+    // A `for` loop would ask all of the chained iterator's parts for each of the fields.
+    hash.iter().for_each(|(field, value, _)| {
         reply_item(cx.reply, field);
         reply_item(cx.reply, value);
-    }
+    });
     Ok(())
 }
 
@@ -92,9 +93,7 @@ fn list(cx: &mut Context<'_>, fields: bool) -> CommandResult {
     };
     let hash = entry.get::<Hash>()?;
     cx.reply.array(hash.len());
-    for (field, value, _) in hash.iter() {
-        reply_item(cx.reply, if fields { field } else { value });
-    }
+    hash.iter().for_each(|(field, value, _)| reply_item(cx.reply, if fields { field } else { value }));
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use storage::Key;
 use crate::command::{CommandResult, Context, Error};
 use crate::eviction::Room;
 use crate::monitor;
+use crate::persistence;
 use crate::scripts::{Conduct, Limits, Lua, Origin, ScriptHost, Subject};
 use crate::server::os_error_text;
 
@@ -112,6 +113,12 @@ impl Call<'_> {
         let out_of_memory = cx.executor.room() == Room::None;
         let Some(flags) = self.flags else { return Ok(Limits { read_only: self.read_only, out_of_memory }) };
         let writes = !flags.contains(ScriptFlags::NO_WRITES);
+        if writes && persistence::refuses_unsaved(cx.server) {
+            return Err(Error::fixed(
+                "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Writable \
+                 scripts are blocked. Use 'no-writes' flag for read only scripts.",
+            ));
+        }
         if writes && self.read_only {
             return Err(Error::fixed("ERR Can not execute a script with write flag using *_ro command."));
         }

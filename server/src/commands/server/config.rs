@@ -67,7 +67,8 @@ fn set(cx: &mut Context<'_>) -> CommandResult {
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
     let server = cx.server;
     let trusted = cx.client.is_permitted(server.config.enable_protected_configs());
-    server.config.set(&pairs, Caller { trusted, loading: false }, &mut |step| server.apply(step))?;
+    let caller = Caller { trusted, loading: server.persistence.loading.is_on() };
+    server.config.set(&pairs, caller, &mut |step| server.apply(step))?;
     cx.reply.ok();
     Ok(())
 }

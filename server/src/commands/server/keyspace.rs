@@ -1,11 +1,9 @@
 //! Commands about whole databases.
 
-use std::ops::Range;
-
 use storage::Free;
 
 use crate::command::*;
-use crate::{journal, set};
+use crate::{journal, persistence, set};
 
 const FLUSH_ARGS: &[Arg] = &[Arg::one_of(
     "flush-type",
@@ -73,13 +71,12 @@ fn flush_mode(cx: &Context<'_>) -> Result<Free, Error> {
 }
 
 fn flushdb(cx: &mut Context<'_>) -> CommandResult {
-    let db = cx.client.db();
-    flush(cx, db..db + 1)
+    let (db, free) = (cx.client.db(), flush_mode(cx)?);
+    cx.db.flush(db..db + 1, free);
+    flushed(cx, free)
 }
 
-fn flush(cx: &mut Context<'_>, dbs: Range<usize>) -> CommandResult {
-    let free = flush_mode(cx)?;
-    cx.db.flush(dbs, free);
+fn flushed(cx: &mut Context<'_>, free: Free) -> CommandResult {
     // Even if there was nothing: as in Redis.
     journal::anyway(cx);
     if free == Free::Now {
@@ -92,7 +89,15 @@ fn flush(cx: &mut Context<'_>, dbs: Range<usize>) -> CommandResult {
 }
 
 fn flushall(cx: &mut Context<'_>) -> CommandResult {
-    flush(cx, 0..cx.server.keyspace.databases())
+    let free = flush_mode(cx)?;
+    // What is being written is of no more use to anybody than what goes now.
+    cx.server.persistence.background.stop();
+    cx.db.flush(0..cx.server.keyspace.databases(), free);
+    if !cx.server.config.save().is_empty() {
+        // Why it fails is in the log; the keys are gone all the same.
+        let _ = persistence::save(cx.server, cx.db);
+    }
+    flushed(cx, free)
 }
 
 fn swapdb(cx: &mut Context<'_>) -> CommandResult {

@@ -28,6 +28,7 @@ pub const COMMANDS: &[Spec] = &[
     memory::MEMORY,
     monitor::MONITOR,
     process::BGREWRITEAOF,
+    process::BGSAVE,
     process::LASTSAVE,
     process::ROLE,
     process::SAVE,

@@ -28,6 +28,12 @@ pub(super) const BGREWRITEAOF: Spec = Spec::new("bgrewriteaof", 1, bgrewriteaof)
     .doc(Group::Server, "1.0.0", "O(1)", "Replaces the append-only log by what it amounts to, in the background.")
     .flags(set!(Flags: ADMIN | NOSCRIPT | NO_ASYNC_LOADING));
 
+pub(super) const BGSAVE: Spec = Spec::new("bgsave", -1, bgsave)
+    .doc(Group::Server, "1.0.0", "O(1)", "Saves all data while everybody goes on.")
+    .flags(set!(Flags: ADMIN | NOSCRIPT | NO_ASYNC_LOADING))
+    .history(&[("3.2.2", "`SCHEDULE` came.")])
+    .args(&[Arg::flag("schedule", "SCHEDULE").optional().since("3.2.2")]);
+
 pub(super) const ROLE: Spec = Spec::new("role", 1, role)
     .doc(Group::Server, "2.8.12", "O(1)", "Tells the server's part in replication.")
     .flags(set!(Flags: NOSCRIPT | LOADING | STALE | FAST))
@@ -62,8 +68,14 @@ fn lastsave(cx: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
+const ALREADY_SAVING: Error = Error::fixed("ERR Background save already in progress");
+
 fn save(cx: &mut Context<'_>) -> CommandResult {
+    if cx.server.persistence.background.is_running() {
+        return Err(ALREADY_SAVING);
+    }
     cx.lock_all()?;
+    cx.server.persistence.saves.fetch_add(1, Relaxed);
     persistence::save(cx.server, cx.db).map_err(|_| Error::fixed("ERR"))?;
     cx.reply.ok();
     Ok(())
@@ -82,6 +94,33 @@ fn bgrewriteaof(cx: &mut Context<'_>) -> CommandResult {
             ));
         }
     }
+    Ok(())
+}
+
+fn bgsave(cx: &mut Context<'_>) -> CommandResult {
+    if cx.args.len() > 2 || (cx.args.len() == 2 && !cx.arg_is(1, "schedule")) {
+        return Err(Error::SYNTAX);
+    }
+    let background = &cx.server.persistence.background;
+    if background.is_running() {
+        return Err(ALREADY_SAVING);
+    }
+    let is_rewriting = cx.server.aof.rewrites.is_running();
+    if is_rewriting && cx.args.len() == 1 {
+        return Err(Error::fixed(
+            "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to \
+             schedule a BGSAVE whenever possible.",
+        ));
+    }
+    if cx.is_nested() || is_rewriting {
+        // What is half done is in no snapshot.
+        background.schedule();
+        cx.reply.simple("Background saving scheduled");
+        return Ok(());
+    }
+    cx.lock_all()?;
+    persistence::begin(cx.server, cx.db).map_err(|_| Error::fixed("ERR"))?;
+    cx.reply.simple("Background saving started");
     Ok(())
 }
 

@@ -37,6 +37,11 @@ impl Folder {
         self.file(&self.manifest_name())
     }
 
+    /// Where a rewrite writes to.
+    pub fn temporary_base(&self) -> String {
+        format!("temp-{}.base", self.prefix)
+    }
+
     /// Where entries are collected until the first base is complete.
     pub fn temporary_increment(&self) -> String {
         format!("temp-{}.incr", self.prefix)
@@ -156,12 +161,16 @@ pub fn open_at_start(server: &'static Server) -> Result<(), String> {
     let aof = &server.aof;
     let folder = Folder::of(&server.config);
     folder.create()?;
+    // What a crash has left of a rewrite.
+    for name in [folder.temporary_base(), folder.temporary_increment()] {
+        let _ = fs::remove_file(folder.file(&name));
+    }
     let mut manifest = aof.manifest.lock();
     let mut changed = false;
     if manifest.is_empty() {
-        let name = manifest.new_base(&folder.prefix, server.config.aof_use_rdb_preamble());
-        let mut view = server.keyspace.view_all(0, crate::server::unix_ms());
-        rewrite::write_base(server, &mut view, &folder.file(&name))?;
+        let as_snapshot = server.config.aof_use_rdb_preamble();
+        let name = manifest.new_base(&folder.prefix, as_snapshot);
+        rewrite::write_base(server, &folder.file(&name), as_snapshot)?;
         log::notice!("Creating AOF base file {name} on server start");
         changed = true;
     }

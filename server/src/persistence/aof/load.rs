@@ -10,15 +10,19 @@ use protocol::{OwnedArgs, Reply, Resp};
 use storage::{Free, View};
 
 use super::Hurry;
-use super::files::Folder;
+use super::files::{Folder, open_at_start};
 use super::reader::{Item, LogReader, Problem};
 use crate::client::{Client, Peer, Shared};
 use crate::command::dispatch::Executor;
 use crate::log;
 use crate::mail::Bell;
 use crate::persistence;
+use crate::persistence::loading::Begun;
 use crate::server::{Server, os_error_text};
 use crate::stats::Stats;
+
+/// Bytes of commands after which it is told how far loading is.
+const TELL_EVERY: u64 = 256 * 1024;
 
 /// How a file ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,15 +32,18 @@ enum End {
     Truncated,
 }
 
-/// Reads all files that the manifest names, in their order, into a server that has no data yet.
+/// Reads all files that the manifest names, in their order, into a server that has no data yet, and opens the log for
+/// what comes.
 pub fn load_at_start(server: &'static Server) -> Result<(), String> {
     let folder = Folder::of(&server.config);
     folder.upgrade(&mut server.aof.manifest.lock())?;
     let started = Instant::now();
-    if load(server, &folder, None)? {
+    // Until the log is open: nothing is changed before.
+    let mut loading = None;
+    if load(server, &folder, None, &mut loading)? {
         log::notice!("DB loaded from append only file: {:.3} seconds", started.elapsed().as_secs_f64());
     }
-    Ok(())
+    open_at_start(server)
 }
 
 /// Reads all files anew in the place of all data, which is locked.
@@ -47,20 +54,27 @@ pub fn reload(server: &'static Server, view: &mut View<'static>) -> Result<(), S
     let was_on = aof.on.swap(false, Relaxed);
     view.flush(0..server.keyspace.databases(), Free::Now);
     let folder = Folder::of(&server.config);
-    let loaded = load(server, &folder, Some(view));
+    let loaded = load(server, &folder, Some(view), &mut None);
     aof.on.store(was_on, Relaxed);
     loaded.map(drop)
 }
 
-/// Tells whether there was anything.
-fn load(server: &'static Server, folder: &Folder, locked: Option<&mut View<'static>>) -> Result<bool, String> {
+/// Tells whether there was anything; `loading` goes on after that.
+fn load(
+    server: &'static Server,
+    folder: &Folder,
+    locked: Option<&mut View<'static>>,
+    loading: &mut Option<Begun<'static>>,
+) -> Result<bool, String> {
     let manifest = server.aof.manifest.lock();
     let files: Vec<String> = manifest.files().map(|file| file.name.clone()).collect();
     let missing = "Fatal error: a file of the append-only log is missing".to_owned();
     let sizes: io::Result<Vec<u64>> = files.iter().map(|name| folder.size(name)).collect();
-    if sizes.map_err(|_| missing)?.iter().all(|size| *size == 0) {
+    let total = sizes.map_err(|_| missing)?.iter().sum();
+    if total == 0 {
         return Ok(false);
     }
+    *loading = Some(server.persistence.loading.begin(total));
     let base = manifest.base.as_ref().map(|base| base.name.clone());
     let mut replay = Replay::new(server, locked);
     for (index, name) in files.iter().enumerate() {
@@ -138,6 +152,7 @@ impl<'v> Replay<'v> {
         let mut client = self.client();
         let mut reply = Reply::new(Resp::V2);
         let (mut valid, mut before_transaction) = (reader.position(), reader.position());
+        let mut told = valid;
         let outcome = loop {
             let was_queueing = client.transaction.is_some();
             match reader.next(&mut self.args) {
@@ -166,7 +181,12 @@ impl<'v> Replay<'v> {
                 before_transaction = valid;
             }
             valid = reader.position();
+            if valid - told >= TELL_EVERY {
+                self.server.persistence.loading.advance(valid - told);
+                told = valid;
+            }
         };
+        self.server.persistence.loading.advance(valid - told);
         let problem = match outcome {
             Ok(()) => return Ok(End::Whole),
             Err(problem) => problem,

@@ -5,6 +5,7 @@
 //! reads them at the start, with [`reader`], [`rewrite`] replaces them by what they amount to, as a snapshot or as
 //! [`commands`]. [`check`] is a tool of its own.
 
+pub mod check;
 mod files;
 mod gate;
 mod load;
@@ -24,7 +25,7 @@ use crate::config::FsyncPolicy;
 use crate::log;
 use crate::server::{Server, os_error_text};
 
-pub use files::{open_at_start, read_manifest};
+pub use files::read_manifest;
 pub use gate::Gate;
 pub use load::{load_at_start, reload};
 use manifest::Manifest;
@@ -92,6 +93,18 @@ impl Aof {
         let position = self.appended.load(Relaxed) + added;
         self.appended.store(position, Relaxed);
         position
+    }
+
+    /// The position behind all that was appended so far.
+    pub fn position(&self) -> u64 {
+        self.appended.load(Relaxed)
+    }
+
+    /// Whether everything up to a position is as safe as it is going to be: on the disk, or with `no` left to the system.
+    pub fn is_on_disk(&self, server: &Server, position: u64) -> bool {
+        let is_left_to_system = server.config.appendfsync() == FsyncPolicy::No;
+        let reached = if is_left_to_system { &self.written } else { &self.synced };
+        self.is_on() && reached.load(Acquire) >= position
     }
 
     /// Has entries tell when they were made, or not.

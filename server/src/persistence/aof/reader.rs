@@ -48,12 +48,14 @@ pub struct LogReader<R> {
     offset: u64,
     /// Ends of lines that were passed.
     lines: u64,
+    /// Where the length or argument began that was looked at last.
+    looked_at: u64,
 }
 
 impl<R: Read> LogReader<R> {
     /// Goes on at an offset, which is where `input` stands.
     pub fn new(input: R, offset: u64) -> LogReader<R> {
-        LogReader { input, buffer: Vec::new(), at: 0, offset, lines: 0 }
+        LogReader { input, buffer: Vec::new(), at: 0, offset, lines: 0, looked_at: offset }
     }
 
     /// How far the log was read.
@@ -63,6 +65,10 @@ impl<R: Read> LogReader<R> {
 
     pub fn lines(&self) -> u64 {
         self.lines
+    }
+
+    pub fn looked_at(&self) -> u64 {
+        self.looked_at
     }
 
     /// The next item; `None` at the end.
@@ -114,6 +120,7 @@ impl<R: Read> LogReader<R> {
     /// A line that tells how much follows.
     fn length(&mut self, prefix: u8) -> Result<i64, Problem> {
         let at = self.position();
+        self.looked_at = at;
         let line = self.line(MAX_LENGTH_LINE)?;
         let Some((&first, rest)) = line.split_first() else { return Err(Problem::Truncated(at, None)) };
         if first != prefix {
@@ -144,6 +151,7 @@ impl<R: Read> LogReader<R> {
         let whole = usize::try_from(length).ok().and_then(|length| length.checked_add(2));
         let whole = whole.filter(|whole| i64::try_from(*whole).is_ok()).ok_or_else(out_of_range)?;
         let at = self.position();
+        self.looked_at = at;
         let found = self.fill(whole)?;
         if found < whole {
             let what = format!("Expected to read {whole} bytes, got {found} bytes");

@@ -9,20 +9,25 @@
 //! names once there is a base in front of it.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::thread;
 
 use parking_lot::Mutex;
+use protocol::encode_command;
 use storage::View;
-use storage::rdb::file::{FileWriter, Options};
+use storage::snapshot::{CommandWriter, Form, Snapshot, Target, Written};
 
 use super::files::Folder;
 use super::manifest::Manifest;
+use super::pending::annotate_time;
 use super::{Aof, Hurry};
+use crate::log;
+use crate::persistence::Pace;
+use crate::persistence::file::{Forced, Preface};
 use crate::server::{Server, os_error_text, unix_ms};
-use crate::{log, version};
 
 /// Failures in a row from which on attempts are put off.
 const FAILURES_BEFORE_DELAY: u64 = 3;
@@ -45,6 +50,8 @@ pub struct Rewrites {
     /// Failures since the last success.
     failures: AtomicU64,
     delay: Mutex<Delay>,
+    /// The one that is being written.
+    snapshot: Mutex<Option<Arc<Snapshot>>>,
 }
 
 /// How attempts are put off that have failed too often.
@@ -69,6 +76,7 @@ impl Default for Rewrites {
             begun: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             delay: Mutex::default(),
+            snapshot: Mutex::default(),
         }
     }
 }
@@ -114,6 +122,14 @@ impl Rewrites {
             last_failed: self.last_failed.load(Relaxed),
             begun: self.begun.load(Relaxed),
             failures: self.failures.load(Relaxed),
+        }
+    }
+
+    /// Has the one that is running given up.
+    fn cancel(&self) {
+        self.cancelled.store(true, Relaxed);
+        if let Some(snapshot) = &*self.snapshot.lock() {
+            snapshot.stop();
         }
     }
 
@@ -169,7 +185,7 @@ impl Aof {
                 "AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and \
                  starting a rewrite now."
             );
-            rewrites.cancelled.store(true, Relaxed);
+            rewrites.cancel();
             rewrites.scheduled.store(true, Relaxed);
         } else if server.persistence.is_saving() {
             log::warning!(
@@ -195,7 +211,7 @@ impl Aof {
         rewrites.turning_on.store(false, Release);
         if rewrites.is_running() {
             log::notice!("Stopping the AOF rewrite in background");
-            rewrites.cancelled.store(true, Relaxed);
+            rewrites.cancel();
         }
         self.end(server);
     }
@@ -288,14 +304,12 @@ impl Aof {
     /// The thread's part.
     fn run_rewrite(&self, server: &'static Server, folder: &Folder, increment: Option<Arc<File>>) {
         let rewrites = &self.rewrites;
-        let temporary = folder.file(&format!("temp-{}.base", folder.prefix));
-        let as_snapshot = server.config.aof_use_rdb_preamble();
+        let temporary = folder.file(&folder.temporary_base());
         let was_on = self.is_on();
-        let outcome = self.write_new_base(server, &temporary, increment).and_then(|()| {
-            if rewrites.cancelled.load(Relaxed) {
-                return Err("it was stopped".to_owned());
-            }
+        let as_snapshot = server.config.aof_use_rdb_preamble();
+        let outcome = self.write_new_base(server, &temporary, as_snapshot, increment).and_then(|()| {
             log::notice!("Successfully created the temporary AOF base file {}", temporary.display());
+            log::notice!("Background AOF rewrite terminated with success");
             self.put_in_place(server, folder, &temporary, as_snapshot)
         });
         match outcome {
@@ -327,12 +341,32 @@ impl Aof {
     }
 
     /// Writes all data as they are at one moment, at which the log is cut.
-    fn write_new_base(&self, server: &Server, path: &Path, increment: Option<Arc<File>>) -> Result<(), String> {
-        let mut view = server.keyspace.view_all(0, unix_ms());
-        if let Some(file) = increment.filter(|_| !self.rewrites.cancelled.load(Relaxed)) {
-            self.cut(file);
-        }
-        write_base(server, &mut view, path)
+    fn write_new_base(
+        &self,
+        server: &'static Server,
+        path: &Path,
+        as_snapshot: bool,
+        increment: Option<Arc<File>>,
+    ) -> Result<(), String> {
+        let base = {
+            let mut view = server.keyspace.view_all(0, unix_ms());
+            let mut current = self.rewrites.snapshot.lock();
+            if self.rewrites.cancelled.load(Relaxed) {
+                return Err("it was stopped".into());
+            }
+            if server.persistence.is_saving() {
+                return Err("another snapshot is being written".into());
+            }
+            let base = Base::begin(server, &mut view, as_snapshot);
+            *current = Some(Arc::clone(&base.snapshot));
+            if let Some(file) = increment {
+                self.cut(file);
+            }
+            base
+        };
+        let written = base.write(server, path);
+        self.rewrites.snapshot.lock().take();
+        written
     }
 
     /// From now on entries go to another file. All shards are locked.
@@ -386,21 +420,59 @@ impl Aof {
     }
 }
 
-/// Writes all data, which is locked, to a new file.
-pub fn write_base(server: &Server, view: &mut View<'_>, path: &Path) -> Result<(), String> {
-    let failed =
-        |error: std::io::Error| format!("Write error writing append only file on disk: {}", os_error_text(&error));
-    let config = &server.config;
-    let options =
-        Options { compress: config.rdbcompression(), checksum: config.rdbchecksum(), timed: view.has_timed() };
-    let file = File::create(path).map_err(failed)?;
-    let mut writer = FileWriter::new(file, options);
-    writer.aux("redis-ver", version::REDIS);
-    writer.aux("redis-bits", "64");
-    writer.aux("ctime", &(unix_ms() / 1000).to_string());
-    writer.aux("used-mem", &storage::memory::used_memory().to_string());
-    writer.aux("aof-base", "1");
-    server.scripts.libraries.lock().values().for_each(|library| writer.function(&library.code));
-    view.save(&mut writer, config.maxmemory_policy().is_by_access());
-    writer.finish().and_then(|file| file.sync_all()).map_err(failed)
+/// A base in the making: all data as they were at one moment.
+struct Base {
+    snapshot: Arc<Snapshot>,
+    preface: Preface,
+    as_snapshot: bool,
+}
+
+impl Base {
+    /// Begins one of the data as they are now. Needs all shards.
+    fn begin(server: &Server, view: &mut View<'_>, as_snapshot: bool) -> Base {
+        let preface = Preface::gather(server, view, true);
+        let form = if as_snapshot { Form::Rdb { compress: preface.compresses() } } else { Form::Commands };
+        let snapshot = view.begin_snapshot(form, server.config.maxmemory_policy().is_by_access());
+        Base { snapshot, preface, as_snapshot }
+    }
+
+    /// Writes it to a new file, safe on the disk.
+    fn write(&self, server: &'static Server, path: &Path) -> Result<(), String> {
+        let written = self
+            .try_to_write(server, path)
+            .map_err(|error| format!("Write error writing append only file on disk: {}", os_error_text(&error)));
+        match written? {
+            Written::Whole => Ok(()),
+            Written::Stopped => Err("it was stopped".into()),
+        }
+    }
+
+    fn try_to_write(&self, server: &'static Server, path: &Path) -> io::Result<Written> {
+        let config = &server.config;
+        let file = File::create(path)?;
+        let to = Forced::new(&file, config.aof_rewrite_incremental_fsync())?;
+        let target: Box<dyn Target> = if self.as_snapshot {
+            Box::new(self.preface.begin(to))
+        } else {
+            let mut writer = CommandWriter::new(to);
+            let mut commands = Vec::new();
+            if config.aof_timestamp_enabled() {
+                annotate_time(&mut commands, unix_ms() / 1000);
+            }
+            for code in self.preface.libraries() {
+                encode_command(&mut commands, [&b"FUNCTION"[..], b"LOAD", code]);
+            }
+            writer.commands(&commands);
+            Box::new(writer)
+        };
+        let written = self.snapshot.write(&server.keyspace, target, &Pace(server))?;
+        file.sync_all()?;
+        Ok(written)
+    }
+}
+
+/// Writes a base of the data as they are now.
+pub fn write_base(server: &'static Server, path: &Path, as_snapshot: bool) -> Result<(), String> {
+    let base = Base::begin(server, &mut server.keyspace.view_all(0, unix_ms()), as_snapshot);
+    base.write(server, path)
 }

@@ -31,7 +31,9 @@ pub struct SyncThread {
 #[derive(Default)]
 struct Waiting {
     clients: Vec<(u64, Arc<Shared>)>,
-    /// Somebody wants everything on the disk, though nobody waits for that.
+    /// Clients that want to know when everything up to a position is on the disk, whatever the policy is.
+    curious: Vec<(u64, Arc<Shared>)>,
+    /// Those have come since the disk was last waited for.
     asked: bool,
 }
 
@@ -54,22 +56,19 @@ impl SyncThread {
         false
     }
 
-    /// Has what is written forced to the disk soon.
-    pub fn ask(&self) {
-        self.waiting.lock().asked = true;
-        self.wanted.notify_one();
-    }
-
-    /// Wakes those who wait for no more than a position.
-    fn release(&self, position: u64) {
+    /// Wakes those who may send what they have up to a position, and those who wait for the disk up to another.
+    fn release(&self, released: u64, on_disk: u64) {
         let mut waiting = self.waiting.lock();
-        waiting.clients.retain(|(until, client)| {
-            let waits = *until > position;
-            if !waits {
-                client.wake();
-            }
-            waits
-        });
+        let Waiting { clients, curious, .. } = &mut *waiting;
+        for (clients, position) in [(clients, released), (curious, on_disk)] {
+            clients.retain(|(until, client)| {
+                let waits = *until > position;
+                if !waits {
+                    client.wake();
+                }
+                waits
+            });
+        }
     }
 }
 
@@ -100,7 +99,7 @@ impl Aof {
                 due = Instant::now() + INTERVAL;
             }
             if !self.is_on() {
-                self.sync.release(u64::MAX);
+                self.sync.release(u64::MAX, u64::MAX);
                 continue;
             }
             match server.config.appendfsync() {
@@ -109,6 +108,7 @@ impl Aof {
                     self.force(server);
                 }
                 FsyncPolicy::EverySecond => {
+                    self.flush(server, Hurry::Now);
                     self.force(server);
                     // What was put off for it.
                     self.flush(server, Hurry::CanWait);
@@ -124,7 +124,17 @@ impl Aof {
         let waits = server.config.appendfsync() == FsyncPolicy::Always && !self.rests(server);
         let position = if waits { &self.synced } else { &self.written }.load(Acquire);
         self.released.fetch_max(position, Release);
-        self.sync.release(position);
+        let is_left_to_system = server.config.appendfsync() == FsyncPolicy::No;
+        let on_disk = if is_left_to_system { &self.written } else { &self.synced }.load(Acquire);
+        self.sync.release(position, on_disk);
+    }
+
+    /// Has a client woken when everything up to a position is on the disk, which is seen to.
+    pub fn wake_when_on_disk(&self, position: u64, client: &Arc<Shared>) {
+        let mut waiting = self.sync.waiting.lock();
+        waiting.curious.push((position, Arc::clone(client)));
+        waiting.asked = true;
+        self.sync.wanted.notify_one();
     }
 
     /// Whether nothing is forced to the disk for the time being.

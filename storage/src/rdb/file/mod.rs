@@ -15,6 +15,7 @@ use super::{Error, opcode};
 use crate::access::Usage;
 
 pub use reader::{Batch, Entry, FileReader, Note};
+pub(crate) use writer::save_entry;
 pub use writer::{FileWriter, Options};
 
 /// What stands before the version.

@@ -12,7 +12,7 @@ use super::skip::{skip_module, skip_value};
 use super::{Attributes, CHECKSUM_LEN, FIRST_WITH_CHECKSUM, FileError, SIGNATURE, VERSION_DIGITS, opcode};
 use crate::access::Usage;
 
-/// Bytes of a batch, unless one key takes more.
+/// Bytes of a batch where nothing else is said.
 const BATCH: usize = 512 * 1024;
 
 /// What stands in a file beside keys.
@@ -68,6 +68,16 @@ impl Entry<'_> {
 }
 
 impl Batch {
+    /// Of how many bytes it was made.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// How many keys it has.
+    pub fn keys(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Its keys, in their order.
     pub fn entries(&self) -> impl Iterator<Item = Result<Entry<'_>, FileError>> {
         self.entries.iter().map(|at| {
@@ -93,6 +103,8 @@ pub struct FileReader<R> {
     db: usize,
     databases: usize,
     ended: bool,
+    /// Bytes of a batch, unless one key takes more.
+    batch: usize,
 }
 
 /// What a step over the bytes has come by.
@@ -115,6 +127,7 @@ impl<R: Read> FileReader<R> {
             db: 0,
             databases,
             ended: false,
+            batch: BATCH,
         };
         let header = SIGNATURE.len() + VERSION_DIGITS;
         while reader.bytes.len() < header {
@@ -130,6 +143,11 @@ impl<R: Read> FileReader<R> {
         reader.version = version as u16;
         reader.leave_behind(header);
         Ok(reader)
+    }
+
+    /// Hands out batches of so many bytes.
+    pub fn in_batches_of(self, batch: usize) -> FileReader<R> {
+        FileReader { batch, ..self }
     }
 
     /// How many bytes have become part of batches.
@@ -180,7 +198,7 @@ impl<R: Read> FileReader<R> {
                 Err(Error::Truncated) if !entries.is_empty() || !notes.is_empty() => break,
                 Err(Error::Truncated) => {
                     // By as much again, so that a large value is not looked at too often.
-                    let more = self.bytes.len().max(BATCH);
+                    let more = self.bytes.len().max(self.batch);
                     if self.read_more(more)? == 0 {
                         return Err(FileError::Content(offset + self.bytes.len() as u64, Error::Truncated));
                     }
@@ -192,7 +210,7 @@ impl<R: Read> FileReader<R> {
         if self.ended {
             notes.extend(self.check_end()?);
         } else {
-            self.read_more(BATCH.saturating_sub(self.bytes.len()))?;
+            self.read_more(self.batch.saturating_sub(self.bytes.len()))?;
         }
         Ok(Some(Batch { bytes, offset, entries, notes }))
     }

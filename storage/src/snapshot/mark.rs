@@ -1,0 +1,77 @@
+//! What a database's part of a shard has to do with a snapshot that is being written.
+
+use std::sync::Arc;
+
+use super::frozen::Frozen;
+use super::{Left, Snapshot};
+use crate::entry::Slot;
+use crate::keyspace::{Key, Keyspace};
+use crate::table::HashTable;
+use crate::value::Type;
+
+/// A queue up to this length is left for the thread that writes the snapshot, whatever the others hold.
+const ALWAYS_QUEUED: usize = 64 * 1024;
+
+/// Says that a table is part of a snapshot and not all of it is written yet. It belongs to the table, not to a number
+/// of a database: SWAPDB takes it along.
+pub(crate) struct Mark {
+    pub(super) snapshot: Arc<Snapshot>,
+    /// The number that the database had at the snapshot's moment.
+    pub(super) db: usize,
+    pub(super) frozen: Frozen,
+    /// Entries that were handed over, as they are to be written.
+    pub(super) queue: Vec<u8>,
+}
+
+impl Mark {
+    pub(super) fn new(snapshot: Arc<Snapshot>, db: usize) -> Mark {
+        Mark { snapshot, db, frozen: Frozen::default(), queue: Vec::new() }
+    }
+
+    /// Whether the snapshot is still to have an entry as it is. From now on it is not: either the caller hands it over,
+    /// or it is new.
+    pub(crate) fn claim(&mut self, key: &Key<'_>) -> bool {
+        !self.snapshot.is_stopped() && self.frozen.claim(key.hash, key.bytes)
+    }
+
+    /// Hands over an entry that is about to change or to go, unless that was done before.
+    pub(crate) fn hand_over(&mut self, keyspace: &Keyspace, key: &Key<'_>, slot: &mut Slot, now_ms: i64) {
+        if !self.claim(key) {
+            return;
+        }
+        if slot.is_big() {
+            // A long string's bytes are shared from now on, and nodes are copied as they are: that is quicker than to
+            // write them, and the thread that writes the snapshot has the time for it.
+            if let Some(bytes) = slot.share() {
+                let value = crate::entry::NewValue::Shared(bytes);
+                return self.leave(Slot::new(key.bytes, slot.expiry(), value, slot.access()));
+            }
+            if matches!(slot.value().kind(), Type::List | Type::Stream) {
+                return self.leave(slot.duplicate(key.bytes, slot.expiry(), slot.access()));
+            }
+        }
+        let before = self.queue.len();
+        self.snapshot.put_entry(&mut self.queue, keyspace, slot, now_ms);
+        self.snapshot.was_queued(self.queue.len() - before);
+        if self.queue.len() > ALWAYS_QUEUED && self.snapshot.write_queue(self.db, &self.queue) {
+            self.snapshot.was_written(self.queue.len());
+            self.queue.clear();
+        }
+    }
+
+    /// Leaves an entry that is in no table any more to the snapshot, which frees it.
+    pub(crate) fn leave(&self, slot: Slot) {
+        self.snapshot.leave(Left::Entry(self.db, slot));
+    }
+
+    /// Leaves the whole table to the snapshot, which frees it.
+    pub(crate) fn leave_table(self, table: HashTable<Slot>) {
+        self.snapshot.leave(Left::Queue(self.db, self.queue));
+        self.snapshot.leave(Left::Table(self.db, table, self.frozen));
+    }
+
+    /// Whether nobody wants the snapshot any more.
+    pub(crate) fn is_void(&self) -> bool {
+        self.snapshot.is_stopped()
+    }
+}

@@ -1,0 +1,209 @@
+//! The thread that writes a snapshot.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{File, Left, MAX_QUEUED, Mark, Snapshot, Target};
+use crate::entry::Slot;
+use crate::keyspace::{Keyspace, SHARDS, Shard};
+
+/// A shard is locked for about so many bytes, or so many pages where these are mostly empty.
+const STEP_BYTES: usize = 16 * 1024;
+const STEP_PAGES: usize = 16;
+/// Queues of all shards are written when they hold so much together, before anybody has to write his own.
+const MUCH_QUEUED: usize = MAX_QUEUED / 2;
+
+/// How the writing of a snapshot ended, if nothing went wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Written {
+    Whole,
+    /// It was given up ([`Snapshot::stop`]).
+    Stopped,
+}
+
+/// What a snapshot's writer asks of the one who has it written.
+pub trait Supervisor {
+    /// The time, in Unix milliseconds.
+    fn now_ms(&self) -> i64;
+
+    /// How long to rest after so many keys.
+    fn rest_after(&self, keys: u64) -> Duration;
+}
+
+impl Snapshot {
+    /// Writes everything. Meant for a thread of its own: it takes as long as the file does.
+    pub fn write(
+        &self,
+        keyspace: &Keyspace,
+        target: Box<dyn Target>,
+        supervisor: &impl Supervisor,
+    ) -> io::Result<Written> {
+        let counts = self.counts.iter().map(|counts| Some(*counts)).collect();
+        *self.file.lock() = Some(File { target, db: None, counts });
+        // However this ends, nobody is to hand anything over any more.
+        let _end = Unmark(self, keyspace);
+        self.walk(keyspace, supervisor);
+        match self.file.lock().take() {
+            Some(file) if !self.is_stopped() => file.target.finish().map(|()| Written::Whole),
+            _ => Ok(Written::Stopped),
+        }
+    }
+
+    /// Goes over all shards, unless something goes wrong.
+    fn walk(&self, keyspace: &Keyspace, supervisor: &impl Supervisor) {
+        let mut buffer = Vec::with_capacity(2 * STEP_BYTES);
+        for shard in 0..SHARDS {
+            loop {
+                let before = self.keys_done();
+                buffer.clear();
+                let Some(db) = self.step(keyspace, shard, &mut buffer, supervisor.now_ms()) else { break };
+                if !self.put(db, &buffer) || !self.put_left(keyspace, supervisor) {
+                    return;
+                }
+                if self.memory() > MUCH_QUEUED {
+                    self.put_queues(keyspace);
+                }
+                self.rest(supervisor.rest_after(self.keys_done() - before));
+            }
+        }
+        self.put_left(keyspace, supervisor);
+    }
+
+    /// Hands bytes to the file. Tells whether to go on.
+    fn put(&self, db: usize, bytes: &[u8]) -> bool {
+        let mut file = self.file.lock();
+        let Some(file) = &mut *file else { return false };
+        file.put(db, bytes);
+        file.target.is_well() && !self.is_stopped()
+    }
+
+    /// Writes some pages of a shard, and what waits in the queue of their table, to a buffer. Returns the number of their
+    /// database, or `None` if nothing of this snapshot is left in the shard.
+    fn step(&self, keyspace: &Keyspace, shard: usize, buffer: &mut Vec<u8>, now_ms: i64) -> Option<usize> {
+        let mut shard = keyspace.shards[shard].lock();
+        let db = shard.dbs_mut().find(|db| db.mark.as_ref().is_some_and(|mark| self.is_of(mark)))?;
+        let mark = db.mark.as_mut()?;
+        let number = mark.db;
+        self.was_written(mark.queue.len());
+        std::mem::swap(&mut mark.queue, buffer);
+        mark.queue = Vec::new();
+        let enough = buffer.len() + STEP_BYTES;
+        for _ in 0..STEP_PAGES {
+            let more = mark.frozen.step(
+                &db.table,
+                |slot| keyspace.slot_hash(slot),
+                Slot::key,
+                |slot| {
+                    self.put_entry(buffer, keyspace, slot, now_ms);
+                },
+            );
+            if !more {
+                db.mark = None;
+                break;
+            }
+            if buffer.len() >= enough {
+                break;
+            }
+        }
+        Some(number)
+    }
+
+    /// Writes what is in no table any more. Tells whether to go on.
+    fn put_left(&self, keyspace: &Keyspace, supervisor: &impl Supervisor) -> bool {
+        loop {
+            let Some(left) = self.left.lock().pop() else { return !self.is_stopped() };
+            let memory = left.memory();
+            let goes_on = match left {
+                Left::Queue(db, queue) => {
+                    self.was_written(queue.len());
+                    self.put(db, &queue)
+                }
+                Left::Entry(db, slot) => {
+                    let mut buffer = Vec::new();
+                    self.put_entry(&mut buffer, keyspace, &slot, supervisor.now_ms());
+                    slot.free();
+                    self.put(db, &buffer)
+                }
+                Left::Table(db, table, mut frozen) => {
+                    let (mut buffer, mut goes_on, mut more) = (Vec::new(), true, true);
+                    while goes_on && more {
+                        buffer.clear();
+                        more = frozen.step(
+                            &table,
+                            |slot| keyspace.slot_hash(slot),
+                            Slot::key,
+                            |slot| {
+                                self.put_entry(&mut buffer, keyspace, slot, supervisor.now_ms());
+                            },
+                        );
+                        goes_on = self.put(db, &buffer);
+                    }
+                    crate::reclaim::free_table(table);
+                    goes_on
+                }
+            };
+            self.was_written(memory);
+            if !goes_on {
+                return false;
+            }
+        }
+    }
+
+    /// Writes the queues of all tables.
+    fn put_queues(&self, keyspace: &Keyspace) {
+        for shard in &keyspace.shards {
+            loop {
+                let found = take_queue(&mut shard.lock(), |mark| self.is_of(mark));
+                let Some((db, queue)) = found else { break };
+                self.was_written(queue.len());
+                if !self.put(db, &queue) {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn is_of(&self, mark: &Mark) -> bool {
+        std::ptr::eq(Arc::as_ptr(&mark.snapshot), self)
+    }
+
+    /// Takes the marks of this snapshot from all tables.
+    fn unmark(&self, keyspace: &Keyspace) {
+        self.stop();
+        for shard in &keyspace.shards {
+            for db in shard.lock().dbs_mut() {
+                if db.mark.as_ref().is_some_and(|mark| self.is_of(mark)) {
+                    db.mark = None;
+                }
+            }
+        }
+    }
+
+    /// Sleeps, unless the snapshot is given up.
+    fn rest(&self, duration: Duration) {
+        if duration.is_zero() {
+            return;
+        }
+        let mut resting = self.rest.0.lock();
+        if !self.is_stopped() {
+            self.rest.1.wait_for(&mut resting, duration);
+        }
+    }
+}
+
+/// Ends what a snapshot asks of others.
+struct Unmark<'a>(&'a Snapshot, &'a Keyspace);
+
+impl Drop for Unmark<'_> {
+    fn drop(&mut self) {
+        self.0.unmark(self.1);
+    }
+}
+
+/// Takes the queue of a table of a shard, if there is one that is not empty.
+fn take_queue(shard: &mut Shard, wanted: impl Fn(&Mark) -> bool) -> Option<(usize, Vec<u8>)> {
+    let mut marks = shard.dbs_mut().filter_map(|db| db.mark.as_mut());
+    let mark = marks.find(|mark| wanted(mark) && !mark.queue.is_empty())?;
+    Some((mark.db, std::mem::take(&mut mark.queue)))
+}
