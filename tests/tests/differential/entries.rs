@@ -123,7 +123,7 @@ fn compared(request: &Request, ours: &[Command], theirs: &[Command]) -> Result<(
 
 /// What must be equal.
 fn normalised(commands: &[Command]) -> Vec<Command> {
-    let mut kept: Vec<Command> = commands.iter().map(|command| normalised_command(command)).collect();
+    let mut kept: Vec<Command> = commands.iter().map(normalised_command).collect();
     kept.retain(|command| {
         // Where it stands is told differently; what the database is, shows in what was read back.
         let selects = command[0] == b"SELECT";

@@ -8,7 +8,6 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
 
 use harness::aof::folder;
 use harness::{Connection, Reply, Server, ServerBuilder, escape};
@@ -209,36 +208,38 @@ fn difference(live: &BTreeMap<String, String>, again: &BTreeMap<String, String>)
 }
 
 fn start(binary: &Path) -> io::Result<Server> {
-    let args = ["--appendonly", "yes", "--enable-debug-command", "yes", "--io-threads", "4"];
-    let server = Server::start(binary, &args)?;
-    // What expires is met by commands, too, where nothing sweeps it away.
-    Ok(server)
+    Server::start(binary, &["--appendonly", "yes", "--enable-debug-command", "yes", "--io-threads", "4"])
+}
+
+/// Waits until all keys that have expired are removed, and no field is left that has.
+fn settle(connection: &mut Connection) -> io::Result<()> {
+    // Nothing that is to expire at all has more time than that.
+    connection.call(&["DEBUG", "SLEEP", "0.1"])?;
+    contents(connection)?;
+    for db in 0..DATABASES {
+        connection.call(&["SELECT", &db.to_string()])?;
+        while connection.call(&["DBSIZE"])?.integer()
+            != i64::try_from(connection.call(&["KEYS", "*"])?.elements().len()).ok()
+        {
+            thread::yield_now();
+        }
+    }
+    Ok(())
 }
 
 /// Reads the log of a server that nobody uses any more, with each of some servers.
 fn compare(server: &Server, others: &[&Path], seed: u64) -> Result<(), String> {
     let failed = |error: io::Error| error.to_string();
     let mut connection = server.connect().map_err(failed)?;
-    // What was to expire soon has done so.
-    connection.call(&["DEBUG", "SLEEP", "0.1"]).map_err(failed)?;
-    contents(&mut connection).map_err(failed)?;
-    thread::sleep(Duration::from_millis(300));
+    settle(&mut connection).map_err(failed)?;
     let live = contents(&mut connection).map_err(failed)?;
     let digest = connection.call(&["DEBUG", "DIGEST"]).map_err(failed)?;
     let log = folder(server.dir());
     for other in others {
-        let told = |problem: String| {
-            let kept = std::env::var_os("SPINEL_KEEP_LOG").map(|to| {
-                let _ = fs::create_dir_all(&to);
-                for file in fs::read_dir(&log).into_iter().flatten().flatten() {
-                    let _ = fs::copy(file.path(), Path::new(&to).join(file.file_name()));
-                }
-            });
-            let _ = kept;
-            format!("SPINEL_TEST_SEED={seed}, read by {}: {problem}", other.display())
-        };
+        let told = |problem: String| format!("SPINEL_TEST_SEED={seed}, read by {}: {problem}", other.display());
         let again = start_on(other, &log).map_err(|error| told(error.to_string()))?;
         let mut connection = again.connect().map_err(failed)?;
+        settle(&mut connection).map_err(failed)?;
         let found = contents(&mut connection).map_err(failed)?;
         if let Some(difference) = difference(&live, &found) {
             return Err(told(difference));
