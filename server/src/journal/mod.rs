@@ -54,8 +54,11 @@ fn removing(lazily: bool) -> &'static [u8] {
     if lazily { b"UNLINK" } else { b"DEL" }
 }
 
+/// The place of an argument, and what stands there instead, if anything.
+pub type Change<'a> = (usize, Option<&'a [u8]>);
+
 /// A request with some of its arguments changed, or left out.
-pub fn changed<'a>(args: Args<'a>, changes: &[(usize, Option<&'a [u8]>)]) -> SmallVec<[&'a [u8]; 32]> {
+pub fn changed<'a>(args: Args<'a>, changes: &[Change<'a>]) -> SmallVec<[&'a [u8]; 32]> {
     let change = |index: usize| changes.iter().find(|(at, _)| *at == index).map(|(_, change)| *change);
     args.iter().enumerate().filter_map(|(index, arg)| change(index).unwrap_or(Some(arg))).collect()
 }

@@ -52,20 +52,28 @@ impl Unit {
 
     /// Hands everything to the log, and is empty again.
     pub fn hand_over(&mut self, log: &Aof) {
-        if self.commands == 0 || !log.is_on() {
-            return self.clear();
-        }
-        if self.commands == 1 {
-            log.append(self.home, &self.bytes[MULTI.len()..]);
-        } else {
-            if self.db != self.home {
-                // The log takes the unit to be about one database.
-                self.select(self.home);
-            }
-            self.bytes.extend_from_slice(EXEC);
-            log.append(self.home, &self.bytes);
+        if log.is_on()
+            && let Some((db, bytes)) = self.finish()
+        {
+            log.append(db, bytes);
         }
         self.clear();
+    }
+
+    /// What is to be written, and the database that it begins and ends with.
+    fn finish(&mut self) -> Option<(usize, &[u8])> {
+        match self.commands {
+            0 => None,
+            1 => Some((self.home, &self.bytes[MULTI.len()..])),
+            _ => {
+                if self.db != self.home {
+                    // The log takes the unit to be about one database.
+                    self.select(self.home);
+                }
+                self.bytes.extend_from_slice(EXEC);
+                Some((self.home, &self.bytes))
+            }
+        }
     }
 
     fn clear(&mut self) {
@@ -91,5 +99,48 @@ impl Entries<'_> {
         if !self.unit.muted {
             self.unit.add(self.db, command);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(unit: &mut Unit) -> Option<(usize, String)> {
+        let finished = unit.finish().map(|(db, bytes)| (db, bytes.escape_ascii().to_string()));
+        unit.clear();
+        finished
+    }
+
+    #[test]
+    fn only_several_commands_are_a_transaction() {
+        let mut unit = Unit::new();
+        assert_eq!(finished(&mut unit), None);
+        unit.add(3, ["a", "bc"]);
+        assert_eq!(finished(&mut unit), Some((3, r"*2\r\n$1\r\na\r\n$2\r\nbc\r\n".to_owned())));
+        unit.entries(2).command(["a"]);
+        unit.entries(2).command(["b"]);
+        let text = r"*1\r\n$5\r\nMULTI\r\n*1\r\n$1\r\na\r\n*1\r\n$1\r\nb\r\n*1\r\n$4\r\nEXEC\r\n";
+        assert_eq!(finished(&mut unit), Some((2, text.to_owned())));
+    }
+
+    #[test]
+    fn a_transaction_ends_with_the_database_that_it_began_with() {
+        let mut unit = Unit::new();
+        for (db, command) in [(1, "a"), (1, "b"), (0, "c")] {
+            unit.add(db, [command]);
+        }
+        let text = finished(&mut unit).map(|(db, text)| (db, text.replace(r"\r\n", " "))).unwrap_or_default();
+        let expected = "*1 $5 MULTI *1 $1 a *1 $1 b *2 $6 SELECT $1 0 *1 $1 c *2 $6 SELECT $1 1 *1 $4 EXEC ";
+        assert_eq!(text, (1, expected.to_owned()));
+    }
+
+    #[test]
+    fn what_is_muted_is_not_added_but_what_expires_is() {
+        let mut unit = Unit { muted: true, ..Unit::new() };
+        unit.entries(0).command(["a"]);
+        assert_eq!(unit.commands, 0);
+        unit.add(0, ["DEL", "b"]);
+        assert_eq!(unit.commands, 1);
     }
 }

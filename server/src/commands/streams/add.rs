@@ -75,7 +75,7 @@ struct Bound {
 
 impl Bound {
     fn of(stream: &Stream) -> Bound {
-        let first = (stream.len() > 0).then(|| stream.entries().first_id());
+        let first = (!stream.is_empty()).then(|| stream.entries().first_id());
         Bound { len: stream.len(), first }
     }
 }
@@ -92,7 +92,7 @@ impl Options {
         journal::instead(cx.db, |entries| {
             let (mut digits, id_text, first) =
                 (itoa::Buffer::new(), id.map(|(at, id)| (at, id::text(id))), left.first.map(id::text));
-            let mut changes: SmallVec<[(usize, Option<&[u8]>); 8]> = SmallVec::new();
+            let mut changes: SmallVec<[journal::Change<'_>; 8]> = SmallVec::new();
             if let Some((at, text)) = &id_text {
                 changes.push((*at, Some(text)));
             }

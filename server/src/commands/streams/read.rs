@@ -304,8 +304,8 @@ impl Read {
                 }
                 From::New => {
                     if let Some(min_idle) = reader.claim {
-                        count =
-                            claim_idle(entries, group, to, now_ms - min_idle, self.count, now_ms, reply, &mut handed);
+                        let idle: Vec<StreamId> = group.idle_since(now_ms - min_idle).take(self.count).collect();
+                        count = claim_idle(entries, group, to, &idle, now_ms, reply, &mut handed);
                     }
                     let (room, with_delivery) = (self.count - count, reader.claim.is_some());
                     let read_before = group.last_id;
@@ -349,21 +349,19 @@ fn has_new(db: &mut View<'_>, key: &Key<'_>, reader: &Reader) -> bool {
         || due.is_some_and(|due| group.oldest_delivery().is_some_and(|delivered| delivered <= due))
 }
 
-/// Gives a consumer what has been pending since a time, up to `most` entries. What is not in the stream any more stops
+/// Gives a consumer entries that have been pending for long. What is not in the stream any more stops
 /// being pending. Returns how many there were.
 fn claim_idle(
     entries: &Entries,
     group: &mut Group,
     to: ConsumerAt,
-    until_ms: i64,
-    most: usize,
+    idle: &[StreamId],
     now_ms: i64,
     reply: &mut Reply,
     handed: &mut Handed,
 ) -> usize {
     let mut claimed = 0;
-    let idle: Vec<StreamId> = group.idle_since(until_ms).take(most).collect();
-    for id in idle {
+    for &id in idle {
         let Some(pending) = group.pending(id) else { continue };
         let Some(entry) = entries.get(id) else {
             handed.drops(group, id);

@@ -134,6 +134,11 @@ impl<'a> Options<'a> {
         matches!(self.expiry, Some((Unit::UnixSeconds | Unit::UnixMillis, _)))
     }
 
+    /// Whether the expiry needs no reckoning.
+    pub(super) fn is_in_unix_ms(&self) -> bool {
+        matches!(self.expiry, Some((Unit::UnixMillis, _)))
+    }
+
     /// What becomes of the key's expiry.
     pub(super) fn ttl(&self, now_ms: i64, command: &str) -> Result<Ttl, Error> {
         Ok(match self.expiry(now_ms, command)? {

@@ -37,9 +37,9 @@ pub(super) fn set(cx: &mut Context<'_>) -> CommandResult {
         return Ok(());
     }
     cx.db.set(&key, value_of(cx.args, 2), ttl, Event::SET);
-    if matches!(ttl, Ttl::At(_)) || options.condition.compares() {
+    if options.condition.compares() || matches!(ttl, Ttl::At(_)) && !options.is_in_unix_ms() {
         written_as_set(cx.db, &key, cx.arg(2), ttl);
-    } else if options.get {
+    } else if options.get && !matches!(ttl, Ttl::At(_)) {
         let args = cx.args;
         let word = |index: &usize| *index < 3 || !args[*index].eq_ignore_ascii_case(b"get");
         let words: SmallVec<[&[u8]; 8]> = (0..args.len()).filter(word).map(|index| &args[index]).collect();
