@@ -13,6 +13,7 @@ use crate::blocking::Parked;
 use crate::command::Error;
 use crate::command::dispatch::Executor;
 use crate::command::table::Command;
+use crate::commands::Logged;
 use crate::config::Permission;
 use crate::mail::{Bell, Mailbox};
 use crate::pubsub::{Kind, Subscriptions};
@@ -278,6 +279,8 @@ pub struct Wait {
     pub retry_ms: Option<i64>,
     /// The reply when the time is over.
     pub reply: Vec<u8>,
+    /// In place of the reply, what WAITAOF waits for.
+    pub logged: Option<Logged>,
     /// What may end the wait before.
     pub parked: Option<Arc<Parked>>,
     /// How long the command has worked so far.

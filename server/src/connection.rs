@@ -20,6 +20,7 @@ use crate::eviction;
 use crate::hold::{Hold, Look};
 use crate::log;
 use crate::output_limit::OutputWatch;
+use crate::persistence::aof::Gate;
 use crate::stream::Stream;
 
 /// Requests that are parsed ahead of being carried out.
@@ -39,6 +40,8 @@ pub struct Connection {
     /// The next request of the batch to be carried out.
     next: usize,
     hold: Hold,
+    /// Closed while the changes that the output tells of are not as safe as they are to be.
+    gate: Gate,
     output_watch: OutputWatch,
     /// Whether the output's memory is to be given back once it has been sent ([`crate::mail::memory_of_news`]).
     returns_memory: bool,
@@ -62,6 +65,7 @@ impl Connection {
             reply: Reply::new(Resp::V2),
             next: 0,
             hold: Hold::default(),
+            gate: Gate::default(),
             output_watch: OutputWatch::default(),
             returns_memory: false,
             attended: false,
@@ -123,26 +127,11 @@ impl Connection {
             self.client.shared.mailbox.shrink();
         }
         loop {
-            self.take_mail();
-            self.carry_out();
-            let server = self.executor.server;
-            server.tracking.broadcast(&server.clients);
-            self.take_mail();
-            if self.client.closing {
-                // Before it can be known from a reply.
-                self.client.shared.leaving.store(true, Relaxed);
+            // What waits at the gate goes out before anything comes behind it.
+            if !self.gate.is_closed() {
+                self.make_output()?;
             }
-            if self.client.shared.is_killed() {
-                return Poll::Ready(Err(Closed));
-            }
-            let waiting = self.reply.len();
-            if waiting > self.client.shared.output_peak.load(Relaxed) {
-                self.client.shared.output_peak.store(waiting, Relaxed);
-            }
-            // Before anything is written: of what is too much, nothing is sent.
-            if self.output_watch.is_exceeded(self.executor, &self.client.shared, self.reply.len()) {
-                return Poll::Ready(Err(Closed));
-            }
+            ready!(self.gate.poll(cx, self.executor.server, &self.client.shared));
             self.poll_flush(cx)?;
             if self.reply.is_empty() {
                 self.output_watch.note_sent();
@@ -169,6 +158,31 @@ impl Connection {
             }
             ready!(self.poll_read(cx))?;
         }
+    }
+
+    /// Carries requests out, and looks what has come of it.
+    fn make_output(&mut self) -> Result<(), Closed> {
+        self.take_mail();
+        self.carry_out();
+        let server = self.executor.server;
+        server.tracking.broadcast(&server.clients);
+        self.take_mail();
+        if self.client.closing {
+            // Before it can be known from a reply.
+            self.client.shared.leaving.store(true, Relaxed);
+        }
+        if self.client.shared.is_killed() {
+            return Err(Closed);
+        }
+        let waiting = self.reply.len();
+        if waiting > self.client.shared.output_peak.load(Relaxed) {
+            self.client.shared.output_peak.store(waiting, Relaxed);
+        }
+        // Before anything is written: of what is too much, nothing is sent.
+        if self.output_watch.is_exceeded(self.executor, &self.client.shared, self.reply.len()) {
+            return Err(Closed);
+        }
+        Ok(())
     }
 
     /// Puts what others have sent behind the replies so far. A client that is about to be closed gets no more, and one

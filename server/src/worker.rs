@@ -176,6 +176,7 @@ async fn upkeep(server: &'static Server, executor: &'static Executor, index: usi
         }
         if index == 0 {
             server.tracking.tidy(server, now);
+            server.aof.tick(server);
             persistence::begin_if_due(server);
             server.keyspace.take_late_ones_off();
         }

@@ -17,6 +17,8 @@ pub enum Invocation {
     Print(String),
     /// Check a snapshot, with these arguments.
     CheckSnapshot(Vec<OsString>),
+    /// Check an append-only log, as these arguments say.
+    CheckLog(Vec<OsString>),
 }
 
 /// Where the configuration comes from, in the order in which later lines win.
@@ -37,6 +39,9 @@ pub fn read_invocation(
     let mut args: Vec<OsString> = args.into_iter().collect();
     if args.first().is_some_and(|arg| arg == "--check-rdb") {
         return Ok(Invocation::CheckSnapshot(args.split_off(1)));
+    }
+    if args.first().is_some_and(|arg| arg == "--check-aof") {
+        return Ok(Invocation::CheckLog(args.split_off(1)));
     }
     let args: Vec<Vec<u8>> = args.into_iter().map(OsString::into_vec).collect();
     if args.iter().any(|arg| arg == b"--sentinel") {
@@ -118,6 +123,7 @@ fn help() -> String {
        spinel-server -v or --version
        spinel-server -h or --help
        spinel-server --check-rdb <file.rdb>
+       spinel-server --check-aof [--fix|--truncate-to-timestamp <seconds>] <file.manifest|file.aof>
 
 Examples:
        spinel-server (run with the default configuration)
