@@ -9,7 +9,7 @@ use protocol::Reply;
 use crate::Options;
 use crate::host::Host;
 use crate::script::{Flags, Header, Sha};
-use crate::vm::{End, Purpose, Vm};
+use crate::vm::{Compiled, End, Purpose, Vm};
 
 /// A script that has been compiled.
 struct Script {
@@ -48,7 +48,7 @@ impl Engine {
         if let Err(message) = state.compile(code, c"@user_script") {
             return Err([b"Error compiling script (new function): ", &message[..]].concat());
         }
-        self.scripts.insert(sha, Script { function: state.keep(), flags: header.flags });
+        self.scripts.insert(sha, Script { function: self.vm.keep_script(), flags: header.flags });
         Ok(())
     }
 
@@ -71,8 +71,25 @@ impl Engine {
         host: &mut dyn Host,
         reply: &mut Reply,
     ) -> Option<End> {
-        let function = self.scripts.get(sha)?.function;
-        Some(self.vm.run(function, sha, keys, args, host, reply))
+        self.compiled(sha).map(|compiled| self.run_compiled(compiled, sha, keys, args, host, reply))
+    }
+
+    /// A script that has been compiled, for [`run_compiled`](Self::run_compiled).
+    pub fn compiled(&self, sha: &Sha) -> Option<Compiled> {
+        self.scripts.get(sha).map(|script| Compiled(script.function))
+    }
+
+    /// As [`run`](Self::run), for a caller that remembers what is compiled.
+    pub fn run_compiled<'a>(
+        &mut self,
+        Compiled(function): Compiled,
+        sha: &Sha,
+        keys: impl ExactSizeIterator<Item = &'a [u8]>,
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+        host: &mut dyn Host,
+        reply: &mut Reply,
+    ) -> End {
+        self.vm.run(function, sha, keys, args, host, reply)
     }
 
     /// Forgets a script.
@@ -92,6 +109,12 @@ impl Engine {
     /// Whether no script has been compiled.
     pub fn is_empty(&self) -> bool {
         self.scripts.is_empty()
+    }
+
+    /// Bytes of memory that were freed at once since this was last asked: whether it is worth while to give some back to
+    /// the system.
+    pub fn take_freed(&mut self) -> usize {
+        self.vm.take_freed()
     }
 
     /// Bytes of memory that the virtual machine holds (`used_memory_vm_eval`).

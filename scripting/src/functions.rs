@@ -11,7 +11,7 @@ use crate::Options;
 use crate::host::{Flow, Host, LogLevel, Replication};
 use crate::lua::{Kind, Outcome, Raise, State};
 use crate::script::{Flags, words};
-use crate::vm::{End, Purpose, Vm};
+use crate::vm::{Compiled, End, Purpose, Vm};
 
 const BAD_NAME: &str =
     "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long";
@@ -198,6 +198,31 @@ impl Functions {
         let (entry, index) = find(&self.libraries, &self.by_name, name)?;
         let (function, kept) = (entry.library.functions.get(index)?, *entry.kept.get(index)?);
         Some(self.vm.run(kept, &function.name, keys, args, host, reply))
+    }
+
+    /// A function's library, its number there, and what [`call_compiled`](Self::call_compiled) knows it by.
+    pub fn find(&self, name: &[u8]) -> Option<(&Library, usize, Compiled)> {
+        let (entry, index) = find(&self.libraries, &self.by_name, name)?;
+        Some((&entry.library, index, Compiled(*entry.kept.get(index)?)))
+    }
+
+    /// As [`call`](Self::call), for a function that was found and has not been deleted.
+    pub fn call_compiled<'a>(
+        &mut self,
+        Compiled(function): Compiled,
+        name: &str,
+        keys: impl ExactSizeIterator<Item = &'a [u8]>,
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+        host: &mut dyn Host,
+        reply: &mut Reply,
+    ) -> End {
+        self.vm.run(function, &name, keys, args, host, reply)
+    }
+
+    /// Bytes of memory that were freed at once since this was last asked: whether it is worth while to give some back to
+    /// the system.
+    pub fn take_freed(&mut self) -> usize {
+        self.vm.take_freed()
     }
 
     /// Bytes of memory that the virtual machine holds (`used_memory_vm_functions`).

@@ -31,7 +31,7 @@ pub use engine::Engine;
 pub use functions::{Function, Functions, Library};
 pub use host::{Flow, Host, LogLevel, Replication};
 pub use script::{Flags, Header, Sha};
-pub use vm::End;
+pub use vm::{Compiled, End};
 
 /// What an engine must know from the start.
 #[derive(Clone, Debug)]

@@ -26,14 +26,23 @@ const DIGIT_VALUES: [u8; 256] = {
 pub struct Sha([u8; 20]);
 
 impl Sha {
+    /// Digits of a digest in hexadecimal form.
+    pub const DIGITS: usize = 40;
+
     /// The digest of a script's text.
     pub fn of(script: &[u8]) -> Self {
         Self(Sha1::digest(script).into())
     }
 
+    /// The digest of a text that comes in pieces.
+    pub(crate) fn of_pieces<'a, E>(mut pieces: impl Iterator<Item = Result<&'a [u8], E>>) -> Result<Self, E> {
+        let digest = pieces.try_fold(Sha1::new(), |digest, piece| Ok(digest.chain_update(piece?)))?;
+        Ok(Self(digest.finalize().into()))
+    }
+
     /// Reads forty hexadecimal digits of either case.
     pub fn parse(hex: &[u8]) -> Option<Self> {
-        if hex.len() != 40 {
+        if hex.len() != Self::DIGITS {
             return None;
         }
         let (mut bytes, mut all) = ([0; 20], 0);
@@ -46,9 +55,9 @@ impl Sha {
     }
 
     /// Forty hexadecimal digits in lower case.
-    pub fn to_hex(self) -> [u8; 40] {
+    pub fn to_hex(self) -> [u8; Self::DIGITS] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut hex = [0; 40];
+        let mut hex = [0; Self::DIGITS];
         for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
             pair[0] = DIGITS[(byte >> 4) as usize];
             pair[1] = DIGITS[(byte & 15) as usize];

@@ -8,9 +8,9 @@ use protocol::Reply;
 use crate::Options;
 use crate::host::Host;
 use crate::libs::{base, bit, cjson, cmsgpack, math, strings, structs};
+use crate::lua::errors::CallInfo;
 use crate::lua::machine::{GLOBALS, Machine};
 use crate::lua::protect::{point, protect, push_behind, show_metatable};
-use crate::lua::state::CallInfo;
 use crate::lua::{Ending, Kind, Outcome, Raise, State, guards, hook};
 use crate::redis::{self, Api, Version, write_reply};
 
@@ -22,6 +22,10 @@ pub enum End {
     /// Without a reply, because the host wanted it so.
     Abandoned,
 }
+
+/// A script or function that a virtual machine keeps; good until it is removed there.
+#[derive(Clone, Copy, Debug)]
+pub struct Compiled(pub(crate) c_int);
 
 /// Whom a virtual machine is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +40,8 @@ pub(crate) enum Purpose {
 const LIBRARIES: [&str; 9] = ["string", "table", "math", "coroutine", "os", "bit", "struct", "cjson", "cmsgpack"];
 
 pub(crate) struct Vm {
-    purpose: Purpose,
+    /// `KEYS` and `ARGV`, for scripts. Functions are handed theirs.
+    lists: Option<[List; 2]>,
     /// Kept values: the error handler, the table of globals, and of functions the globals while a library loads.
     handler: c_int,
     globals: c_int,
@@ -91,13 +96,30 @@ impl Vm {
         install_globals(&state, globals);
         state.set_top(globals);
         let globals = state.keep();
+        let lists = (purpose == Purpose::Scripts).then(|| ["KEYS", "ARGV"].map(|name| List::new(&state, name)));
         hook::install(&state);
         state.collect_garbage();
-        Self { purpose, handler, globals, loading_globals, machine }
+        Self { lists, handler, globals, loading_globals, machine }
     }
 
     pub(crate) fn state(&self) -> State {
         self.machine.state()
+    }
+
+    /// See [`Machine::take_freed`].
+    pub(crate) fn take_freed(&self) -> usize {
+        self.machine.take_freed()
+    }
+
+    /// Keeps the compiled script that is on top (popped). One that assigns to no global variable gets the table of globals
+    /// itself instead of the view of it, which is the quicker of the two to read.
+    pub(crate) fn keep_script(&self) -> c_int {
+        let state = self.state();
+        if !state.assigns_globals() {
+            state.push_kept(self.globals);
+            state.set_environment(state.top() - 1);
+        }
+        state.keep()
     }
 
     /// Bytes of memory that the machine holds.
@@ -116,24 +138,18 @@ impl Vm {
         reply: &mut Reply,
     ) -> End {
         let state = self.state();
-        let start = reply.mark();
+        let (start, used) = (reply.mark(), state.shared().used());
         let ((), ending) = state.shared().with_run(host, || {
             state.set_top(0);
             state.push_kept(self.handler);
             state.push_kept(function);
-            let arguments = match self.purpose {
-                Purpose::Scripts => {
-                    state.push_kept(self.globals);
-                    state.push_bytes(b"KEYS");
-                    push_strings(&state, keys);
-                    state.raw_set(3);
-                    state.push_bytes(b"ARGV");
-                    push_strings(&state, args);
-                    state.raw_set(3);
-                    state.pop(1);
+            let arguments = match &mut self.lists {
+                Some([key_list, arg_list]) => {
+                    key_list.fill(&state, self.globals, keys);
+                    arg_list.fill(&state, self.globals, args);
                     0
                 }
-                Purpose::Functions => {
+                None => {
                     push_strings(&state, keys);
                     push_strings(&state, args);
                     2
@@ -153,7 +169,11 @@ impl Vm {
                 write_error(&state, name, reply, &mut on_error, raise);
             }
             state.set_top(0);
-            state.make_room();
+            if state.has_left_much(used) {
+                self.lists.iter_mut().flatten().for_each(|list| list.fill(&state, self.globals, [].into_iter()));
+                state.collect_garbage();
+            }
+            state.shared().trim_scratch();
         });
         if ending == Some(Ending::Abandoned) {
             reply.truncate_to(start);
@@ -185,6 +205,64 @@ impl Vm {
             point(&state, view + 1);
         }
         state.set_top(view - 1);
+    }
+}
+
+/// A table of strings that scripts find as a global. It is made anew only if there is another number of strings than in the
+/// run before, or the script has left something of its own in it; no script can keep it beyond its run.
+struct List {
+    /// The name and the table, kept.
+    name: c_int,
+    table: c_int,
+    length: usize,
+}
+
+impl List {
+    fn new(state: &State, name: &str) -> Self {
+        state.push_bytes(name.as_bytes());
+        let name = state.keep();
+        state.push_table(0, 0);
+        // No list is as long, so the first one is made anew.
+        Self { name, table: state.keep(), length: usize::MAX }
+    }
+
+    /// Makes these strings the list.
+    fn fill<'a>(&mut self, state: &State, globals: c_int, strings: impl ExactSizeIterator<Item = &'a [u8]>) {
+        let length = strings.len();
+        let base = state.top();
+        state.push_kept(self.table);
+        if length != self.length || !self.is_untouched(state, base + 1) {
+            state.push_table(length, 0);
+            state.push_value(base + 2);
+            state.keep_as(self.table);
+            self.length = length;
+            state.push_kept(globals);
+            state.push_kept(self.name);
+            state.push_value(base + 2);
+            state.raw_set(base + 3);
+            state.set_top(base + 2);
+        }
+        put_strings(state, state.top(), strings);
+        state.set_top(base);
+    }
+
+    /// Whether the table, which is on top, has the elements that it was filled with, in their order, and nothing else.
+    fn is_untouched(&self, state: &State, table: c_int) -> bool {
+        if state.metatable(table) {
+            state.set_top(table);
+            return false;
+        }
+        let mut seen = 0;
+        state.push_nil();
+        while state.next(table) {
+            state.pop(1);
+            seen += 1;
+            if state.number(state.top()) != Some(seen as f64) {
+                state.set_top(table);
+                return false;
+            }
+        }
+        seen == self.length
     }
 }
 
@@ -267,7 +345,11 @@ fn missing_global(state: State) -> Outcome {
 
 fn push_strings<'a>(state: &State, strings: impl ExactSizeIterator<Item = &'a [u8]>) {
     state.push_table(strings.len(), 0);
-    let table = state.top();
+    put_strings(state, state.top(), strings);
+}
+
+/// Makes strings the first elements of a table.
+fn put_strings<'a>(state: &State, table: c_int, strings: impl Iterator<Item = &'a [u8]>) {
     for (index, string) in strings.enumerate() {
         state.push_bytes(string);
         state.raw_set_index(table, index as c_int + 1);

@@ -27,6 +27,51 @@ fn scripts_are_compiled_once_and_forgotten_when_told() {
     assert!(engine.vm_memory() > 10_000);
 }
 
+/// What scripts do to `KEYS` and `ARGV` is gone in the next run, though the tables may be the same.
+#[test]
+fn scripts_find_their_keys_and_arguments_whatever_was_done_to_the_tables() {
+    const LOOK: &str = "local seen = {}
+        for _, list in ipairs({KEYS, ARGV}) do
+            seen[#seen + 1] = #list .. tostring(getmetatable(list)) .. ':'
+            for k, v in pairs(list) do seen[#seen + 1] = tostring(k) .. '=' .. tostring(v) end
+        end
+        return table.concat(seen, ' ')";
+    let mut engine = Engine::new(&options());
+    let mut run = |script: &str, keys: &[&str], args: &[&str]| {
+        let mut reply = Reply::new(Resp::V2);
+        let sha = engine.load(script.as_bytes()).unwrap();
+        let (keys, args) = (keys.iter().map(|key| key.as_bytes()), args.iter().map(|arg| arg.as_bytes()));
+        engine.run(&sha, keys, args, &mut Mock::default(), &mut reply);
+        String::from_utf8_lossy(&reply.to_vec()).lines().last().unwrap_or_default().to_string()
+    };
+    for change in [
+        "KEYS[1] = 'x'",
+        "KEYS[1] = nil",
+        "KEYS[2] = nil ARGV[1] = nil",
+        "KEYS[3] = 'x'",
+        "KEYS[3] = 'x' KEYS[3] = nil",
+        "KEYS.x = 1 ARGV.y = 2",
+        "KEYS[1] = nil KEYS.x = 1",
+        "KEYS[1] = nil KEYS[2] = nil KEYS.x = 1 KEYS[2] = 'b' KEYS[1] = 'a'",
+        "KEYS[1] = nil KEYS[2] = nil for i = 1, 100 do KEYS['x' .. i] = i end for i = 2, 100 do KEYS['x' .. i] = nil end KEYS[2] = 'b' KEYS[1] = 'a'",
+        "KEYS[0] = 1 KEYS[-1] = 2 KEYS[1.5] = 3",
+        "KEYS[1] = nil KEYS[1.5] = 3",
+        "setmetatable(KEYS, {__index = function() return 1 end}) setmetatable(ARGV, {__newindex = error})",
+        "table.insert(KEYS, 'x') table.remove(ARGV, 1) table.insert(ARGV, 'z')",
+        "table.sort(KEYS, function(a, b) return a > b end)",
+        "for i = 1, 50 do KEYS[i] = i ARGV[i] = i end",
+    ] {
+        let (two, one) = (["a", "b"], ["c"]);
+        assert_eq!(run(LOOK, &two, &one), "2nil: 1=a 2=b 1nil: 1=c");
+        run(change, &two, &one);
+        assert_eq!(run(LOOK, &two, &one), "2nil: 1=a 2=b 1nil: 1=c", "{change}");
+        run(change, &one, &two);
+        assert_eq!(run(LOOK, &one, &two), "1nil: 1=c 2nil: 1=a 2=b", "{change}");
+        run(change, &[], &[]);
+        assert_eq!(run(LOOK, &[], &[]), "0nil: 0nil:", "{change}");
+    }
+}
+
 #[test]
 fn commands_are_called_with_bytes_and_answer_in_the_chosen_version() {
     let mut engine = Engine::new(&options());

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use protocol::{OwnedArgs, Reply, Resp};
 use smallvec::SmallVec;
-use storage::{Actor, Effects, Key, Keyspace, Served, Type, View, Waiter};
+use storage::{Actor, Effects, Key, Keyspace, Scope, Served, Type, View, Waiter};
 
 use crate::acl::{Denial, Place, Session};
 use crate::client::{OpenWait, Shared, Unblock, Wait};
@@ -18,6 +18,9 @@ use crate::command::{Command, CommandResult, Context, Error};
 use crate::longdouble::LongDouble;
 use crate::server::Server;
 use crate::tracking;
+
+/// While a slow script holds the keys of a command whose time has come, it is tried again so much later.
+const BUSY_RETRY_MS: i64 = 50;
 
 /// A command that can wait for data.
 pub trait Blocking: Send + Sync + 'static {
@@ -43,6 +46,11 @@ pub trait Blocking: Send + Sync + 'static {
 
     /// The reply when the time is over.
     fn timed_out(&self, reply: &mut Reply);
+
+    /// The reply where the command may not wait: as if the time were over at once, unless Redis answers otherwise.
+    fn cannot_wait(&self, reply: &mut Reply) {
+        self.timed_out(reply);
+    }
 
     /// When the command is to be tried again although nobody has changed a key, in Unix milliseconds.
     fn next_try_ms(&self, _db: &mut View<'_>) -> Option<i64> {
@@ -185,7 +193,9 @@ impl Parked {
     pub fn try_again(&self, keyspace: &Keyspace, now_ms: i64, effects: impl FnOnce(&Effects)) -> Option<i64> {
         let names = self.command.keys().iter().map(Vec::as_slice).chain(self.command.destination());
         let keys: SmallVec<[Key<'_>; 4]> = names.map(|name| keyspace.key(name)).collect();
-        let mut view = keyspace.view_keys(self.db, &keys, now_ms);
+        let Some(mut view) = keyspace.view_unless_stalled(self.db, Scope::Keys(&keys), now_ms) else {
+            return Some(now_ms + BUSY_RETRY_MS);
+        };
         let next = match self.serve(&mut view) {
             Served::Done => None,
             Served::NotYet => self.command.next_try_ms(&mut view),
@@ -221,8 +231,7 @@ pub fn serve_or_wait(cx: &mut Context<'_>, until_ms: Option<i64>, command: impl 
         return Ok(());
     }
     if cx.is_nested() {
-        // As if the time were over at once.
-        command.timed_out(cx.reply);
+        command.cannot_wait(cx.reply);
         return Ok(());
     }
     let keyspace = &cx.server.keyspace;

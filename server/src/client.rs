@@ -83,8 +83,6 @@ pub struct Shared {
     pub counted_memory: AtomicUsize,
     /// Asked to give back the memory of its buffers.
     pub trim: AtomicBool,
-    /// Logged in as somebody who may do everything, as of its last rest.
-    pub unrestricted: AtomicBool,
     /// About to close, once what is pending is written; it gets no more mail.
     pub leaving: AtomicBool,
     /// Asked to close: at once, without writing what is pending.
@@ -232,6 +230,10 @@ impl Shared {
         *self.waker.lock() = Some(waker.clone());
     }
 
+    pub(crate) fn waker(&self) -> Option<Waker> {
+        self.waker.lock().clone()
+    }
+
     /// Makes the client's connection look at what changed.
     pub fn wake(&self) {
         if let Some(waker) = &*self.waker.lock() {
@@ -368,6 +370,12 @@ impl Client {
     pub fn act_for(&mut self, session: Session) {
         *self.shared.user.lock() = session.user().name().to_vec();
         self.session = session;
+    }
+
+    /// Whether it sees all commands, and may touch no keys.
+    #[inline]
+    pub fn is_monitor(&self) -> bool {
+        self.shared.monitor.load(Relaxed)
     }
 
     /// Whether it may only change its subscriptions: a client that cannot tell messages from replies.

@@ -1,14 +1,18 @@
 //! One connection: reads requests, has them carried out, writes replies. A state machine that is polled by its worker;
 //! between two polls it holds no lock and, when idle, almost no memory.
 
-use std::future::poll_fn;
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
 use std::io::IoSlice;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BufMut;
 use protocol::{Limits, Reply, RequestReader, Resp};
 use tokio::io::ReadBuf;
+use tokio::task::unconstrained;
 
 use crate::client::{Client, ReplyMode};
 use crate::command::dispatch::Executor;
@@ -39,13 +43,18 @@ pub struct Connection {
     /// Closed while the changes that the output tells of are not as safe as they are to be.
     gate: Gate,
     output_watch: OutputWatch,
+    /// Whether its event loop stands still, so that it is read past it.
+    attended: bool,
 }
+
+/// A connection, which its task serves and, while a script keeps the worker from its tasks, that script.
+pub type Attendable = Rc<RefCell<Connection>>;
 
 /// The connection is over.
 struct Closed;
 
 impl Connection {
-    pub fn new(stream: Stream, client: Client, executor: &'static Executor) -> Connection {
+    fn new(stream: Stream, client: Client, executor: &'static Executor) -> Connection {
         Connection {
             stream,
             client,
@@ -56,27 +65,52 @@ impl Connection {
             hold: Hold::default(),
             gate: Gate::default(),
             output_watch: OutputWatch::default(),
+            attended: false,
         }
     }
 
-    /// Serves the client until one of both sides ends it.
-    pub async fn serve(mut self) {
-        let shared = self.client.shared.clone();
-        poll_fn(|cx| {
-            shared.set_waker(cx.waker());
-            Poll::Ready(())
-        })
-        .await;
-        poll_fn(|cx| match self.poll(cx) {
-            Poll::Ready(Err(Closed)) => {
-                self.stream.take_leave(cx);
+    /// Serves a client until one of both sides ends it. From the call on, slow scripts can attend to it.
+    pub fn serve(stream: Stream, client: Client, executor: &'static Executor) -> impl Future<Output = ()> {
+        let shared = client.shared.clone();
+        let this: Attendable = Rc::new(RefCell::new(Connection::new(stream, client, executor)));
+        executor.connections.borrow_mut().insert(shared.id, Rc::clone(&this));
+        async move {
+            poll_fn(|cx| {
+                shared.set_waker(cx.waker());
                 Poll::Ready(())
-            }
-            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
-        })
-        .await;
-        self.hold.abandon(self.executor, &mut self.client);
-        self.client.leave(self.executor);
+            })
+            .await;
+            poll_fn(|cx| {
+                let mut this = this.borrow_mut();
+                match this.poll(cx) {
+                    Poll::Ready(Err(Closed)) => {
+                        this.stream.take_leave(cx);
+                        Poll::Ready(())
+                    }
+                    Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+                }
+            })
+            .await;
+            executor.connections.borrow_mut().remove(&shared.id);
+            let Connection { hold, client, .. } = &mut *this.borrow_mut();
+            hold.abandon(executor, client);
+            client.leave(executor);
+        }
+    }
+
+    /// Carries out what the client has sent, while a slow script keeps the worker from its event loop and holds shards.
+    /// Whoever has left is noticed later.
+    pub fn attend(&mut self) {
+        if self.hold.is_on() || self.client.closing || self.client.shared.is_killed() || !self.stream.has_input() {
+            return;
+        }
+        // A task that has not begun yet will see to it itself that it is woken.
+        let waker = self.client.shared.waker().unwrap_or_else(|| Waker::noop().clone());
+        self.attended = true;
+        // The task that runs the script has used up what it may do in one turn.
+        let mut attended = unconstrained(poll_fn(|cx| Poll::Ready(self.poll(cx))));
+        let _ = Pin::new(&mut attended).poll(&mut Context::from_waker(&waker));
+        self.attended = false;
     }
 
     /// Goes on as far as it can without waiting.
@@ -174,7 +208,7 @@ impl Connection {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        if self.reader.free() == 0 {
+        if self.reader.free() == 0 && !self.attended {
             // Room is made when there is something to read, not before.
             match self.stream.poll_read_ready(cx) {
                 Poll::Pending => {
@@ -188,7 +222,10 @@ impl Connection {
         // SAFETY: the memory is only handed to `ReadBuf`, which keeps track of what was written to it.
         let room = unsafe { self.reader.chunk_mut().as_uninit_slice_mut() };
         let mut buffer = ReadBuf::uninit(room);
-        let outcome = self.stream.poll_read(cx, &mut buffer);
+        let outcome = match self.attended {
+            false => self.stream.poll_read(cx, &mut buffer),
+            true => self.stream.poll_read_past_loop(cx, &mut buffer),
+        };
         let count = buffer.filled().len();
         match outcome {
             Poll::Pending => {
@@ -306,6 +343,7 @@ impl Connection {
         while !self.reply.is_empty() {
             let mut pieces = [IoSlice::new(&[]); PIECES];
             let outcome = match self.reply.fill_io_slices(&mut pieces) {
+                count if self.attended => self.stream.poll_write_past_loop(cx, &pieces[..count]),
                 1 => self.stream.poll_write(cx, &pieces[0]),
                 count => self.stream.poll_write_vectored(cx, &pieces[..count]),
             };
@@ -339,7 +377,6 @@ impl Connection {
         let shared = &self.client.shared;
         shared.query_buffered.store(self.unread(), Relaxed);
         shared.query_free.store(self.reader.free(), Relaxed);
-        shared.unrestricted.store(self.executor.server.acl.is_free(&self.client.session), Relaxed);
         shared.argv_memory.store(self.reader.multibulk_bytes(), Relaxed);
         shared.output_buffered.store(self.reply.len(), Relaxed);
         let (before, memory) = (shared.output_memory.load(Relaxed), self.reply.memory());

@@ -317,8 +317,6 @@ impl Server {
     /// Does what must be done before the process ends; tells whether it may.
     pub fn prepare_to_leave(&self, flags: ShutdownFlags) -> bool {
         log::notice!("User requested shutdown...");
-        // Half the data in the place of all of it would be the end of the other half.
-        let flags = if self.persistence.loading.is_on() { ShutdownFlags::NOSAVE } else { flags };
         if self.aof.rewrites.is_turning_on() {
             if !flags.contains(ShutdownFlags::FORCE) {
                 log::warning!("Writing initial AOF, can't exit.");
@@ -330,6 +328,8 @@ impl Server {
             log::warning!("There is a snapshot being written beside the service. Giving it up!");
             self.persistence.background.stop();
         }
+        // Half the data in the place of all of it would be the end of the other half.
+        let flags = if self.persistence.loading.is_on() { ShutdownFlags::NOSAVE } else { flags };
         let wanted = flags.contains(ShutdownFlags::SAVE) || !self.config.save().is_empty();
         let leaves = flags.contains(ShutdownFlags::NOSAVE)
             || !wanted

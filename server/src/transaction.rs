@@ -144,11 +144,7 @@ impl Client {
 /// What EXEC answers when it is refused itself: the transaction is over.
 pub fn abort(client: &mut Client, server: &Server, reason: &Error) -> Error {
     client.take_transaction();
-    // The keys may be those of a script that takes long, which would have to be waited for. Then the watch stays, at
-    // worst for nothing.
-    if !server.scripts.busy() {
-        client.unwatch(&server.keyspace);
-    }
+    client.unwatch(&server.keyspace);
     let reason = reason.text().strip_prefix(b"ERR ").unwrap_or(reason.text());
     Error::new([b"EXECABORT Transaction discarded because of: ", reason].concat())
 }

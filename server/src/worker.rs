@@ -93,12 +93,12 @@ fn adopt(incoming: Incoming, executor: &'static Executor, worker: usize, bell: &
             if http {
                 spawn_local(http::serve(stream, client, executor));
             } else {
-                spawn_local(Connection::new(Stream::Tcp(stream), client, executor).serve());
+                spawn_local(Connection::serve(Stream::Tcp(stream), client, executor));
             }
         }
         Incoming::Unix(stream, peer) => {
             let stream = Stream::Unix(tokio::net::UnixStream::from_std(stream)?);
-            spawn_local(Connection::new(stream, client(peer, executor, worker, bell), executor).serve());
+            spawn_local(Connection::serve(stream, client(peer, executor, worker, bell), executor));
         }
         Incoming::Tls(stream, peer) => {
             let stream = tokio::net::TcpStream::from_std(stream)?;
@@ -113,7 +113,7 @@ fn adopt(incoming: Incoming, executor: &'static Executor, worker: usize, bell: &
                 if http {
                     spawn_local(http::serve(stream, client, executor));
                 } else {
-                    spawn_local(Connection::new(Stream::Tls(Box::new(stream)), client, executor).serve());
+                    spawn_local(Connection::serve(Stream::Tls(Box::new(stream)), client, executor));
                 }
             });
         }
@@ -124,9 +124,7 @@ fn adopt(incoming: Incoming, executor: &'static Executor, worker: usize, bell: &
 fn client(peer: Peer, executor: &Executor, worker: usize, bell: &Arc<Bell>) -> Client {
     let server = executor.server;
     executor.stats.connections.add(1);
-    let client = Client::new(register(executor, peer, worker, bell), server.acl.newcomer());
-    client.shared.unrestricted.store(server.acl.is_free(&client.session), Relaxed);
-    client
+    Client::new(register(executor, peer, worker, bell), server.acl.newcomer())
 }
 
 fn register(executor: &Executor, peer: Peer, worker: usize, bell: &Arc<Bell>) -> Arc<Shared> {
@@ -180,6 +178,7 @@ async fn upkeep(server: &'static Server, executor: &'static Executor, index: usi
             server.tracking.tidy(server, now);
             server.aof.tick(server);
             persistence::begin_if_due(server);
+            server.keyspace.take_late_ones_off();
         }
         server.stats.note_memory(storage::memory::used_memory() as u64, now);
     }

@@ -12,6 +12,7 @@ use crate::access::AccessPolicy;
 use crate::effects::{Class, Effects, Happening, Observer};
 use crate::entry::Slot;
 use crate::journal::Journal;
+use crate::leaving::LateOnes;
 use crate::locks::{Contention, Locked, Patience, Scope};
 use crate::reclaim::Reclaimer;
 use crate::snapshot::Mark;
@@ -152,6 +153,7 @@ pub struct Keyspace {
     observed: AtomicU16,
     journal: OnceLock<Box<dyn Journal>>,
     pub(crate) contention: Contention,
+    pub(crate) late_ones: LateOnes,
 }
 
 /// Counts of one database.
@@ -175,6 +177,7 @@ impl Keyspace {
             observed: AtomicU16::new(0),
             journal: OnceLock::new(),
             contention: Contention::default(),
+            late_ones: LateOnes::default(),
         }
     }
 
@@ -284,16 +287,6 @@ impl Keyspace {
     #[inline]
     pub fn view_unless_stalled(&self, db: usize, scope: Scope<'_>, now_ms: i64) -> Option<View<'_>> {
         Some(View::new(self, self.lock(scope, Patience::UntilStalled)?, db, now_ms))
-    }
-
-    /// Takes a waiter off the list of a key. One that was served is off that key's list already, not the others'.
-    pub fn leave(&self, db: usize, key: &[u8], waiter: &Arc<dyn Waiter>) {
-        self.shards[self.key(key).shard()].lock().leave(db, key, waiter);
-    }
-
-    /// Ends the watch over a key.
-    pub fn unwatch(&self, db: usize, key: &[u8], watch: &Arc<Watch>) {
-        self.shards[self.key(key).shard()].lock().unwatch(db, key, watch);
     }
 
     /// Asks the processor to fetch the page that a key is found through. A hint: skipped when the shard is busy.

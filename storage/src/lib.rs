@@ -13,6 +13,7 @@ pub mod intset;
 mod journal;
 mod keyspace;
 mod layout;
+mod leaving;
 pub mod list;
 pub mod listpack;
 mod locks;

@@ -225,6 +225,11 @@ impl Keyspace {
         }
     }
 
+    /// One shard without those that serving its waiters needs, unless somebody holds it for long.
+    pub(crate) fn lock_alone(&self, index: usize) -> Option<MutexGuard<'_, Shard>> {
+        self.shards[index].try_lock().or_else(|| self.lock_contended(index, Patience::UntilStalled))
+    }
+
     #[inline]
     fn lock_one(&self, index: usize, patience: Patience) -> Option<Locked<'_>> {
         let shard = match self.shards[index].try_lock() {

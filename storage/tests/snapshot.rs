@@ -18,7 +18,7 @@ use storage::rdb::file::{FileWriter, Options};
 use storage::set::Set;
 use storage::snapshot::{Form, Snapshot, Supervisor, Written};
 use storage::zset::Zset;
-use storage::{Event, Evictable, Free, Key, Keyspace, NewValue, Ttl, View};
+use storage::{Collection, Event, Evictable, Free, Key, Keyspace, NewValue, Ttl, View};
 
 use samples::{DATABASES, NOW_MS, contents, limits, loaded, store, text};
 use seed::Seed;
@@ -55,7 +55,7 @@ fn begin(keyspace: &Keyspace) -> Arc<Snapshot> {
     keyspace.view_all(0, NOW_MS).begin_snapshot(Form::Rdb { compress: false }, false)
 }
 
-fn write(keyspace: &Keyspace, snapshot: &Snapshot, meanwhile: impl FnMut()) -> (io::Result<Written>, Vec<u8>) {
+fn write(keyspace: &Keyspace, snapshot: &Arc<Snapshot>, meanwhile: impl FnMut()) -> (io::Result<Written>, Vec<u8>) {
     let file = File::default();
     let options = Options { compress: false, checksum: true, timed: true };
     let target = Box::new(FileWriter::new(file.clone(), options));
@@ -124,23 +124,36 @@ fn disturb(keyspace: &Keyspace, names: &[Vec<u8>], random: &mut SmallRng) {
     }
 }
 
-/// Changes a collection from within, if the key is one.
+/// Changes a collection from within, if the key is one: new elements, and others that are there.
 fn change(view: &mut View<'_>, key: &Key<'_>, random: &mut SmallRng) {
-    let (text, other, limits) = (text(random), text(random), limits());
+    let limits = limits();
     for _ in 0..random.random_range(1..30) {
+        let (text, value) = (text(random), text(random));
         let _ = view.change_existing::<Hash, _>(key, |hash, log| {
-            hash.remove(&other);
-            hash.set(&text, &other, FieldTtl::Keep, limits.hash);
+            let there = hash.as_ref().random(|| random.random()).map(|(field, _)| field.to_vec()).unwrap_or_default();
+            match random.random_range(0..4) {
+                0 => drop(hash.remove(&there)),
+                1 => drop(hash.set(&there, &value, FieldTtl::Keep, limits.hash)),
+                2 => drop(hash.set_expiry(&there, Some(NOW_MS + random.random_range(0..20)))),
+                _ => drop(hash.set(&text, &value, FieldTtl::Clear, limits.hash)),
+            }
             log.changed(Event::HSET, 1);
         });
         let _ = view.change_existing::<Set, _>(key, |set, log| {
-            set.remove(&other);
+            if random.random() {
+                set.pop(|| random.random());
+            }
             set.add(&text, limits.set);
             log.changed(Event::SADD, 1);
         });
         let _ = view.change_existing::<Zset, _>(key, |zset, log| {
-            zset.remove(&other);
-            zset.set(&text, random.random_range(0..9).into(), limits.zset);
+            let there = zset.as_ref().random(|| random.random()).map(|(member, _)| member.to_vec()).unwrap_or_default();
+            match random.random_range(0..4) {
+                0 => drop(zset.remove(&there)),
+                1 => drop(zset.set(&there, random.random_range(0..9).into(), limits.zset)),
+                2 => zset.remove_range(random.random_range(0..zset.as_ref().len()), random.random_range(0..20)),
+                _ => drop(zset.set(&text, random.random_range(0..9).into(), limits.zset)),
+            }
             log.changed(Event::ZADD, 1);
         });
         let _ = view.change_existing::<List, _>(key, |list, log| {
@@ -152,32 +165,175 @@ fn change(view: &mut View<'_>, key: &Key<'_>, random: &mut SmallRng) {
     }
 }
 
+/// Stores a collection of thousands of elements.
+fn store_big(view: &mut View<'_>, name: &[u8], random: &mut SmallRng) {
+    let (key, limits, count) = (view.keyspace().key(name), limits(), random.random_range(1500..6000));
+    let mut element = |number: usize| [number.to_string().into_bytes(), text(random)].concat();
+    match name.len() % 3 {
+        0 => {
+            let mut hash = Hash::new();
+            for number in 0..count {
+                let timed = number % 10 == 0 && count % 2 == 0;
+                let ttl = if timed { FieldTtl::At(NOW_MS + number as i64 % 15) } else { FieldTtl::Clear };
+                hash.set(&element(number), &element(number), ttl, limits.hash);
+            }
+            view.store(&key, hash, Event::HSET, count);
+        }
+        1 => {
+            let mut set = Set::new();
+            for number in 0..count {
+                set.add(&element(number), limits.set);
+            }
+            view.store(&key, set, Event::SADD, count);
+        }
+        _ => {
+            let mut zset = Zset::new();
+            for number in 0..count {
+                zset.set(&element(number), number as f64 / 8.0, limits.zset);
+            }
+            view.store(&key, zset, Event::ZADD, count);
+        }
+    }
+}
+
+/// Takes a snapshot of a keyspace that is disturbed before and while it is written.
+fn check(keyspace: &Keyspace, haste: usize, mut disturb: impl FnMut()) {
+    let before = contents(keyspace);
+    let snapshot = begin(keyspace);
+    (0..haste).for_each(|_| disturb());
+    let (written, file) = write(keyspace, &snapshot, || (0..haste).for_each(|_| disturb()));
+    assert_eq!(written.expect("memory takes everything"), Written::Whole);
+    let (copy, _) = loaded(&file[..]).expect("a whole file");
+    let after = contents(&copy);
+    for (key, value) in &before {
+        assert!(after.get(key) == Some(value), "{} in {}", key.1.escape_ascii(), key.0);
+    }
+    assert_eq!(after.len(), before.len());
+    assert_eq!(
+        (snapshot.memory(), snapshot.keys(), snapshot.keys_done()),
+        (0, before.len() as u64, before.len() as u64)
+    );
+    disturb();
+}
+
 #[test]
 fn a_file_has_what_was_there_at_the_moment() {
     let seed = Seed::pick();
     let mut random = seed.rng();
-    for _ in 0..6 {
+    for _ in 0..4 {
         let keyspace = Keyspace::new(DATABASES);
         let names = names(&keyspace, random.random_range(1..2000));
         for name in &names {
             let mut view = keyspace.view_all(random.random_range(0..DATABASES), NOW_MS);
             store(&mut view, name, &mut random);
         }
-        let before = contents(&keyspace);
-        let snapshot = begin(&keyspace);
         let haste = random.random_range(0..40);
-        (0..haste).for_each(|_| disturb(&keyspace, &names, &mut random));
-        let (written, file) = write(&keyspace, &snapshot, || {
-            (0..haste).for_each(|_| disturb(&keyspace, &names, &mut random));
-        });
-        assert_eq!(written.expect("memory takes everything"), Written::Whole);
-        let (copy, _) = loaded(&file[..]).expect("a whole file");
-        let after = contents(&copy);
-        for (key, value) in &before {
-            assert_eq!(after.get(key), Some(value), "{}", key.1.escape_ascii());
-        }
-        assert_eq!(after.len(), before.len());
-        assert_eq!((snapshot.memory(), snapshot.keys()), (0, before.len() as u64));
-        disturb(&keyspace, &names, &mut random);
+        check(&keyspace, haste, || disturb(&keyspace, &names, &mut random));
     }
+}
+
+#[test]
+fn big_collections_are_as_they_were_at_the_moment() {
+    let seed = Seed::pick();
+    let mut random = seed.rng();
+    for _ in 0..6 {
+        let keyspace = Keyspace::new(DATABASES);
+        let names: Vec<Vec<u8>> = (1..=9).map(|length| b"collection"[..length].to_vec()).collect();
+        for name in &names {
+            let mut view = keyspace.view_all(random.random_range(0..DATABASES), NOW_MS);
+            store_big(&mut view, name, &mut random);
+        }
+        let haste = random.random_range(0..4);
+        check(&keyspace, haste, || {
+            for _ in 0..10 {
+                let mut view = keyspace.view_all(random.random_range(0..DATABASES), NOW_MS);
+                let name = &names[random.random_range(0..names.len())];
+                let key = keyspace.key(name);
+                (0..5).for_each(|_| change(&mut view, &key, &mut random));
+                if random.random_ratio(1, 40) {
+                    store_big(&mut view, name, &mut random);
+                }
+            }
+            if random.random_ratio(1, 4) {
+                disturb(&keyspace, &names, &mut random);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_collection_may_leave_while_it_is_written() {
+    type Leave = fn(&mut View<'_>, &Key<'_>, &Key<'_>) -> bool;
+    let ways: [Leave; 8] = [
+        |view, key, other| view.rename(key, other),
+        |view, key, _| view.move_to(key, 1),
+        |view, key, _| view.remove(key, Free::Now, Event::DEL),
+        |view, key, _| view.remove(key, Free::Later, Event::DEL),
+        |view, key, _| view.set(key, NewValue::Int(1), Ttl::Clear, Event::SET),
+        |view, _, _| view.flush(0..DATABASES, Free::Later) > 0,
+        |view, _, _| {
+            view.swap(0, 2);
+            true
+        },
+        |view, key, other| {
+            view.copy(key, other, 0);
+            view.rename(other, key)
+        },
+    ];
+    let seed = Seed::pick();
+    let mut random = seed.rng();
+    for (way, leave) in ways.into_iter().enumerate() {
+        for name in [&b"set"[..], b"zset", b"hash-"] {
+            let keyspace = Keyspace::new(DATABASES);
+            let (key, other) = (keyspace.key(name), keyspace.key(b"other"));
+            store_big(&mut keyspace.view_all(0, NOW_MS), name, &mut random);
+            let mut calls = 0;
+            check(&keyspace, 1, || {
+                calls += 1;
+                let mut view = keyspace.view_all(0, NOW_MS);
+                change(&mut view, &key, &mut random);
+                if calls == 4 {
+                    assert!(leave(&mut view, &key, &other), "way {way}");
+                }
+            });
+            assert!(calls > 4, "way {way} came too late");
+        }
+    }
+}
+
+#[test]
+fn who_changes_more_than_may_wait_writes_it_himself() {
+    let seed = Seed::pick();
+    let mut random = seed.rng();
+    let keyspace = Keyspace::new(DATABASES);
+    let names: Vec<Vec<u8>> = (0..700).map(|number| format!("long:{number}").into_bytes()).collect();
+    let fill = |with: u8| {
+        let mut view = keyspace.view_all(0, NOW_MS);
+        for name in &names {
+            view.set(&keyspace.key(name), NewValue::Str(&[with; 60_000]), Ttl::Clear, Event::SET);
+        }
+    };
+    fill(b'a');
+    for name in [&b"set"[..], b"zset", b"hash-"] {
+        store_big(&mut keyspace.view_all(0, NOW_MS), name, &mut random);
+    }
+    let snapshot = begin(&keyspace);
+    let mut filled = false;
+    let (written, file) = write(&keyspace, &snapshot, || {
+        if !std::mem::replace(&mut filled, true) {
+            fill(b'b');
+        }
+    });
+    assert_eq!(written.expect("memory takes everything"), Written::Whole);
+    let (copy, _) = loaded(&file[..]).expect("a whole file");
+    let mut view = copy.view_all(0, NOW_MS);
+    assert_eq!(view.counts(0).keys, names.len() + 3);
+    for name in &names {
+        let entry = view.peek(&copy.key(name)).expect("it is there");
+        let text = entry.string().expect("a string");
+        assert!(text.bytes(&mut itoa::Buffer::new()) == [b'a'; 60_000], "{}", name.escape_ascii());
+    }
+    // All of it would be 42 million bytes.
+    let peak = snapshot.peak_memory();
+    assert!((30_000_000..38_000_000).contains(&peak), "{peak}");
 }

@@ -2,17 +2,21 @@
 //!
 //! Quote the ratios: on a shared machine the absolute figures move. CPU time per request is the steadiest of them.
 
+mod clients;
+mod documents;
 mod hits;
 mod pauses;
+mod subscribers;
 mod workloads;
 
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
-use clap::Parser;
-use harness::{Server, ServerBuilder, proc};
+use clap::{Parser, ValueEnum};
+use harness::{Reply, Server, ServerBuilder, proc};
 
+use subscribers::Subscribers;
 use workloads::{DATASETS, Dataset, Requests, Setup, WORKLOADS, Workload};
 
 /// Keys that random requests are spread over.
@@ -38,11 +42,26 @@ struct Options {
     /// Only rows whose name contains this
     #[arg(long, default_value = "")]
     only: String,
+    /// Instead of single commands, what applications do; takes 8 GB of memory
+    #[arg(long)]
+    scenario: Option<Scenario>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Scenario {
+    /// Rankings, sessions, limiters, warming and HTTP as articles about caching have them
+    Documents,
 }
 
 struct Contender {
     name: String,
     path: PathBuf,
+}
+
+/// A server to measure, and whose it is.
+struct Running<'a> {
+    contender: &'a Contender,
+    server: Server,
 }
 
 /// What one round showed.
@@ -61,8 +80,11 @@ fn main() -> Result<(), String> {
     }
     let contenders = contenders(&options.servers)?;
     let scale = if options.quick { 10 } else { 1 };
-    println!("| load | server | requests/s | CPU us/request | p50 ms | p99 ms | CPU ratio | requests ratio |");
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    if let Some(Scenario::Documents) = options.scenario {
+        let rounds = options.rounds;
+        return documents::run(&contenders, rounds, scale, &options.only).map_err(|error| error.to_string());
+    }
+    print_head();
     for workload in WORKLOADS.iter().filter(|workload| workload.name.contains(&options.only)) {
         measure(workload, &contenders, options.rounds, scale).map_err(|error| format!("{}: {error}", workload.name))?;
     }
@@ -99,8 +121,17 @@ fn contenders(given: &[String]) -> Result<Vec<Contender>, String> {
     given.iter().map(parse).collect()
 }
 
+/// A contender with one worker, on a core of its own.
+fn prepared(contender: &Contender) -> ServerBuilder {
+    ServerBuilder::new(&contender.path).args(["--io-threads", "1"]).pin_to(SERVER_CPU)
+}
+
 fn start(contender: &Contender) -> io::Result<Server> {
-    ServerBuilder::new(&contender.path).args(["--io-threads", "1"]).pin_to(SERVER_CPU).start()
+    prepared(contender).start()
+}
+
+fn start_all(contenders: &[Contender]) -> io::Result<Vec<Running<'_>>> {
+    contenders.iter().map(|contender| Ok(Running { contender, server: start(contender)? })).collect()
 }
 
 /// Measures the first contender with one worker and with two, which share all cores with the load: whether workers are
@@ -110,9 +141,7 @@ fn scale_up(workload: &Workload, contender: &Contender, rounds: usize, scale: us
     let servers = [start("1")?, start("2")?];
     let keys = KEYS / scale;
     let mut figures = [Vec::new(), Vec::new()];
-    for server in &servers {
-        set_up(server, workload, keys)?;
-    }
+    let _subscribers = set_up_all(&servers, workload, keys)?;
     for _ in 0..rounds {
         for (server, figures) in servers.iter().zip(&mut figures) {
             figures.push(round(server, workload, workload.count / scale, keys, Load::TwoThreads)?);
@@ -157,25 +186,44 @@ impl Load {
     }
 }
 
-/// Measures a workload on every contender in turn, round by round, and prints a row for each.
+/// Measures a workload on every contender.
 fn measure(workload: &Workload, contenders: &[Contender], rounds: usize, scale: usize) -> io::Result<()> {
-    let servers = contenders.iter().map(start).collect::<io::Result<Vec<_>>>()?;
+    let all = start_all(contenders)?;
     let keys = if workload.size > 1024 { KEYS / 100 } else { KEYS / scale };
-    for server in &servers {
-        set_up(server, workload, keys)?;
-    }
-    let mut figures = vec![Vec::new(); servers.len()];
+    let servers = all.iter().map(|running| &running.server);
+    let _subscribers = set_up_all(servers, workload, keys)?;
+    compare(workload.name, &all, rounds, |server| round(server, workload, workload.count / scale, keys, Load::Pinned))
+}
+
+/// Measures the servers in turn, round by round, and prints a row for each.
+fn compare(
+    name: &str,
+    all: &[Running<'_>],
+    rounds: usize,
+    round: impl Fn(&Server) -> io::Result<Figures>,
+) -> io::Result<()> {
+    let mut figures = vec![Vec::new(); all.len()];
     for _ in 0..rounds {
-        for (server, figures) in servers.iter().zip(&mut figures) {
-            figures.push(round(server, workload, workload.count / scale, keys, Load::Pinned)?);
+        for (running, figures) in all.iter().zip(&mut figures) {
+            figures.push(round(&running.server)?);
         }
     }
-    let medians: Vec<Figures> = figures.iter().map(|rounds| median(rounds)).collect();
-    let reference = medians[medians.len() - 1];
-    for (contender, figures) in contenders.iter().zip(&medians) {
+    let rows = all.iter().zip(&figures).map(|(running, rounds)| (running.contender, median(rounds)));
+    print_rows(name, &rows.collect::<Vec<_>>());
+    Ok(())
+}
+
+fn print_head() {
+    println!("| load | server | requests/s | CPU us/request | p50 ms | p99 ms | CPU ratio | requests ratio |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+}
+
+/// Prints a row for each contender, beside the last of them.
+fn print_rows(name: &str, rows: &[(&Contender, Figures)]) {
+    let Some((_, reference)) = rows.last() else { return };
+    for (contender, figures) in rows {
         println!(
-            "| {} | {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
-            workload.name,
+            "| {name} | {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
             contender.name,
             figures.requests_per_second,
             figures.cpu_micros,
@@ -185,16 +233,26 @@ fn measure(workload: &Workload, contenders: &[Contender], rounds: usize, scale: 
             figures.requests_per_second / reference.requests_per_second,
         );
     }
-    Ok(())
 }
 
-fn set_up(server: &Server, workload: &Workload, keys: usize) -> io::Result<()> {
+fn set_up_all<'a>(
+    servers: impl IntoIterator<Item = &'a Server>,
+    workload: &Workload,
+    keys: usize,
+) -> io::Result<Vec<Option<Subscribers>>> {
+    servers.into_iter().map(|server| set_up(server, workload, keys)).collect()
+}
+
+/// Gives a server what the workload wants it to have; answers who must stay connected.
+fn set_up(server: &Server, workload: &Workload, keys: usize) -> io::Result<Option<Subscribers>> {
     match workload.setup {
         Setup::Nothing => Ok(()),
+        Setup::Subscribers(count) => return Subscribers::connect(server, count).map(Some),
         Setup::Strings => fill(server, keys, |n| vec!["SET".into(), format!("key:{n:012}"), "x".repeat(workload.size)]),
         Setup::Commands(count, command) => fill(server, count, command),
         Setup::ManyCommands(millions, command) => fill(server, keys * millions, command),
     }
+    .map(|()| None)
 }
 
 fn round(server: &Server, workload: &Workload, requests: usize, keys: usize, load: Load) -> io::Result<Figures> {
@@ -269,11 +327,13 @@ fn fill(server: &Server, keys: usize, command: impl Fn(usize) -> Vec<String>) ->
         let requests: Vec<u8> = (first..(first + CHUNK).min(keys)).flat_map(|n| harness::encode(&command(n))).collect();
         connection.send_bytes(&requests)?;
         for _ in first..(first + CHUNK).min(keys) {
-            let reply = connection.read()?;
-            if reply.is_error() {
-                return Err(io::Error::other(String::from_utf8_lossy(reply.payload()).into_owned()));
-            }
+            connection.read().and_then(done)?;
         }
     }
     Ok(())
+}
+
+/// An error reply is one here, too.
+fn done(reply: Reply) -> io::Result<()> {
+    if reply.is_error() { Err(io::Error::other(String::from_utf8_lossy(reply.payload()).into_owned())) } else { Ok(()) }
 }

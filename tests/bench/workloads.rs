@@ -31,7 +31,17 @@ pub enum Setup {
     Commands(usize, fn(usize) -> Vec<String>),
     /// So many million commands, of which `--quick` leaves a tenth.
     ManyCommands(usize, fn(usize) -> Vec<String>),
+    /// So many clients that are subscribed to the channel `channel`.
+    Subscribers(usize),
 }
+
+/// What the scripts do, and the digest of the one for EVALSHA.
+const SET_AND_GET: &str = "redis.call('set', KEYS[1], ARGV[1]) return redis.call('get', KEYS[1])";
+const SET_AND_GET_LIBRARY: &str = "#!lua name=lib
+redis.register_function('set_and_get', function(keys, args)
+    redis.call('set', keys[1], args[1])
+    return redis.call('get', keys[1])
+end)";
 
 const fn test(
     name: &'static str,
@@ -98,6 +108,26 @@ pub const WORKLOADS: &[Workload] = &[
         1_000_000,
         Setup::ManyCommands(10, |n| words(&format!("ZADD zset {} player:{n:012}", n * 7919 % 10_000_019))),
     ),
+    command(
+        "EVALSHA of a SET and a GET, pipeline of 16",
+        "EVALSHA aac72bd8699ae9c333eff85158365d7bc61a7177 1 key:__rand_int__ value",
+        500_000,
+        Setup::Commands(1, |_| vec!["SCRIPT".into(), "LOAD".into(), SET_AND_GET.into()]),
+    ),
+    command(
+        "FCALL of a SET and a GET, pipeline of 16",
+        "FCALL set_and_get 1 key:__rand_int__ value",
+        500_000,
+        Setup::Commands(1, |_| vec!["FUNCTION".into(), "LOAD".into(), SET_AND_GET_LIBRARY.into()]),
+    ),
+    Workload {
+        name: "PUBLISH to 100 subscribers",
+        pipeline: 1,
+        size: 64,
+        requests: Requests::Command("PUBLISH channel message-of-some-twenty-bytes"),
+        count: 50_000,
+        setup: Setup::Subscribers(100),
+    },
     test("GET of 16 KiB", "get", 1, 16 * 1024, 100_000, Setup::Strings),
     test("SET of 16 KiB", "set", 1, 16 * 1024, 100_000, Setup::Nothing),
 ];

@@ -30,6 +30,7 @@ pub struct ServerBuilder {
     snapshots: bool,
     environment: Vec<(OsString, OsString)>,
     files: Option<u64>,
+    file_bytes: Option<u64>,
     more_ports: Vec<&'static str>,
     started_at: &'static str,
 }
@@ -45,6 +46,7 @@ impl ServerBuilder {
             snapshots: false,
             environment: Vec::new(),
             files: None,
+            file_bytes: None,
             more_ports: Vec::new(),
             started_at: READY,
         }
@@ -98,6 +100,12 @@ impl ServerBuilder {
         self
     }
 
+    /// Lets the server write files of so many bytes and no longer: what a full disk is to it.
+    pub fn max_file_bytes(mut self, bytes: u64) -> Self {
+        self.file_bytes = Some(bytes);
+        self
+    }
+
     /// Binds all threads of the server to one processor.
     pub fn pin_to(mut self, cpu: usize) -> Self {
         self.cpu = Some(cpu);
@@ -134,7 +142,7 @@ impl ServerBuilder {
         command.args(&self.args).current_dir(dir.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        let (cpu, files) = (self.cpu, self.files);
+        let (cpu, files, file_bytes) = (self.cpu, self.files, self.file_bytes);
         // SAFETY: between fork and exec the closure makes system calls only, on values copied into it.
         unsafe {
             command.pre_exec(move || {
@@ -144,6 +152,9 @@ impl ServerBuilder {
                 }
                 if let Some(files) = files {
                     limit_files(files)?;
+                }
+                if let Some(bytes) = file_bytes {
+                    limit_file_bytes(bytes)?;
                 }
                 cpu.map_or(Ok(()), crate::proc::pin_this_thread)
             });
@@ -331,6 +342,19 @@ impl Log {
 }
 
 /// Limits how many files this process may open, for good.
+fn limit_file_bytes(bytes: u64) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+    // SAFETY: system calls on local values.
+    unsafe {
+        // A write beyond the limit is to fail, not to end the process.
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        if libc::setrlimit(libc::RLIMIT_FSIZE, &limit) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
 fn limit_files(files: u64) -> io::Result<()> {
     const CAP_SYS_RESOURCE: libc::c_ulong = 24;
     let limit = libc::rlimit { rlim_cur: files, rlim_max: files };

@@ -485,3 +485,39 @@ fn channels_need_permissions_and_are_lost_with_them() {
     call(&mut admin, "PUBLISH news:1 secret");
     assert!(bob.read().is_err());
 }
+
+#[test]
+fn a_broken_file_changes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("users.acl");
+    let good = "user default on nopass ~* &* +@all\n";
+    std::fs::write(&file, good).expect("written");
+    let server = start(&["--aclfile", &file.display().to_string()]);
+    let (mut admin, mut poor) = (server.connect().expect("a connection"), server.connect().expect("a connection"));
+    call(&mut admin, "ACL SETUSER poor on nopass ~k* +get");
+    call(&mut poor, "AUTH poor x");
+    let users = texts(&mut admin, "ACL LIST");
+    for wrong in [
+        "user new on nosuchrule",
+        "user new on\nuser new off",
+        "user new +nosuch",
+        "new on",
+        "user two names on",
+        "user new (~a",
+    ] {
+        std::fs::write(&file, format!("{good}user first on nopass ~* +@all\n{wrong}\n")).expect("written");
+        let reply = call(&mut admin, "ACL LOAD");
+        assert!(
+            reply.ends_with(
+                "WARNING: ACL errors detected, no change to the previously active ACL rules was performed\\r\\n"
+            ),
+            "{reply}"
+        );
+        assert_eq!(texts(&mut admin, "ACL LIST"), users);
+        assert_eq!(call(&mut poor, "GET k"), "$-1\\r\\n");
+    }
+    std::fs::write(&file, good).expect("written");
+    assert_eq!(call(&mut admin, "ACL LOAD"), "+OK\\r\\n");
+    assert!(poor.call(&["GET", "k"]).is_err());
+    assert_eq!(texts(&mut admin, "ACL USERS"), ["default"]);
+}

@@ -167,7 +167,7 @@ fn what_cannot_be_is_refused_with_its_place() {
         let path = write_log(dir.path(), &bytes);
         let text = refusal(&builder(dir.path()));
         assert!(text.contains("Bad file format reading the append only file appendonly.aof.1.incr.aof"), "{text}");
-        assert!(text.contains("At offset ") && text.contains(said), "{text}");
+        assert!(text.contains("is wrong at offset ") && text.contains(said), "{text}");
         assert_eq!(fs::read(&path).expect("a log"), bytes);
     }
     let dir = folder();

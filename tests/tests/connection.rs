@@ -149,6 +149,31 @@ fn commands_describe_themselves() {
 }
 
 #[test]
+fn a_pause_of_writes_holds_transactions_back_that_write() {
+    let server = start(&[]);
+    let mut other = server.connect().unwrap();
+    let [mut queues, mut executes, mut reads, mut gives_up] = std::array::from_fn(|_| server.connect().unwrap());
+    for client in [&mut queues, &mut executes, &mut reads, &mut gives_up] {
+        assert_eq!(call(client, "MULTI"), r"+OK\r\n");
+    }
+    assert_eq!(call(&mut executes, "INCR n"), r"+QUEUED\r\n");
+    assert_eq!(call(&mut gives_up, "INCR n"), r"+QUEUED\r\n");
+    assert_eq!(call(&mut other, "CLIENT PAUSE 100000 WRITE"), r"+OK\r\n");
+    converse(&mut reads, &[("GET n", r"+QUEUED\r\n"), ("EXEC", r"*1\r\n$-1\r\n")]);
+    assert_eq!(call(&mut gives_up, "DISCARD"), r"+OK\r\n");
+    // What writes is held back when it is to be queued.
+    queues.send(&["INCR", "n"]).unwrap();
+    executes.send(&["EXEC"]).unwrap();
+    reads.send(&["PFCOUNT", "h"]).unwrap();
+    while !call(&mut other, "INFO clients").contains("blocked_clients:3") {}
+    assert_eq!(call(&mut other, "GET n"), r"$-1\r\n");
+    assert_eq!(call(&mut other, "CLIENT UNPAUSE"), r"+OK\r\n");
+    assert_eq!(queues.read().unwrap().payload(), b"QUEUED");
+    assert_eq!(executes.read().unwrap().0, b"*1\r\n:1\r\n");
+    assert_eq!(reads.read().unwrap().integer(), Some(0));
+}
+
+#[test]
 fn a_pause_hides_expired_keys_but_keeps_them() {
     let server = start(&[]);
     let mut connection = server.connect().unwrap();
@@ -158,6 +183,8 @@ fn a_pause_hides_expired_keys_but_keeps_them() {
     // Unless it was gone before the pause began, it is counted as long as the pause lasts.
     if call(&mut connection, "INFO stats").contains("expired_keys:0") {
         assert_eq!(call(&mut connection, "DBSIZE"), r":1\r\n");
+        // There is no other to be found.
+        assert_eq!(call(&mut connection, "RANDOMKEY"), r"$5\r\nbrief\r\n");
     }
     converse(&mut connection, &[("CLIENT UNPAUSE", r"+OK\r\n"), ("GET brief", r"$-1\r\n"), ("DBSIZE", r":0\r\n")]);
 }

@@ -378,3 +378,21 @@ fn who_is_not_to_be_evicted_is_not() {
     wait_until(|| other.call(&["PING"]).is_err());
     assert_eq!(info(&mut control, "evicted_clients"), 1);
 }
+
+#[test]
+fn a_client_that_does_not_read_what_it_tracks_goes() {
+    let server = start(&["--maxmemory-clients", "4mb"]);
+    let (mut control, mut tracker) = (server.connect().unwrap(), server.connect().unwrap());
+    assert_eq!(call(&mut control, "CLIENT NO-EVICT ON"), r"+OK\r\n");
+    tracker.call(&["HELLO", "3"]).unwrap();
+    assert_eq!(call(&mut tracker, "CLIENT TRACKING ON BCAST"), r"+OK\r\n");
+    // What it does not read fills the sockets first, and then the server's memory.
+    let name = "k".repeat(1000);
+    let mut number = 0;
+    while info(&mut control, "evicted_clients") == 0 {
+        assert_eq!(call(&mut control, &format!("MSET {name}{number} 1 {name}{} 1", number + 1)), r"+OK\r\n");
+        number += 2;
+    }
+    assert!(info(&mut control, "mem_clients_normal") < 1_000_000);
+    assert_eq!(info(&mut control, "tracking_clients"), 0);
+}

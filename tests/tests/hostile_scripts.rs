@@ -75,6 +75,52 @@ fn every_loop_can_be_ended() {
     assert_eq!(call(&mut slow, &["FUNCTION", "DELETE", "endless"]), "-ERR Library not found\\r\\n");
 }
 
+/// Calls that take long, each in a single instruction.
+const LONG_CALLS: [&str; 10] = [
+    "return ('a'):rep(1e5):find('.-.-.-.-b')",
+    "local s = ('a'):rep(1e5) while true do s:gsub('a*', ('%0'):rep(1e3)) end",
+    "local s = ('x'):rep(1e7) while true do s:upper() end",
+    "local s = ('x'):rep(1e7) while true do redis.sha1hex(s) end",
+    "local t = {} for i = 1, 1e6 do t[i] = i end while true do table.insert(t, 1, 1) end",
+    "local t = {} for i = 1, 1e5 do t[i] = {} end while true do collectgarbage() end",
+    "local t = {} for i = 1, 1e5 do t[i] = i % 7 end while true do table.sort(t) end",
+    "local t = {} for i = 1, 1e4 do t[i] = i end local u = {} for i = 1, 1e4 do u[i] = t end return cjson.encode(u)",
+    "local s = '[' .. ('1,'):rep(1e6) .. '1]' while true do cjson.decode(s) end",
+    "local s = ('a = 1 '):rep(1e6) while true do loadstring(s) end",
+];
+
+#[test]
+fn every_long_call_can_be_ended() {
+    let server = start();
+    let (mut slow, mut other) = (connect(&server), connect(&server));
+    call(&mut other, &["SET", "k", "v"]);
+    for script in LONG_CALLS {
+        let reply = end(&mut slow, &mut other, &["EVAL", script, "0"], "SCRIPT");
+        assert!(reply.contains("Script killed by user with SCRIPT KILL"), "{script}: {reply}");
+    }
+}
+
+#[test]
+fn memory_is_limited_and_given_back() {
+    let server = start();
+    let mut client = connect(&server);
+    let held = |client: &mut Connection| {
+        let info = call(client, &["INFO", "memory"]);
+        let (_, rest) = info.split_once("used_memory_vm_eval:").expect("the figure");
+        rest.split("\\r").next().and_then(|number| number.parse::<u64>().ok()).expect("a number")
+    };
+    // The longest string that can be stored can be made, too.
+    assert_eq!(call(&mut client, &["EVAL", "return #string.rep('x', 2^29)", "0"]), ":536870912\\r\\n");
+    assert!(held(&mut client) < 4 << 20);
+    let hundred = "local s = string.rep('x', 1e8) local t = {} for i = 1, 100 do t[i] = s end";
+    for rest in ["return #table.concat(t)", "return redis.call('rpush', 'l', unpack(t))"] {
+        let reply = call(&mut client, &["EVAL", &format!("{hundred} {rest}"), "0"]);
+        assert!(reply.starts_with("-ERR ") && reply.contains("not enough memory"), "{rest}: {reply:.200}");
+        assert!(held(&mut client) < 4 << 20, "{rest}");
+        assert_eq!(call(&mut client, &["EVAL", "return redis.call('exists', 'l')", "0"]), ":0\\r\\n", "{rest}");
+    }
+}
+
 #[test]
 fn scripts_cannot_call_what_is_not_for_them() {
     let server = start();

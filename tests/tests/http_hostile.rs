@@ -82,11 +82,21 @@ fn no_request_hides_in_another() {
     let hidden = "GET /set/hidden/1 HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let shapes = [
         "Content-Length: 4\r\nContent-Length: 5\r\n",
+        "Content-Length: 4\r\nContent-Length: 4\r\n",
         "Content-Length: 4, 5\r\n",
+        "Content-Length: 4, 4\r\n",
+        "Content-Length : 4\r\n",
+        "Content-Length: 4\n",
+        "Content-Length:\r\n",
         "Content-Length: +4\r\n",
         "Content-Length: -4\r\n",
         "Content-Length: 0x4\r\n",
         "Content-Length: 18446744073709551616\r\n",
+        "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n",
+        "Transfer-Encoding: chunked\r\nX: y\r\nContent-Length: 0\r\n",
+        "transfer-encoding: chunked\r\nCONTENT-LENGTH: 4\r\n",
+        "Transfer-Encoding: chunked\n",
         "Transfer-Encoding: xchunked\r\n",
         "Transfer-Encoding: chunked, identity\r\n",
         "Transfer-Encoding: gzip, chunked\r\n",
@@ -103,18 +113,32 @@ fn no_request_hides_in_another() {
         let all = String::from_utf8_lossy(&http.read_to_close().unwrap()).into_owned();
         assert!(all.starts_with("HTTP/1.1 400 ") && all.matches("HTTP/1.1 ").count() == 1, "{shape}: {all}");
     }
-    // With both lengths the encoding counts, as the standard says, and nothing is read behind it.
-    for shape in
-        ["Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n"]
+    // The same behind a request that is in order, which is answered.
+    for body in
+        ["Content-Length: 4\r\n\r\n0\r\n\r", "Transfer-Encoding: chunked\r\n\r\n1;x=\"y\"\r\n0\r\n0\r\nX: y\r\n\r\n"]
     {
         let mut http = open(&server);
-        let bytes = format!("POST /get/a HTTP/1.1\r\nHost: localhost\r\n{shape}\r\n0\r\n\r\n{hidden}");
-        let _ = http.send_bytes(bytes.as_bytes());
-        let all = String::from_utf8_lossy(&http.read_to_close().unwrap()).into_owned();
-        assert_eq!(all.matches("HTTP/1.1 ").count(), 1, "{shape}: {all}");
+        let both = "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+        let post = |body: &str| format!("POST /echo HTTP/1.1\r\nHost: localhost\r\n{body}");
+        let _ = http.send_bytes(format!("{}{}{hidden}", post(body), post(both)).as_bytes());
+        assert_eq!(http.read().unwrap().status, 200, "{body}");
+        let refused = http.read().unwrap();
+        assert_eq!(refused.text(), r#"{"error":"ERR both Content-Length and Transfer-Encoding"}"#, "{body}");
+        assert_eq!((refused.status, refused.header("connection")), (400, "close"));
+        assert_eq!(http.read_to_close().unwrap(), b"");
     }
     // Chunks that are none.
-    for chunks in ["x\r\n", "-1\r\n\r\n", "1\r\nab\r\n", "fffffffffffffffff\r\n"] {
+    for chunks in [
+        "x\r\n",
+        "-1\r\n\r\n",
+        "1\r\nab\r\n",
+        "fffffffffffffffff\r\n",
+        "0x1\r\na\r\n0\r\n\r\n",
+        "1\na\r\n0\r\n\r\n",
+        "1;\n\r\na\r\n0\r\n\r\n",
+        " 1\r\na\r\n0\r\n\r\n",
+        "1\r\na0\r\n\r\n",
+    ] {
         let bytes = format!("POST /set/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
         assert_eq!(status(&server, bytes.as_bytes()), 400, "{chunks}");
     }

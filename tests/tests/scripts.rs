@@ -248,11 +248,37 @@ fn users_may_no_more_in_scripts_than_without() {
     call(&mut client, &["ACL", "SETUSER", "u", "on", "nopass", "+@all", "-set", "~a*"]);
     call(&mut client, &["AUTH", "u", "x"]);
     let denied = call(&mut client, &["EVAL", "return redis.call('set', 'a', '1')", "0"]);
-    assert!(denied.starts_with("-NOPERM ACL failure in script: "), "{denied}");
+    assert!(denied.starts_with("-ERR ACL failure in script: "), "{denied}");
     let denied = call(&mut client, &["EVAL", "return redis.call('get', 'b')", "0"]);
-    assert!(denied.starts_with("-NOPERM ACL failure in script: "), "{denied}");
+    assert!(denied.starts_with("-ERR ACL failure in script: "), "{denied}");
     assert_eq!(call(&mut client, &["EVAL", "return redis.call('incr', 'a')", "0"]), ":1\\r\\n");
-    assert_eq!(call(&mut client, &["EVAL", "return redis.acl_check_cmd('set', 'a', '1')", "0"]), "$-1\\r\\n");
+    assert_eq!(
+        call(&mut client, &["EVAL", "return redis.pcall('get', 'b')", "0"]),
+        "-ERR ACL failure in script: No permissions to access a key\\r\\n"
+    );
+    // A command that lacks arguments is one that he may call, if it is one of his.
+    call(&mut connect(&server), &["ACL", "SETUSER", "u", "-config", "+config|get", "resetchannels", "&c"]);
+    for (words, allowed) in [
+        ("'set', 'a', '1'", false),
+        ("'set'", false),
+        ("'get'", true),
+        ("'get', 'b'", false),
+        ("'get', 'a', 'b', 'c'", true),
+        ("'config', 'get'", true),
+        ("'config', 'set'", false),
+        ("'config'", false),
+        ("'object', 'encoding'", true),
+        ("'object', 'encoding', 'b'", false),
+        ("'publish'", true),
+        ("'publish', 'c'", true),
+        ("'publish', 'd'", false),
+        ("'zunionstore', 'a', '9', 'b'", true),
+    ] {
+        let reply = call(&mut client, &["EVAL", &format!("return redis.acl_check_cmd({words})"), "0"]);
+        assert_eq!(reply, if allowed { ":1\\r\\n" } else { "$-1\\r\\n" }, "{words}");
+    }
+    let unknown = call(&mut client, &["EVAL", "return redis.acl_check_cmd('config', 'nosuch')", "0"]);
+    assert!(unknown.starts_with("-ERR Invalid command passed to redis.acl_check_cmd() script: "), "{unknown}");
 }
 
 #[test]

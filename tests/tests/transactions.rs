@@ -229,3 +229,89 @@ fn another_form_of_a_counter_is_no_change() {
     assert_eq!(converted, ":1\\r\\n");
     assert_eq!(last(&mut client, &["MULTI", "PING", "EXEC"]), "*1\\r\\n+PONG\\r\\n");
 }
+
+#[test]
+fn what_may_not_wait_says_so_as_in_redis() {
+    let server = start();
+    let waits = [
+        "BRPOPLPUSH a b 0",
+        "BLMOVE a b LEFT RIGHT 0",
+        "BLPOP a 0",
+        "BRPOP a 0",
+        "BLMPOP 0 1 a LEFT",
+        "BZPOPMIN z 0",
+        "BZPOPMAX z 0",
+        "BZMPOP 0 1 z MIN",
+        "XREAD BLOCK 0 STREAMS s $",
+        "XREADGROUP GROUP g c BLOCK 0 STREAMS s >",
+    ];
+    // Those two look for one element, the others for some.
+    let [resp2, resp3] = [("$-1\\r\\n", "*-1\\r\\n"), ("_\\r\\n", "_\\r\\n")]
+        .map(|(one, some)| format!("*{}\\r\\n{}{}", waits.len(), one.repeat(2), some.repeat(waits.len() - 2)));
+    for (version, expected) in [("2", resp2), ("3", resp3)] {
+        let mut client = connect(&server);
+        last(&mut client, &[&format!("HELLO {version}"), "XGROUP CREATE s g $ MKSTREAM", "MULTI"]);
+        assert_eq!(last(&mut client, &waits), "+QUEUED\\r\\n");
+        assert_eq!(call(&mut client, "EXEC"), expected);
+        let null = if version == "2" { "$-1\\r\\n" } else { "_\\r\\n" };
+        for words in waits {
+            let command = format!("return redis.call('{}')", words.replace(' ', "','"));
+            let reply = client.call(&["EVAL", &command, "0"]).expect("a reply");
+            assert_eq!(escape(&reply.0), null, "{words}");
+        }
+    }
+}
+
+#[test]
+fn what_sends_more_than_replies_is_refused() {
+    let server = start();
+    let mut client = connect(&server);
+    let queued = ["MULTI", "MONITOR", "SSUBSCRIBE c", "SUBSCRIBE c", "UNSUBSCRIBE c"];
+    assert_eq!(last(&mut client, &queued), "+QUEUED\\r\\n");
+    let no_monitor = "-ERR MONITOR isn't allowed for DENY BLOCKING client\\r\\n";
+    let refused = |command: &str| format!("-ERR {command} isn't allowed for a DENY BLOCKING client\\r\\n");
+    let expected = format!(
+        "*4\\r\\n{no_monitor}{}*3\\r\\n$9\\r\\nsubscribe\\r\\n$1\\r\\nc\\r\\n:1\\r\\n\
+         *3\\r\\n$11\\r\\nunsubscribe\\r\\n$1\\r\\nc\\r\\n:0\\r\\n",
+        refused("SSUBSCRIBE")
+    );
+    assert_eq!(call(&mut client, "EXEC"), expected);
+    // Scripts may not call them at all, unless a test says so.
+    call(&mut client, "DEBUG SET-DISABLE-DENY-SCRIPTS 1");
+    for command in ["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"] {
+        let script = format!("return redis.pcall('{command}', 'c')");
+        assert_eq!(escape(&client.call(&["EVAL", &script, "0"]).expect("a reply").0), refused(command));
+    }
+    let reply = client.call(&["EVAL", "return redis.pcall('monitor')", "0"]).expect("a reply");
+    assert_eq!(escape(&reply.0), no_monitor);
+    assert_eq!(call(&mut client, "PING"), "+PONG\\r\\n");
+}
+
+#[test]
+fn a_monitor_touches_no_keys() {
+    let server = start();
+    let (mut monitor, mut other) = (connect(&server), connect(&server));
+    assert_eq!(call(&mut monitor, "MONITOR"), "+OK\\r\\n");
+    // What it calls itself it is shown behind the reply; what is refused it is not.
+    let refused = "-ERR Replica can't interact with the keyspace\\r\\n";
+    for command in ["GET k", "SET k v", "DBSIZE", "PUBLISH c m", "EVAL x 0", "FCALL f 0", "BLPOP k 0"] {
+        assert_eq!(call(&mut monitor, command), refused, "{command}");
+    }
+    assert_eq!(call(&mut monitor, "GET"), "-ERR wrong number of arguments for 'get' command\\r\\n");
+    let mut shown = |command: &str, reply: &str| {
+        assert_eq!(call(&mut monitor, command), reply);
+        let line = escape(&monitor.read().expect("a line").0);
+        assert!(line.contains(command), "{line}");
+    };
+    shown("PING", "+PONG\\r\\n");
+    shown("MULTI", "+OK\\r\\n");
+    assert_eq!(call(&mut monitor, "GET k"), refused);
+    assert_eq!(call(&mut monitor, "EXEC"), "-EXECABORT Transaction discarded because of previous errors.\\r\\n");
+    monitor.read().expect("a line");
+    // No pause holds it back, but for RESET it is a client like any other.
+    assert_eq!(call(&mut other, "CLIENT PAUSE 100000 WRITE"), "+OK\\r\\n");
+    assert_eq!(call(&mut monitor, "SET k v"), refused);
+    assert_eq!(call(&mut other, "CLIENT UNPAUSE"), "+OK\\r\\n");
+    assert_eq!(call(&mut monitor, "RESET"), "+RESET\\r\\n");
+    assert_eq!(last(&mut monitor, &["SET k v", "GET k"]), "$1\\r\\nv\\r\\n");
+}

@@ -218,7 +218,9 @@ impl Output {
     pub(super) fn to_vec(&self) -> Vec<u8> {
         let mut slices = vec![IoSlice::new(&[]); self.blocks.len() + 2 * self.splices.len() + 1];
         let filled = self.fill_io_slices(&mut slices);
-        slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()
+        let mut bytes = Vec::with_capacity(self.len());
+        slices[..filled].iter().for_each(|slice| bytes.extend_from_slice(slice));
+        bytes
     }
 
     /// Drops the first `count` bytes, which have been sent.

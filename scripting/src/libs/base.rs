@@ -28,6 +28,7 @@ pub(crate) fn install(state: &State, globals: c_int) {
 fn compile(state: &State, source: &[u8], name: &std::ffi::CStr) -> Outcome {
     match state.compile(source, name) {
         Ok(()) => Ok(1),
+        Err(_) if state.shared().ending().is_some() => Err(state.ended()),
         Err(message) => {
             state.push_nil();
             state.push_bytes(&message);

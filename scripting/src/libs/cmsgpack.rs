@@ -8,8 +8,8 @@ use crate::lua::{Kind, Outcome, Raise, State};
 
 /// Tables this deep are written as nil.
 const MAX_NESTING: usize = 16;
-/// Values between two looks at whether to go on.
-const VALUES_PER_CHECK: usize = 16 * 1024;
+/// What a value takes beside its bytes, in units of work.
+const VALUE: usize = 64;
 
 /// Pushes the table `cmsgpack`.
 pub(crate) fn push(state: &State) {
@@ -44,7 +44,6 @@ pub(crate) fn push(state: &State) {
 struct Packer<'a> {
     state: &'a State,
     out: Vec<u8>,
-    values: usize,
 }
 
 fn pack(state: State) -> Outcome {
@@ -52,7 +51,7 @@ fn pack(state: State) -> Outcome {
     if count == 0 {
         return Err(state.argument_error(0, "MessagePack pack needs input."));
     }
-    let mut packer = Packer { state: &state, out: Vec::new(), values: 0 };
+    let mut packer = Packer { state: &state, out: Vec::new() };
     for argument in 1..=count {
         state.check_stack(1, "in function mp_check")?;
         state.push_value(argument);
@@ -65,13 +64,10 @@ fn pack(state: State) -> Outcome {
 impl Packer<'_> {
     /// Writes the value on top, and pops it.
     fn value(&mut self, level: usize) -> Result<(), Raise> {
-        self.values += 1;
-        if self.values.is_multiple_of(VALUES_PER_CHECK) {
-            self.state.check_progress(self.out.len())?;
-        }
+        self.state.advance(VALUE, self.out.len())?;
         let top = self.state.top();
         match self.state.kind(top) {
-            Kind::String => self.bytes(top),
+            Kind::String => self.bytes(top)?,
             Kind::Boolean => self.out.push(if self.state.truth(top) { 0xc3 } else { 0xc2 }),
             Kind::Number => self.number(self.state.number(top).unwrap_or_default()),
             Kind::Table if level < MAX_NESTING => self.table(top, level)?,
@@ -98,10 +94,10 @@ impl Packer<'_> {
         }
     }
 
-    fn bytes(&mut self, index: c_int) {
+    fn bytes(&mut self, index: c_int) -> Result<(), Raise> {
         let bytes = self.state.bytes(index).unwrap_or_default();
         self.head(bytes.len(), 0xa0, 31, [Some(0xd9), Some(0xda), Some(0xdb)]);
-        self.out.extend_from_slice(bytes);
+        self.state.append(&mut self.out, bytes)
     }
 
     fn number(&mut self, value: f64) {
@@ -144,6 +140,7 @@ impl Packer<'_> {
             state.replace(table);
         }
         let (count, is_array) = measure(state, table);
+        state.advance(count * VALUE, self.out.len())?;
         if is_array {
             let length = state.length(table);
             self.head(length, 0x90, 15, [None, Some(0xdc), Some(0xdd)]);
@@ -227,12 +224,8 @@ impl<'a> Unpacker<'a> {
     fn value(&mut self) -> Result<(), Failure> {
         let state = self.state;
         let mut open: Vec<Open> = Vec::new();
-        let mut values = 0usize;
         loop {
-            values += 1;
-            if values.is_multiple_of(VALUES_PER_CHECK) {
-                state.check_progress(0)?;
-            }
+            state.advance(VALUE, 0)?;
             if let Some(structure) = self.begin_value()? {
                 open.push(structure);
             } else {

@@ -9,6 +9,8 @@ use crate::lua::{Outcome, Raise, State};
 const MAX_INTEGER: usize = 32;
 /// The alignment that `!` alone asks for.
 const NATIVE_ALIGNMENT: i32 = 8;
+/// What an item takes beside its bytes, in units of work.
+const ITEM: usize = 32;
 
 /// Pushes the table `struct`.
 pub(crate) fn push(state: &State) {
@@ -60,6 +62,7 @@ impl<'a> Format<'a> {
     }
 
     fn next(&mut self) -> Result<Option<Item>, Raise> {
+        self.state.advance(ITEM, 0)?;
         let Some((&option, rest)) = self.rest.split_first() else { return Ok(None) };
         self.rest = rest;
         let size = match option {
@@ -133,6 +136,7 @@ fn pack(state: State) -> Outcome {
     let mut out = Vec::new();
     let mut argument: c_int = 2;
     while let Some(item) = format.next()? {
+        state.advance(item.size, out.len())?;
         let padding = format.padding(out.len(), item);
         out.resize(out.len() + padding, 0);
         match item.option {
@@ -158,11 +162,10 @@ fn pack(state: State) -> Outcome {
                 let Some(text) = text.get(..size) else {
                     return Err(state.argument_error(argument, "string too short"));
                 };
-                out.extend_from_slice(text);
+                state.append(&mut out, text)?;
                 if item.option == b's' {
                     out.push(0);
                 }
-                state.check_room(out.len())?;
             }
             option => format.control(option)?,
         }

@@ -1,4 +1,7 @@
 //! Lua's memory: from the process's allocator, counted, and limited.
+//!
+//! What takes long in Lua's own library nearly always makes something large, so this is also a place to ask whether the
+//! script may go on: a script that must end is refused all memory.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ffi::c_void;
@@ -8,6 +11,9 @@ use super::Shared;
 
 /// What Lua asks for at most: doubles and pointers.
 const ALIGN: usize = 8;
+
+/// A block of this size does not grow where it is.
+const LARGE: usize = 1 << 20;
 
 /// Lua's allocation function; `ud` is the [`Shared`] of the virtual machine.
 ///
@@ -32,8 +38,13 @@ pub(super) unsafe extern "C" fn allocate(
     }
     let old_size = if block.is_null() { 0 } else { old_size };
     let wanted = (used - old_size).saturating_add(new_size);
-    if new_size > old_size && wanted > shared.limit.get() && shared.strict.get() {
-        return ptr::null_mut();
+    if new_size > old_size && shared.strict.get() {
+        let is_time = shared.has_worked(new_size);
+        // A large block moves when it grows, and for that time it is there twice.
+        let most = if new_size < LARGE { wanted } else { used.saturating_add(new_size) };
+        if most > shared.limit.get() || (is_time && !shared.poll_caught()) {
+            return ptr::null_mut();
+        }
     }
     let Ok(layout) = Layout::from_size_align(new_size, ALIGN) else { return ptr::null_mut() };
     // SAFETY: the sizes are not zero, and `old_size` is what the block was allocated with.

@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use mlua::ffi::{self, lua_State};
 
 use super::State;
-use super::state::OUT_OF_MEMORY;
 
 /// An error on its way to Lua: the error value lies on top of the stack.
 #[derive(Debug)]
@@ -43,12 +42,8 @@ fn run<F: Fn(State) -> Outcome + Copy + 'static>(state: State) -> c_int {
     let strict = shared.strict.replace(false);
     let outcome = catch_unwind(AssertUnwindSafe(|| function(state)));
     let results = match outcome {
-        Ok(Ok(results)) if shared.used.get() <= shared.limit.get() => results,
-        Ok(Ok(_)) => {
-            let Raise(()) = state.raise(OUT_OF_MEMORY);
-            -1
-        }
-        Ok(Err(Raise(()))) => -1,
+        Ok(Ok(results)) if state.has_kept_to_limit() => results,
+        Ok(Ok(_) | Err(Raise(()))) => -1,
         Err(panic) => {
             shared.keep_panic(panic);
             state.push_nil();

@@ -6,52 +6,44 @@ use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_State};
 
+use super::compile::PRECOMPILED;
+use super::costs;
 use super::protect::{is_view, push_behind, push_visible, refusal};
 use super::shared::Originals;
-use super::state::PRECOMPILED;
 use super::{Kind, State};
-
-/// How far below its end `table.insert` may be asked to begin; it moves all elements from there on in one go.
-const MOST_BELOW: f64 = -1_000_000.0;
 
 /// Puts the guards in place. `globals` is the table of globals, with Lua's own functions still in it.
 pub(crate) fn install(state: &State, globals: c_int) {
-    let original = |library: Option<&str>, name: &str| {
-        let table = match library {
-            Some(library) => {
-                state.raw_field(globals, library);
-                state.top()
-            }
-            None => globals,
-        };
-        state.raw_field(table, name);
-        // SAFETY: the state is live.
-        let function = unsafe { ffi::lua_tocfunction(state.raw(), state.top()) };
-        state.pop(if library.is_some() { 2 } else { 1 });
-        function.unwrap_or(missing)
-    };
+    let globals_only = |name: &str| original_of(state, globals, None, name);
+    let within = |library: &str, name: &str| original_of(state, globals, Some(library), name);
     state.shared().originals.set(Some(Originals {
-        next: original(None, "next"),
-        rawget: original(None, "rawget"),
-        rawset: original(None, "rawset"),
-        getmetatable: original(None, "getmetatable"),
-        setmetatable: original(None, "setmetatable"),
-        collectgarbage: original(None, "collectgarbage"),
-        load: original(None, "load"),
-        insert: original(Some("table"), "insert"),
-        foreach: original(Some("table"), "foreach"),
-        resume: original(Some("coroutine"), "resume"),
+        next: globals_only("next"),
+        rawget: globals_only("rawget"),
+        rawset: globals_only("rawset"),
+        getmetatable: globals_only("getmetatable"),
+        setmetatable: globals_only("setmetatable"),
+        collectgarbage: globals_only("collectgarbage"),
+        load: globals_only("load"),
+        tonumber: globals_only("tonumber"),
+        insert: within("table", "insert"),
+        remove: within("table", "remove"),
+        sort: within("table", "sort"),
+        concat: within("table", "concat"),
+        maxn: within("table", "maxn"),
+        foreach: within("table", "foreach"),
+        resume: within("coroutine", "resume"),
     }));
 
-    let guards: [(&str, ffi::lua_CFunction); 8] = [
+    let guards: [(&str, ffi::lua_CFunction); 9] = [
         ("next", next),
         ("rawget", rawget),
         ("rawset", rawset),
         ("setmetatable", setmetatable),
-        ("collectgarbage", collectgarbage),
+        ("collectgarbage", costs::collectgarbage),
         ("load", load),
         ("pcall", pcall),
         ("xpcall", xpcall),
+        ("tonumber", costs::tonumber),
     ];
     for (name, guard) in guards {
         state.push_raw_closure(guard, 0);
@@ -61,14 +53,38 @@ pub(crate) fn install(state: &State, globals: c_int) {
     state.push_raw_closure(pairs, 1);
     state.set_field(globals, "pairs");
 
-    let guards: [(&str, &str, ffi::lua_CFunction); 3] =
-        [("table", "insert", insert), ("table", "foreach", foreach), ("coroutine", "resume", resume)];
+    let guards: [(&str, &str, ffi::lua_CFunction); 7] = [
+        ("table", "insert", costs::insert),
+        ("table", "remove", costs::remove),
+        ("table", "sort", costs::sort),
+        ("table", "concat", costs::concat),
+        ("table", "maxn", costs::maxn),
+        ("table", "foreach", foreach),
+        ("coroutine", "resume", resume),
+    ];
     for (library, name, guard) in guards {
         state.raw_field(globals, library);
         state.push_raw_closure(guard, 0);
         state.set_field(state.top() - 1, name);
         state.pop(1);
     }
+}
+
+/// A function that Lua's libraries have put into the globals, or into a table there.
+fn original_of(state: &State, globals: c_int, library: Option<&str>, name: &str) -> ffi::lua_CFunction {
+    let top = state.top();
+    let table = match library {
+        Some(library) => {
+            state.raw_field(globals, library);
+            state.top()
+        }
+        None => globals,
+    };
+    state.raw_field(table, name);
+    // SAFETY: the state is live.
+    let function = unsafe { ffi::lua_tocfunction(state.raw(), state.top()) };
+    state.set_top(top);
+    function.unwrap_or(missing)
 }
 
 /// Sets `getmetatable`, which answers the view on top (popped) for strings.
@@ -90,7 +106,7 @@ unsafe extern "C-unwind" fn missing(_: *mut lua_State) -> c_int {
 ///
 /// # Safety
 /// The state must be live.
-unsafe fn original(l: *mut lua_State, choose: fn(&Originals) -> ffi::lua_CFunction) -> ffi::lua_CFunction {
+pub(super) unsafe fn original(l: *mut lua_State, choose: fn(&Originals) -> ffi::lua_CFunction) -> ffi::lua_CFunction {
     // SAFETY: by the caller.
     let originals = unsafe { State::new(l) }.shared().originals.get();
     originals.as_ref().map_or(missing, choose)
@@ -112,7 +128,7 @@ unsafe fn look_behind(l: *mut lua_State, index: c_int) {
 ///
 /// # Safety
 /// The state must be live.
-unsafe fn refuses(l: *mut lua_State, index: c_int) -> bool {
+pub(super) unsafe fn refuses(l: *mut lua_State, index: c_int) -> bool {
     // SAFETY: by the caller.
     let state = unsafe { State::new(l) };
     let refused = state.kind(index) == Kind::Table && is_view(&state, index);
@@ -199,42 +215,6 @@ unsafe extern "C-unwind" fn getmetatable(l: *mut lua_State) -> c_int {
             return 1;
         }
         results
-    }
-}
-
-/// `collectgarbage`, except that a script cannot turn the collector off or slow it down for those after it.
-unsafe extern "C-unwind" fn collectgarbage(l: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with a live state and room for 20 values.
-    unsafe {
-        let state = State::new(l);
-        let unchanged = match state.kind(1) {
-            Kind::String => match state.bytes(1) {
-                Some(b"stop" | b"restart") => Some(0.0),
-                Some(b"setpause" | b"setstepmul") => Some(200.0),
-                _ => None,
-            },
-            _ => None,
-        };
-        match unchanged {
-            Some(answer) => {
-                state.push_number(answer);
-                1
-            }
-            None => original(l, |originals| originals.collectgarbage)(l),
-        }
-    }
-}
-
-unsafe extern "C-unwind" fn insert(l: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with a live state.
-    unsafe {
-        if refuses(l, 1) {
-            ffi::lua_error(l);
-        }
-        if ffi::lua_gettop(l) == 3 && ffi::lua_tonumber(l, 2) < MOST_BELOW {
-            return ffi::luaL_argerror(l, 2, c"position out of bounds".as_ptr());
-        }
-        original(l, |originals| originals.insert)(l)
     }
 }
 

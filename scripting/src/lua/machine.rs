@@ -55,6 +55,12 @@ impl Machine {
         }
     }
 
+    /// Bytes that were freed at once since this was last asked, if that was much.
+    #[inline]
+    pub(crate) fn take_freed(&self) -> usize {
+        self.state().shared().take_freed()
+    }
+
     /// Bytes of memory that Lua holds.
     pub(crate) fn memory(&self) -> usize {
         self.state().shared().used()

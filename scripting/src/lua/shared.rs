@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
 use mlua::ffi;
@@ -32,11 +33,20 @@ pub(crate) struct Originals {
     pub(super) getmetatable: ffi::lua_CFunction,
     pub(super) setmetatable: ffi::lua_CFunction,
     pub(super) insert: ffi::lua_CFunction,
+    pub(super) remove: ffi::lua_CFunction,
+    pub(super) sort: ffi::lua_CFunction,
+    pub(super) concat: ffi::lua_CFunction,
+    pub(super) maxn: ffi::lua_CFunction,
     pub(super) foreach: ffi::lua_CFunction,
     pub(super) resume: ffi::lua_CFunction,
     pub(super) collectgarbage: ffi::lua_CFunction,
     pub(super) load: ffi::lua_CFunction,
+    pub(super) tonumber: ffi::lua_CFunction,
 }
+
+/// Work between two looks at whether to go on. A unit is about what a byte takes to be copied, so that is a matter of
+/// milliseconds.
+const WORK_PER_LOOK: usize = 16 << 20;
 
 /// Buffers for redis.call, kept from call to call.
 #[derive(Default)]
@@ -51,8 +61,14 @@ pub(crate) struct Shared {
     pub(super) used: Cell<usize>,
     /// Bytes that it may allocate.
     pub(super) limit: Cell<usize>,
+    /// Bytes that were left when all garbage was last collected.
+    pub(super) live: Cell<usize>,
+    /// Bytes that were freed in large amounts.
+    freed: Cell<usize>,
     /// Whether the allocator refuses what goes beyond the limit.
     pub(super) strict: Cell<bool>,
+    /// Work that may still be done before the host is asked whether to go on.
+    work_left: Cell<usize>,
     ending: Cell<Option<Ending>>,
     panic: Cell<Option<Box<dyn Any + Send>>>,
     host: Cell<Option<NonNull<dyn Host>>>,
@@ -72,7 +88,10 @@ impl Shared {
         Self {
             used: Cell::new(0),
             limit: Cell::new(limit),
+            live: Cell::new(0),
+            freed: Cell::new(0),
             strict: Cell::new(false),
+            work_left: Cell::new(WORK_PER_LOOK),
             ending: Cell::new(None),
             panic: Cell::new(None),
             host: Cell::new(None),
@@ -91,8 +110,43 @@ impl Shared {
     }
 
     /// Bytes that may still be allocated.
-    pub(crate) fn room(&self) -> usize {
+    pub(super) fn room(&self) -> usize {
         self.limit.get().saturating_sub(self.used.get())
+    }
+
+    /// Whether there is room for so many bytes, which a callback has built, and for Lua's copy of them.
+    #[inline]
+    pub(crate) fn has_room(&self, built: usize) -> bool {
+        self.used.get().saturating_add(built.saturating_mul(2)) <= self.limit.get()
+    }
+
+    /// Bytes that were allocated since all garbage was last collected: there is no more garbage than that.
+    pub(super) fn grown(&self) -> usize {
+        self.used.get().saturating_sub(self.live.get())
+    }
+
+    /// Notes that so many bytes are free again, or will be when a callback returns.
+    pub(super) fn note_freed(&self, bytes: usize) {
+        self.freed.set(self.freed.get().max(bytes));
+    }
+
+    /// Bytes that were freed at once since this was last asked.
+    #[inline]
+    pub(crate) fn take_freed(&self) -> usize {
+        self.freed.take()
+    }
+
+    /// Counts work that is over and done with.
+    pub(super) fn add_work(&self, units: usize) {
+        self.work_left.set(self.work_left.get().saturating_sub(units));
+    }
+
+    /// Counts work, and tells whether it is time to ask the host whether to go on.
+    #[inline]
+    pub(crate) fn has_worked(&self, units: usize) -> bool {
+        let left = self.work_left.get().checked_sub(units);
+        self.work_left.set(left.unwrap_or(WORK_PER_LOOK));
+        left.is_none()
     }
 
     /// Why the script must end, if it must.
@@ -103,6 +157,14 @@ impl Shared {
     /// From now on every protected call fails.
     pub(crate) fn end(&self, ending: Ending) {
         self.ending.set(Some(ending));
+    }
+
+    /// As [`poll`](Self::poll), where nothing may unwind.
+    pub(super) fn poll_caught(&self) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.poll())).unwrap_or_else(|panic| {
+            self.keep_panic(panic);
+            false
+        })
     }
 
     pub(super) fn keep_panic(&self, panic: Box<dyn Any + Send>) {
@@ -132,10 +194,22 @@ impl Shared {
         let lease = Lease(self);
         let result = body();
         drop(lease);
+        let ending = self.ending.take();
         if let Some(panic) = self.panic.take() {
             std::panic::resume_unwind(panic);
         }
-        (result, self.ending.take())
+        (result, ending)
+    }
+
+    /// Gives back what the buffers for redis.call hold, if that is much.
+    pub(crate) fn trim_scratch(&self) {
+        /// What is kept for the next run.
+        const LITTLE: usize = 64 * 1024;
+        if let Ok(mut scratch) = self.scratch.try_borrow_mut()
+            && scratch.args.memory() > LITTLE
+        {
+            *scratch = Scratch::default();
+        }
     }
 
     /// Calls the host; `None` outside a run.

@@ -1,19 +1,13 @@
 //! The stack of a Lua state, without the parts of its interface that can raise errors.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::fmt;
+use std::ptr::NonNull;
 
 use mlua::ffi::{self, lua_State};
 
+use super::Shared;
 use super::callback::{Outcome, Raise, enter};
 use super::numbers::truncate;
-use super::{Ending, Shared};
-
-/// The byte that precompiled code begins with.
-pub(super) const PRECOMPILED: u8 = 0x1b;
-
-/// What Lua says when it is refused memory.
-pub(super) const OUT_OF_MEMORY: &[u8] = b"not enough memory";
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,35 +67,41 @@ pub(crate) const fn upvalue(n: c_int) -> c_int {
 /// nothing. There is room for twenty values more than a callback was given: whoever pushes more, or loops, must
 /// [`reserve`](Self::reserve).
 #[derive(Clone, Copy)]
-pub(crate) struct State(*mut lua_State);
+pub(crate) struct State {
+    l: *mut lua_State,
+    shared: NonNull<Shared>,
+}
 
 impl State {
     /// # Safety
     /// The state must be a live one of a `Vm`, and stay so while this value is used.
+    #[inline]
     pub(super) unsafe fn new(l: *mut lua_State) -> Self {
-        Self(l)
+        let mut ud = std::ptr::null_mut();
+        // SAFETY: the state is live by the caller; its allocator was installed with the `Shared` that outlives it.
+        let shared = unsafe {
+            ffi::lua_getallocf(l, &mut ud);
+            NonNull::new_unchecked(ud.cast())
+        };
+        Self { l, shared }
     }
 
     pub(super) fn raw(self) -> *mut lua_State {
-        self.0
+        self.l
     }
 
     /// What belongs to the virtual machine.
     #[inline]
     pub(crate) fn shared(&self) -> &Shared {
-        let mut ud = std::ptr::null_mut();
-        // SAFETY: the state is live; its allocator was installed with the `Shared` that outlives it.
-        unsafe {
-            ffi::lua_getallocf(self.0, &mut ud);
-            &*ud.cast_const().cast::<Shared>()
-        }
+        // SAFETY: it lives longer than the state, and is only ever shared.
+        unsafe { self.shared.as_ref() }
     }
 
     /// How many values are on the stack.
     #[inline]
     pub(crate) fn top(&self) -> c_int {
         // SAFETY: the state is live.
-        unsafe { ffi::lua_gettop(self.0) }
+        unsafe { ffi::lua_gettop(self.l) }
     }
 
     /// Cuts the stack to, or fills it with nils up to, `top` values. Filling needs room.
@@ -109,7 +109,7 @@ impl State {
     pub(crate) fn set_top(&self, top: c_int) {
         debug_assert!(top >= 0);
         // SAFETY: callers give a count from `top()` or a small number within the reserved room.
-        unsafe { ffi::lua_settop(self.0, top.max(0)) }
+        unsafe { ffi::lua_settop(self.l, top.max(0)) }
     }
 
     /// Drops the topmost values.
@@ -117,14 +117,14 @@ impl State {
     pub(crate) fn pop(&self, count: c_int) {
         debug_assert!(count <= self.top());
         // SAFETY: the caller has pushed that many.
-        unsafe { ffi::lua_settop(self.0, -count - 1) }
+        unsafe { ffi::lua_settop(self.l, -count - 1) }
     }
 
     /// Makes room for so many more values; `false` if there can be none.
     #[inline]
     pub(crate) fn reserve(&self, count: c_int) -> bool {
         // SAFETY: the state is live; growing the stack is protected.
-        count <= ffi_limits::MAX_STACK && unsafe { ffi::lua_checkstack(self.0, count) != 0 }
+        count <= ffi_limits::MAX_STACK && unsafe { ffi::lua_checkstack(self.l, count) != 0 }
     }
 
     /// As [`reserve`](Self::reserve), with Lua's error.
@@ -136,13 +136,13 @@ impl State {
     #[inline]
     pub(crate) fn kind(&self, index: c_int) -> Kind {
         // SAFETY: places above the top are allowed here.
-        Kind::from_raw(unsafe { ffi::lua_type(self.0, index) })
+        Kind::from_raw(unsafe { ffi::lua_type(self.l, index) })
     }
 
     /// Whether the value counts as true.
     pub(crate) fn truth(&self, index: c_int) -> bool {
         // SAFETY: as in `kind`.
-        unsafe { ffi::lua_toboolean(self.0, index) != 0 }
+        unsafe { ffi::lua_toboolean(self.l, index) != 0 }
     }
 
     /// The number at a place; strings that read as numbers count.
@@ -150,8 +150,8 @@ impl State {
     pub(crate) fn number(&self, index: c_int) -> Option<f64> {
         // SAFETY: as in `kind`.
         unsafe {
-            let value = ffi::lua_tonumber(self.0, index);
-            if value != 0.0 || ffi::lua_isnumber(self.0, index) != 0 { Some(value) } else { None }
+            let value = ffi::lua_tonumber(self.l, index);
+            if value != 0.0 || ffi::lua_isnumber(self.l, index) != 0 { Some(value) } else { None }
         }
     }
 
@@ -161,7 +161,7 @@ impl State {
         let mut length = 0;
         // SAFETY: Lua's strings do not move, and callers keep the string on the stack while they use its bytes.
         unsafe {
-            let text = ffi::lua_tolstring(self.0, index, &mut length);
+            let text = ffi::lua_tolstring(self.l, index, &mut length);
             if text.is_null() { None } else { Some(std::slice::from_raw_parts(text.cast(), length)) }
         }
     }
@@ -170,7 +170,7 @@ impl State {
     pub(crate) fn c_text(&self, index: c_int) -> Option<&CStr> {
         // SAFETY: as in `bytes`; Lua puts a zero byte behind every string.
         unsafe {
-            let text = ffi::lua_tolstring(self.0, index, std::ptr::null_mut());
+            let text = ffi::lua_tolstring(self.l, index, std::ptr::null_mut());
             if text.is_null() { None } else { Some(CStr::from_ptr(text)) }
         }
     }
@@ -178,56 +178,56 @@ impl State {
     /// An address that tells tables, functions and userdata apart.
     pub(crate) fn address(&self, index: c_int) -> *const c_void {
         // SAFETY: as in `kind`.
-        unsafe { ffi::lua_topointer(self.0, index) }
+        unsafe { ffi::lua_topointer(self.l, index) }
     }
 
     /// The pointer in the userdata at a place; null for other values.
     pub(crate) fn userdata(&self, index: c_int) -> *mut c_void {
         // SAFETY: as in `kind`.
-        unsafe { ffi::lua_touserdata(self.0, index) }
+        unsafe { ffi::lua_touserdata(self.l, index) }
     }
 
     /// Length of a table (its border) or string.
     pub(crate) fn length(&self, index: c_int) -> usize {
         // SAFETY: as in `kind`; no metamethod is asked in Lua 5.1.
-        unsafe { ffi::lua_objlen(self.0, index) }
+        unsafe { ffi::lua_objlen(self.l, index) }
     }
 
     #[inline]
     pub(crate) fn push_nil(&self) {
         // SAFETY: there is room (see the type).
-        unsafe { ffi::lua_pushnil(self.0) }
+        unsafe { ffi::lua_pushnil(self.l) }
     }
 
     #[inline]
     pub(crate) fn push_boolean(&self, value: bool) {
         // SAFETY: there is room (see the type).
-        unsafe { ffi::lua_pushboolean(self.0, value.into()) }
+        unsafe { ffi::lua_pushboolean(self.l, value.into()) }
     }
 
     #[inline]
     pub(crate) fn push_number(&self, value: f64) {
         // SAFETY: there is room (see the type).
-        unsafe { ffi::lua_pushnumber(self.0, value) }
+        unsafe { ffi::lua_pushnumber(self.l, value) }
     }
 
     #[inline]
     pub(crate) fn push_bytes(&self, value: &[u8]) {
         // SAFETY: there is room (see the type), and the allocator does not refuse.
-        unsafe { ffi::lua_pushlstring_(self.0, value.as_ptr().cast::<c_char>(), value.len()) }
+        unsafe { ffi::lua_pushlstring_(self.l, value.as_ptr().cast::<c_char>(), value.len()) }
     }
 
     /// Pushes a pointer as a value; null is what `cjson.null` is.
     pub(crate) fn push_pointer(&self, value: *const c_void) {
         // SAFETY: there is room (see the type); the pointer is not followed.
-        unsafe { ffi::lua_pushlightuserdata(self.0, value.cast_mut()) }
+        unsafe { ffi::lua_pushlightuserdata(self.l, value.cast_mut()) }
     }
 
     /// Pushes a copy of the value at a place.
     #[inline]
     pub(crate) fn push_value(&self, index: c_int) {
         // SAFETY: there is room (see the type).
-        unsafe { ffi::lua_pushvalue(self.0, index) }
+        unsafe { ffi::lua_pushvalue(self.l, index) }
     }
 
     /// Pushes an empty table that has room for so many elements and fields.
@@ -235,14 +235,14 @@ impl State {
     pub(crate) fn push_table(&self, elements: usize, fields: usize) {
         let clamp = |count: usize| count.min(1 << 20) as c_int;
         // SAFETY: there is room (see the type), the allocator does not refuse, and the sizes are possible ones.
-        unsafe { ffi::lua_createtable(self.0, clamp(elements), clamp(fields)) }
+        unsafe { ffi::lua_createtable(self.l, clamp(elements), clamp(fields)) }
     }
 
     /// Pushes a userdata that holds integers: settings that closures share as an upvalue.
     pub(crate) fn push_settings(&self, settings: &[i32]) {
         // SAFETY: there is room (see the type), the allocator does not refuse, and the block is as long as the copy.
         unsafe {
-            let block = ffi::lua_newuserdata(self.0, size_of_val(settings));
+            let block = ffi::lua_newuserdata(self.l, size_of_val(settings));
             std::ptr::copy_nonoverlapping(settings.as_ptr(), block.cast(), settings.len());
         }
     }
@@ -281,28 +281,28 @@ impl State {
     pub(super) fn push_raw_closure(&self, function: ffi::lua_CFunction, upvalues: c_int) {
         debug_assert!(upvalues <= self.top());
         // SAFETY: there is room (see the type), and the upvalues were pushed.
-        unsafe { ffi::lua_pushcclosure(self.0, function, upvalues) }
+        unsafe { ffi::lua_pushcclosure(self.l, function, upvalues) }
     }
 
     /// Moves the top value to a place and those from there on up by one.
     pub(crate) fn insert(&self, index: c_int) {
         debug_assert!((1..=self.top()).contains(&index));
         // SAFETY: the place is on the stack.
-        unsafe { ffi::lua_insert(self.0, index) }
+        unsafe { ffi::lua_insert(self.l, index) }
     }
 
     /// Takes the value at a place out of the stack.
     pub(crate) fn remove(&self, index: c_int) {
         debug_assert!((1..=self.top()).contains(&index));
         // SAFETY: the place is on the stack.
-        unsafe { ffi::lua_remove(self.0, index) }
+        unsafe { ffi::lua_remove(self.l, index) }
     }
 
     /// Puts the top value at a place instead of the one there.
     pub(crate) fn replace(&self, index: c_int) {
         debug_assert!((1..=self.top()).contains(&index));
         // SAFETY: the place is on the stack.
-        unsafe { ffi::lua_replace(self.0, index) }
+        unsafe { ffi::lua_replace(self.l, index) }
     }
 
     fn is_table(&self, index: c_int) -> bool {
@@ -324,7 +324,7 @@ impl State {
             return Kind::Nil;
         }
         // SAFETY: it is a table, and a key is on top.
-        unsafe { ffi::lua_rawget_(self.0, table) };
+        unsafe { ffi::lua_rawget_(self.l, table) };
         self.kind(self.top())
     }
 
@@ -337,8 +337,8 @@ impl State {
         }
         // SAFETY: it is a table.
         unsafe {
-            ffi::lua_rawgeti_(self.0, table, index);
-            Kind::from_raw(ffi::lua_type(self.0, -1))
+            ffi::lua_rawgeti_(self.l, table, index);
+            Kind::from_raw(ffi::lua_type(self.l, -1))
         }
     }
 
@@ -354,7 +354,7 @@ impl State {
         };
         if allowed && self.is_table(table) {
             // SAFETY: it is a table, key and value are on top, and the key cannot be refused.
-            unsafe { ffi::lua_rawset(self.0, table) }
+            unsafe { ffi::lua_rawset(self.l, table) }
         } else {
             self.pop(2);
         }
@@ -365,7 +365,7 @@ impl State {
     pub(crate) fn raw_set_index(&self, table: c_int, index: c_int) {
         if self.is_table(table) {
             // SAFETY: it is a table, and a value is on top.
-            unsafe { ffi::lua_rawseti_(self.0, table, index) }
+            unsafe { ffi::lua_rawseti_(self.l, table, index) }
         } else {
             self.pop(1);
         }
@@ -384,13 +384,13 @@ impl State {
     pub(crate) fn next(&self, table: c_int) -> bool {
         debug_assert!(self.is_table(table));
         // SAFETY: it is a table, and with a key of its own no error can come up.
-        unsafe { ffi::lua_next(self.0, table) != 0 }
+        unsafe { ffi::lua_next(self.l, table) != 0 }
     }
 
     /// Pushes the metatable of a value; pushes nothing and answers `false` if it has none.
     pub(crate) fn metatable(&self, index: c_int) -> bool {
         // SAFETY: as in `kind`.
-        unsafe { ffi::lua_getmetatable(self.0, index) != 0 }
+        unsafe { ffi::lua_getmetatable(self.l, index) != 0 }
     }
 
     /// Makes the table on top (popped) the metatable of the value at a place.
@@ -398,56 +398,48 @@ impl State {
         debug_assert!(matches!(self.kind(self.top()), Kind::Table | Kind::Nil));
         // SAFETY: a table or nil is on top.
         unsafe {
-            ffi::lua_setmetatable(self.0, index);
+            ffi::lua_setmetatable(self.l, index);
+        }
+    }
+
+    /// Makes the table on top (popped) the one in which the function at a place finds its global variables.
+    pub(crate) fn set_environment(&self, function: c_int) {
+        debug_assert!(self.kind(function) == Kind::Function && self.is_table(self.top()));
+        // SAFETY: a table is on top, and the place holds a function.
+        unsafe {
+            ffi::lua_setfenv(self.l, function);
         }
     }
 
     /// Whether two values are the same one.
     pub(crate) fn same(&self, a: c_int, b: c_int) -> bool {
         // SAFETY: as in `kind`.
-        unsafe { ffi::lua_rawequal(self.0, a, b) != 0 }
+        unsafe { ffi::lua_rawequal(self.l, a, b) != 0 }
     }
 
     /// Keeps the value on top (popped) in the registry; the answer finds it there.
     pub(crate) fn keep(&self) -> c_int {
         // SAFETY: a value is on top, and the allocator does not refuse.
-        unsafe { ffi::luaL_ref(self.0, ffi::LUA_REGISTRYINDEX) }
+        unsafe { ffi::luaL_ref(self.l, ffi::LUA_REGISTRYINDEX) }
+    }
+
+    /// Keeps the value on top (popped) in the place of another.
+    pub(crate) fn keep_as(&self, kept: c_int) {
+        // SAFETY: a value is on top, the registry is a table, and the allocator does not refuse.
+        unsafe { ffi::lua_rawseti_(self.l, ffi::LUA_REGISTRYINDEX, kept) }
     }
 
     /// Drops what [`keep`](Self::keep) has kept.
     pub(crate) fn forget(&self, kept: c_int) {
         // SAFETY: the registry is a table.
-        unsafe { ffi::luaL_unref(self.0, ffi::LUA_REGISTRYINDEX, kept) }
+        unsafe { ffi::luaL_unref(self.l, ffi::LUA_REGISTRYINDEX, kept) }
     }
 
     /// Pushes what was kept.
     #[inline]
     pub(crate) fn push_kept(&self, kept: c_int) {
         // SAFETY: the registry is a table.
-        unsafe { ffi::lua_rawgeti_(self.0, ffi::LUA_REGISTRYINDEX, kept) }
-    }
-
-    /// Pushes the function that a text is the source of; the compiler's message, popped, if it is none.
-    ///
-    /// Never reads precompiled code: a chunk that begins like it is given to the compiler as text.
-    pub(crate) fn compile(&self, source: &[u8], name: &CStr) -> Result<(), Vec<u8>> {
-        let padded: Vec<u8>;
-        let mut text = source;
-        if source.first() == Some(&PRECOMPILED) {
-            padded = [b" ", source].concat();
-            text = &padded;
-        }
-        // The name is on the stack while the compiler works, because the compiler's own reference does not keep it.
-        self.push_bytes(name.to_bytes());
-        // SAFETY: the text has that length, the name ends with a zero byte, and errors are reported, not raised.
-        let status = unsafe { ffi::luaL_loadbuffer(self.0, text.as_ptr().cast(), text.len(), name.as_ptr()) };
-        self.remove(self.top() - 1);
-        if status == ffi::LUA_OK {
-            return Ok(());
-        }
-        let message = self.bytes(self.top()).unwrap_or_default().to_vec();
-        self.pop(1);
-        Err(message)
+        unsafe { ffi::lua_rawgeti_(self.l, ffi::LUA_REGISTRYINDEX, kept) }
     }
 
     /// Calls a function as `pcall` does: the function and its arguments are replaced by its results, or by the error.
@@ -457,80 +449,20 @@ impl State {
         let shared = self.shared();
         let strict = shared.strict.replace(true);
         // SAFETY: the function and its arguments are on the stack; errors end here.
-        let status = unsafe { ffi::lua_pcall(self.0, args, results.unwrap_or(ffi::LUA_MULTRET), handler) };
+        let status = unsafe { ffi::lua_pcall(self.l, args, results.unwrap_or(ffi::LUA_MULTRET), handler) };
         shared.strict.set(strict);
-        if status == ffi::LUA_OK && shared.ending().is_none() {
-            return Ok(());
-        }
-        if status == ffi::LUA_OK {
-            self.push_nil();
+        let ending = shared.ending().is_some();
+        match status {
+            ffi::LUA_OK if !ending => return Ok(()),
+            ffi::LUA_OK => self.push_nil(),
+            // It was refused memory because it must end.
+            ffi::LUA_ERRMEM if ending => {
+                self.pop(1);
+                return Err(self.ended());
+            }
+            _ => {}
         }
         Err(Raise::top())
-    }
-
-    /// Collects all garbage if there is little room left: Lua does not do so when it is refused memory.
-    pub(crate) fn make_room(&self) {
-        if self.shared().room() < self.shared().used() {
-            self.collect_garbage();
-        }
-    }
-
-    /// Collects all garbage.
-    pub(crate) fn collect_garbage(&self) {
-        // SAFETY: no finalizer can run, since scripts cannot make userdata.
-        unsafe {
-            ffi::lua_gc(self.0, ffi::LUA_GCCOLLECT, 0);
-        }
-    }
-
-    /// Raises an error with the caller's position before it, as `error` does.
-    pub(crate) fn error(&self, message: impl fmt::Display) -> Raise {
-        self.error_bytes(message.to_string().as_bytes())
-    }
-
-    /// As [`error`](Self::error), for text that need not be UTF-8.
-    pub(crate) fn error_bytes(&self, message: &[u8]) -> Raise {
-        let mut text = self.position(1);
-        text.extend_from_slice(message);
-        self.raise(&text)
-    }
-
-    /// An error needs a place; deep in a structure there may be none left.
-    fn set_room_for_error(&self) {
-        if !self.reserve(4) {
-            self.pop(4.min(self.top()));
-        }
-    }
-
-    /// `chunk:line: ` of the function at a level of the call stack; nothing for functions that are not in Lua.
-    pub(crate) fn position(&self, level: c_int) -> Vec<u8> {
-        self.set_room_for_error();
-        // SAFETY: room for the text was made, and the allocator does not refuse.
-        unsafe { ffi::luaL_where(self.0, level) };
-        let text = self.bytes(self.top()).unwrap_or_default().to_vec();
-        self.pop(1);
-        text
-    }
-
-    /// Raises `bad argument #n to 'function' (message)`.
-    pub(crate) fn argument_error(&self, mut argument: c_int, message: impl fmt::Display) -> Raise {
-        let Some(function) = CallInfo::at(self, 0) else {
-            return self.error(format_args!("bad argument #{argument} ({message})"));
-        };
-        let name = function.name.unwrap_or_else(|| "?".to_string());
-        if function.is_method {
-            argument -= 1;
-            if argument == 0 {
-                return self.error(format_args!("calling '{name}' on bad self ({message})"));
-            }
-        }
-        self.error(format_args!("bad argument #{argument} to '{name}' ({message})"))
-    }
-
-    /// Raises `bad argument … (expected expected, got …)`.
-    pub(crate) fn type_error(&self, argument: c_int, expected: &str) -> Raise {
-        let found = self.kind(argument).name();
-        self.argument_error(argument, format_args!("{expected} expected, got {found}"))
     }
 
     /// The argument's bytes, if it is a string or a number.
@@ -560,91 +492,9 @@ impl State {
             _ => self.check_integer(argument),
         }
     }
-
-    /// Raises a text as it is, without a position.
-    pub(crate) fn raise(&self, text: &[u8]) -> Raise {
-        self.set_room_for_error();
-        self.push_bytes(text);
-        Raise::top()
-    }
-
-    /// Raises if so many bytes, which a callback has built, leave no room.
-    pub(crate) fn check_room(&self, built: usize) -> Result<(), Raise> {
-        if built > self.shared().room() {
-            self.collect_garbage();
-        }
-        if built > self.shared().room() { Err(self.raise(OUT_OF_MEMORY)) } else { Ok(()) }
-    }
-
-    /// As [`check_room`](Self::check_room), and raises if the script must end: now and then, in callbacks that loop.
-    pub(crate) fn check_progress(&self, built: usize) -> Result<(), Raise> {
-        self.check_room(built)?;
-        if self.shared().poll() { Ok(()) } else { Err(self.ended()) }
-    }
-
-    /// The error of a script that must end.
-    pub(crate) fn ended(&self) -> Raise {
-        let text: &[u8] = match (self.shared().ending(), self.shared().loading.borrow().is_some()) {
-            (Some(Ending::Killed), true) => b"ERR FUNCTION LOAD timeout",
-            _ => b"ERR Script killed by user with SCRIPT KILL...",
-        };
-        self.push_error_table(text);
-        Raise::top()
-    }
-
-    /// Pushes `{err = text}`.
-    pub(crate) fn push_error_table(&self, text: &[u8]) {
-        self.set_room_for_error();
-        self.push_table(0, 4);
-        let table = self.top();
-        self.push_bytes(text);
-        self.set_field(table, "err");
-    }
-
-    /// Raises `{err = "ERR " .. text}`.
-    pub(crate) fn error_table(&self, text: &str) -> Raise {
-        self.push_error_table(format!("ERR {text}").as_bytes());
-        Raise::top()
-    }
 }
 
 mod ffi_limits {
     /// More values than a C function may ever have on the stack; keeps sums of ints from overflowing.
     pub(super) const MAX_STACK: std::ffi::c_int = 100_000;
-}
-
-/// What is known of a function on the call stack.
-pub(crate) struct CallInfo {
-    /// The name that it was called by.
-    pub(crate) name: Option<String>,
-    pub(crate) is_method: bool,
-    /// Whether it is not written in Lua.
-    pub(crate) is_native: bool,
-    /// Its chunk, with the `@` or `=` in front.
-    pub(crate) source: Vec<u8>,
-    /// The line that it is at, or -1.
-    pub(crate) line: c_int,
-}
-
-impl CallInfo {
-    /// The function at a level of the call stack; 0 is the one that asks.
-    pub(crate) fn at(state: &State, level: c_int) -> Option<Self> {
-        // SAFETY: the record is plain data, filled by Lua; its texts are copied before anything else happens.
-        unsafe {
-            let mut record: ffi::lua_Debug = std::mem::zeroed();
-            if ffi::lua_getstack(state.0, level, &mut record) == 0
-                || ffi::lua_getinfo(state.0, c"nSl".as_ptr(), &mut record) == 0
-            {
-                return None;
-            }
-            let text = |text: *const c_char| if text.is_null() { &b""[..] } else { CStr::from_ptr(text).to_bytes() };
-            Some(Self {
-                name: (!record.name.is_null()).then(|| String::from_utf8_lossy(text(record.name)).into_owned()),
-                is_method: text(record.namewhat) == b"method",
-                is_native: text(record.what) == b"C",
-                source: text(record.source).to_vec(),
-                line: record.currentline,
-            })
-        }
-    }
 }

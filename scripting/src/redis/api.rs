@@ -4,9 +4,10 @@ use std::ffi::c_int;
 
 use protocol::{DoubleText, OwnedArgs, Reply, Resp};
 
-use super::from_reply::push_reply;
+use super::from_reply::{Failure, push_reply};
 use crate::functions;
 use crate::host::{Flow, LogLevel, Replication};
+use crate::lua::memory::OUT_OF_MEMORY;
 use crate::lua::numbers::truncate;
 use crate::lua::protect::protect;
 use crate::lua::shared::Scratch;
@@ -113,6 +114,9 @@ fn run_command(state: State, raise: bool) -> Outcome {
     };
     let Scratch { args, reply } = &mut *scratch;
     if let Err(message) = read_arguments(&state, args) {
+        if shared.ending().is_some() {
+            return Err(state.ended());
+        }
         let error = state.error_table(message);
         return if raise { Err(error) } else { Ok(1) };
     }
@@ -135,19 +139,26 @@ fn run_command(state: State, raise: bool) -> Outcome {
 fn push_and_clear(state: &State, reply: &mut Reply) -> bool {
     let failed = match reply.whole() {
         Some(whole) => push_whole(state, whole),
-        None => push_whole(state, &reply.to_vec()),
+        None if state.shared().has_room(reply.len()) => push_whole(state, &reply.to_vec()),
+        None => push_failure(state, OUT_OF_MEMORY),
     };
     reply.clear();
     failed
 }
 
 fn push_whole(state: &State, reply: &[u8]) -> bool {
-    if push_reply(state, reply).is_err() {
-        state.set_top(0);
-        let _ = state.error_table("the reply of the command cannot be read");
-        return true;
+    match push_reply(state, reply) {
+        Ok(()) => reply.first() == Some(&b'-'),
+        Err(Failure::Malformed) => push_failure(state, "the reply of the command cannot be read"),
+        Err(Failure::OutOfMemory) => push_failure(state, OUT_OF_MEMORY),
     }
-    reply.first() == Some(&b'-')
+}
+
+/// Pushes an error in place of a reply.
+fn push_failure(state: &State, message: &str) -> bool {
+    state.set_top(0);
+    let _ = state.error_table(message);
+    true
 }
 
 /// Collects the arguments of a command.
@@ -157,9 +168,20 @@ fn read_arguments(state: &State, args: &mut OwnedArgs) -> Result<(), &'static st
         return Err("Please specify at least one argument for this redis lib call");
     }
     args.clear();
+    let (shared, mut bytes) = (state.shared(), 0);
     for index in 1..=count {
         match state.kind(index) {
-            Kind::String => args.push(state.bytes(index).unwrap_or_default()),
+            Kind::String => {
+                let text = state.bytes(index).unwrap_or_default();
+                bytes += text.len();
+                if !shared.has_room(bytes) {
+                    return Err(OUT_OF_MEMORY);
+                }
+                if shared.has_worked(text.len()) && !shared.poll() {
+                    return Err("the script must end");
+                }
+                args.push(text);
+            }
             Kind::Number => push_number(args, state.number(index).unwrap_or_default()),
             _ => return Err("Lua redis lib command arguments must be strings or integers"),
         }
@@ -180,10 +202,14 @@ fn push_number(args: &mut OwnedArgs, value: f64) {
 }
 
 fn sha1hex(state: State) -> Outcome {
+    const PIECE: usize = 1 << 20;
+    /// It takes so many times as long as copying.
+    const WORK: usize = 4;
     if state.top() != 1 {
         return Err(state.error_table("wrong number of arguments"));
     }
-    let sha = Sha::of(state.bytes(1).unwrap_or_default());
+    let pieces = state.bytes(1).unwrap_or_default().chunks(PIECE);
+    let sha = Sha::of_pieces(pieces.map(|piece| state.advance(WORK * piece.len(), 0).map(|()| piece)))?;
     state.push_bytes(&sha.to_hex());
     Ok(1)
 }
@@ -290,8 +316,10 @@ fn log(state: State) -> Outcome {
         3 => LogLevel::Warning,
         _ => return Err(state.error_table("Invalid log level.")),
     };
-    let line: Vec<&[u8]> = (2..=count).filter_map(|index: c_int| state.bytes(index)).collect();
-    let line = line.join(&b' ');
+    let words: Vec<&[u8]> = (2..=count).filter_map(|index: c_int| state.bytes(index)).collect();
+    let length = words.iter().map(|word| word.len() + 1).sum();
+    state.advance(length, length)?;
+    let line = words.join(&b' ');
     state.shared().with_host(|host| host.log(level, &line));
     Ok(0)
 }

@@ -7,15 +7,20 @@ use std::ffi::c_int;
 
 use crate::lua::State;
 
-/// A reply that is not one, or that is nested too deeply. Commands give none such.
+/// Why a reply does not become a value.
 #[derive(Debug)]
-pub(super) struct Malformed;
+pub(super) enum Failure {
+    /// It is none, or nested too deeply. Commands give none such.
+    Malformed,
+    /// Its values take more memory than there is.
+    OutOfMemory,
+}
 
 /// Deepest nesting of replies.
 const MAX_DEPTH: usize = 512;
 
 /// Pushes the value of a reply. An error becomes a table with `err`.
-pub(super) fn push_reply(state: &State, reply: &[u8]) -> Result<(), Malformed> {
+pub(super) fn push_reply(state: &State, reply: &[u8]) -> Result<(), Failure> {
     Reader { state, rest: reply }.value(0, true)
 }
 
@@ -25,8 +30,8 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn line(&mut self) -> Result<&'a [u8], Malformed> {
-        let end = self.rest.windows(2).position(|pair| pair == b"\r\n").ok_or(Malformed)?;
+    fn line(&mut self) -> Result<&'a [u8], Failure> {
+        let end = self.rest.windows(2).position(|pair| pair == b"\r\n").ok_or(Failure::Malformed)?;
         let line = &self.rest[..end];
         self.rest = &self.rest[end + 2..];
         Ok(line)
@@ -34,7 +39,7 @@ impl<'a> Reader<'a> {
 
     /// A number that ends a line: a length or an integer.
     #[inline]
-    fn integer(&mut self) -> Result<i64, Malformed> {
+    fn integer(&mut self) -> Result<i64, Failure> {
         let (negative, digits) = match self.rest {
             [b'-', digits @ ..] => (true, digits),
             digits => (false, digits),
@@ -46,38 +51,44 @@ impl<'a> Reader<'a> {
                 break;
             }
             // Downwards, because the smallest integer has no opposite.
-            value = value.checked_mul(10).and_then(|value| value.checked_sub((byte - b'0').into())).ok_or(Malformed)?;
+            value = value
+                .checked_mul(10)
+                .and_then(|value| value.checked_sub((byte - b'0').into()))
+                .ok_or(Failure::Malformed)?;
             length += 1;
         }
         if length == 0 || digits.get(length..length + 2) != Some(b"\r\n") {
-            return Err(Malformed);
+            return Err(Failure::Malformed);
         }
         self.rest = &digits[length + 2..];
-        if negative { Ok(value) } else { value.checked_neg().ok_or(Malformed) }
+        if negative { Ok(value) } else { value.checked_neg().ok_or(Failure::Malformed) }
     }
 
     /// A length; `None` stands for nothing in place of a value.
     #[inline]
-    fn length(&mut self) -> Result<Option<usize>, Malformed> {
+    fn length(&mut self) -> Result<Option<usize>, Failure> {
         match self.integer()? {
             -1 => Ok(None),
-            length => usize::try_from(length).map(Some).map_err(|_| Malformed),
+            length => usize::try_from(length).map(Some).map_err(|_| Failure::Malformed),
         }
     }
 
     #[inline]
-    fn bulk(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
-        let bytes = self.rest.get(..length).ok_or(Malformed)?;
-        self.rest = self.rest.get(length + 2..).ok_or(Malformed)?;
+    fn bulk(&mut self, length: usize) -> Result<&'a [u8], Failure> {
+        let bytes = self.rest.get(..length).ok_or(Failure::Malformed)?;
+        self.rest = self.rest.get(length + 2..).ok_or(Failure::Malformed)?;
         Ok(bytes)
     }
 
     /// Reads a value; pushes it if it is `wanted`.
-    fn value(&mut self, depth: usize, wanted: bool) -> Result<(), Malformed> {
+    fn value(&mut self, depth: usize, wanted: bool) -> Result<(), Failure> {
         if depth > MAX_DEPTH || !self.state.reserve(8) {
-            return Err(Malformed);
+            return Err(Failure::Malformed);
         }
-        let (&kind, rest) = self.rest.split_first().ok_or(Malformed)?;
+        if !self.state.shared().has_room(0) {
+            return Err(Failure::OutOfMemory);
+        }
+        let (&kind, rest) = self.rest.split_first().ok_or(Failure::Malformed)?;
         self.rest = rest;
         let base = self.state.top();
         match kind {
@@ -118,7 +129,8 @@ impl<'a> Reader<'a> {
             }
             b',' => {
                 let text = self.line()?;
-                let value = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(Malformed)?;
+                let value =
+                    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(Failure::Malformed)?;
                 self.state.push_table(0, 1);
                 self.state.push_number(value);
                 self.state.set_field(base + 1, "double");
@@ -131,13 +143,13 @@ impl<'a> Reader<'a> {
             }
             b'=' => self.verbatim()?,
             b'|' => {
-                let pairs = self.length()?.ok_or(Malformed)?;
+                let pairs = self.length()?.ok_or(Failure::Malformed)?;
                 for _ in 0..pairs.saturating_mul(2) {
                     self.value(depth + 1, false)?;
                 }
                 return self.value(depth + 1, wanted);
             }
-            _ => return Err(Malformed),
+            _ => return Err(Failure::Malformed),
         }
         if !wanted {
             self.state.set_top(base);
@@ -145,18 +157,18 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn array(&mut self, count: usize, depth: usize) -> Result<(), Malformed> {
+    fn array(&mut self, count: usize, depth: usize) -> Result<(), Failure> {
         self.state.push_table(self.plausible(count), 0);
         let table = self.state.top();
-        for index in 1..=c_int::try_from(count).map_err(|_| Malformed)? {
+        for index in 1..=c_int::try_from(count).map_err(|_| Failure::Malformed)? {
             self.value(depth + 1, true)?;
             self.state.raw_set_index(table, index);
         }
         Ok(())
     }
 
-    fn map(&mut self, depth: usize) -> Result<(), Malformed> {
-        let pairs = self.length()?.ok_or(Malformed)?;
+    fn map(&mut self, depth: usize) -> Result<(), Failure> {
+        let pairs = self.length()?.ok_or(Failure::Malformed)?;
         self.state.push_table(0, 1);
         let outer = self.state.top();
         self.state.push_table(0, self.plausible(pairs));
@@ -169,8 +181,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn set(&mut self, depth: usize) -> Result<(), Malformed> {
-        let count = self.length()?.ok_or(Malformed)?;
+    fn set(&mut self, depth: usize) -> Result<(), Failure> {
+        let count = self.length()?.ok_or(Failure::Malformed)?;
         self.state.push_table(0, 1);
         let outer = self.state.top();
         self.state.push_table(0, self.plausible(count));
@@ -183,12 +195,12 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn verbatim(&mut self) -> Result<(), Malformed> {
-        let length = self.length()?.ok_or(Malformed)?;
+    fn verbatim(&mut self) -> Result<(), Failure> {
+        let length = self.length()?.ok_or(Failure::Malformed)?;
         let bytes = self.bulk(length)?;
         let (format, text) = match bytes {
             [a, b, c, b':', text @ ..] => ([*a, *b, *c], text),
-            _ => return Err(Malformed),
+            _ => return Err(Failure::Malformed),
         };
         self.state.push_table(0, 1);
         let outer = self.state.top();

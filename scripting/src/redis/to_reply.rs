@@ -8,8 +8,8 @@ use crate::lua::numbers::truncate;
 use crate::lua::protect::push_behind;
 use crate::lua::{Kind, Raise, State};
 
-/// Values between two looks at whether to go on.
-const VALUES_PER_CHECK: usize = 16 * 1024;
+/// What a value takes beside its bytes, in units of work.
+const VALUE: usize = 64;
 
 /// A structure that is being written; its table lies on the Lua stack.
 struct Open {
@@ -37,13 +37,11 @@ pub(crate) fn write_reply(state: &State, reply: &mut Reply, on_error: OnError<'_
     let start = reply.len();
     let base = state.top() - 1;
     let mut open: Vec<Open> = Vec::new();
-    let mut values = 0usize;
     // Invariant: at the top of the loop the value to write is on top of the stack.
     loop {
-        values += 1;
-        if values.is_multiple_of(VALUES_PER_CHECK) {
-            state.check_progress(reply.len() - start)?;
-        }
+        let top = state.top();
+        let bytes = if state.kind(top) == Kind::String { state.length(top) } else { 0 };
+        state.advance(VALUE + bytes, reply.len() - start + bytes)?;
         if let Some(structure) = begin_value(state, reply, on_error) {
             open.push(structure);
         }

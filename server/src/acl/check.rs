@@ -127,7 +127,7 @@ impl Denial {
 
     /// The error that a script's call gets.
     pub fn script_error(&self, user: &User, command: &Command) -> Error {
-        Error::new([b"NOPERM ACL failure in script: ", self.message(user, command).as_slice()].concat())
+        Error::new([b"ERR ACL failure in script: ", self.message(user, command).as_slice()].concat())
     }
 }
 

@@ -18,6 +18,7 @@ use crate::command::error::{Error, shown};
 use crate::command::keys::{self, KeysAt};
 use crate::command::spec::{Flags, KeyFlags};
 use crate::command::table::{Command, CommandTable};
+use crate::connection::Attendable;
 use crate::eviction::{Eviction, Room};
 use crate::log;
 use crate::persistence;
@@ -36,6 +37,8 @@ pub struct Executor {
     pub inbox: RefCell<UnboundedReceiver<Incoming>>,
     /// The clients of this worker by their ids.
     pub clients: RefCell<BTreeMap<u64, Arc<Shared>>>,
+    /// Those of them that speak RESP.
+    pub connections: RefCell<BTreeMap<u64, Attendable>>,
     /// The time that commands see, in Unix milliseconds: read once for all that arrived together.
     now_ms: Cell<i64>,
     /// A reading of the server's clock and the Unix nanoseconds at that moment.
@@ -75,6 +78,7 @@ impl Executor {
             stats,
             inbox: RefCell::new(inbox),
             clients: RefCell::default(),
+            connections: RefCell::default(),
             now_ms: Cell::default(),
             synced: Cell::default(),
             large: Cell::new(false),
@@ -266,6 +270,10 @@ impl Executor {
         if self.server.scripts.busy() && !command.may_run_beside_a_slow_script(args) {
             return Some(Objection::Error(self.server.scripts.busy_error()));
         }
+        if client.is_monitor() && flags.intersects(Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE) {
+            // Redis counts monitors among the replicas, which no pause holds back.
+            return Some(Objection::Error(Error::fixed("ERR Replica can't interact with the keyspace")));
+        }
         None
     }
 
@@ -310,7 +318,7 @@ impl Executor {
         let Ok(command) = find(&self.server.commands, args) else { return false };
         let flags = self.flags_of(client, command, args);
         let held = pause == Pause::All || flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
-        let held = held && self.objection(client, command, args).is_none();
+        let held = held && !client.is_monitor() && self.objection(client, command, args).is_none();
         if held {
             client.shared.last_command.store(command.id + 1, Relaxed);
         }

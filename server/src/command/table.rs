@@ -114,7 +114,7 @@ impl Command {
     /// Whether a call is carried out while a script takes too long: what may end that, or has nothing to do with data.
     pub fn may_run_beside_a_slow_script(&self, args: Args<'_>) -> bool {
         if self.spec.is("shutdown") {
-            return args.iter().any(|arg| arg.eq_ignore_ascii_case(b"nosave"));
+            return args.iter().any(|arg| arg.eq_ignore_ascii_case(b"nosave") || arg.eq_ignore_ascii_case(b"abort"));
         }
         self.spec.flags.contains(Flags::ALLOW_BUSY)
     }

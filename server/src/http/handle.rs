@@ -21,14 +21,19 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 /// So many commands of a pipeline are carried out before others have their turn.
 const COMMANDS_AT_ONCE: usize = 64;
 
-/// Answers a request. What it fails with closes the connection.
+/// Answers a request, to which there may be an objection. What it fails with closes the connection.
 pub async fn handle(
     request: Request<Incoming>,
+    objection: Option<&'static str>,
     executor: &'static Executor,
     session: Arc<Mutex<Session>>,
 ) -> Result<Answer, HungUp> {
     let (head, mut body) = request.into_parts();
-    let failure = match respond(&head, &mut body, executor, session).await {
+    let outcome = match objection {
+        Some(text) => Err(Failure::Broken(StatusCode::BAD_REQUEST, text.to_owned())),
+        None => respond(&head, &mut body, executor, session).await,
+    };
+    let failure = match outcome {
         Ok(answer) => return Ok(answer),
         Err(failure) => failure,
     };

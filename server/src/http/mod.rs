@@ -1,8 +1,8 @@
 //! HTTP: the second front door to the same rooms.
 //!
 //! A connection ([`serve`]) belongs to one worker, as one of RESP does, and has a client of its own, which is on the list
-//! of clients. Each request of it is looked at in this order: its form ([`handle`]), who sends it ([`auth`]), its body
-//! ([`request`]). What it asks for is then carried out by the same dispatch as commands of RESP ([`session`]), and what
+//! of clients. Each request of it is looked at in this order: its form ([`framing`], [`handle`]), who sends it ([`auth`]),
+//! its body ([`request`]). What it asks for is then carried out by the same dispatch as commands of RESP ([`session`]), and what
 //! they reply is turned into JSON ([`json`], [`answer`]) or into a stream of events ([`events`]). Nothing of a request
 //! that is wrong anywhere is carried out.
 
@@ -10,6 +10,7 @@ mod answer;
 mod auth;
 mod dashboard;
 mod events;
+mod framing;
 mod handle;
 mod json;
 mod metrics;
@@ -17,8 +18,10 @@ mod request;
 mod session;
 mod traffic;
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -36,6 +39,7 @@ use crate::output_limit::OutputWatch;
 use crate::persistence::aof::Gate;
 pub use answer::refusal;
 pub use auth::has_tokens;
+use framing::Framing;
 use handle::handle;
 use session::Session;
 use traffic::Counted;
@@ -50,16 +54,18 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, client: Client, 
     #[expect(clippy::arc_with_non_send_sync, reason = "only of an Arc there are guards that own their part")]
     let session = Arc::new(Mutex::new(Session::new(client, executor)));
     {
+        let framing = Rc::new(RefCell::new(Framing::default()));
         let service = service_fn(|request| {
+            let objection = framing.borrow_mut().objection();
             let (session, shared) = (Arc::clone(&session), &shared);
             async move {
-                let answer = handle(request, executor, session).await;
+                let answer = handle(request, objection, executor, session).await;
                 let mut gate = Gate::default();
                 poll_fn(|cx| gate.poll(cx, executor.server, shared)).await;
                 answer
             }
         });
-        let stream = TokioIo::new(Counted::new(stream, Arc::clone(&shared), executor));
+        let stream = TokioIo::new(Counted::new(stream, Arc::clone(&shared), executor, Rc::clone(&framing)));
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())

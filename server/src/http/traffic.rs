@@ -1,26 +1,35 @@
-//! Counts what goes over a connection, as a connection of RESP does itself.
+//! Counts what goes over a connection, as a connection of RESP does itself, and has what comes in followed.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::framing::Framing;
 use crate::client::Shared;
 use crate::command::dispatch::Executor;
 
-/// A stream whose bytes are counted.
+/// A stream whose bytes are counted and followed.
 pub struct Counted<S> {
     stream: S,
     client: Arc<Shared>,
     executor: &'static Executor,
+    framing: Rc<RefCell<Framing>>,
 }
 
 impl<S> Counted<S> {
-    pub fn new(stream: S, client: Arc<Shared>, executor: &'static Executor) -> Counted<S> {
-        Counted { stream, client, executor }
+    pub fn new(
+        stream: S,
+        client: Arc<Shared>,
+        executor: &'static Executor,
+        framing: Rc<RefCell<Framing>>,
+    ) -> Counted<S> {
+        Counted { stream, client, executor, framing }
     }
 
     fn read(&self, count: usize) {
@@ -45,9 +54,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        let count = buffer.filled().len() - before;
-        if count > 0 {
-            self.read(count);
+        let arrived = &buffer.filled()[before..];
+        if !arrived.is_empty() {
+            self.read(arrived.len());
+            self.framing.borrow_mut().follow(arrived);
         }
         outcome
     }

@@ -66,10 +66,7 @@ pub fn load_at_start(server: &'static Server) -> Result<(), String> {
     let started = Instant::now();
     let mut file = match File::open(&*path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            server.persistence.loaded.store(true, Relaxed);
-            return Ok(());
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => {
             let reason = os_error_text(&error);
             return Err(format!("Fatal error: can't open the RDB file {path} for reading: {reason}"));
@@ -83,7 +80,6 @@ pub fn load_at_start(server: &'static Server) -> Result<(), String> {
         log::warning!("Terminating server after rdb file reading failure.");
         return Err(format!("Fatal error loading the DB: {problem}. Exiting."));
     }
-    server.persistence.loaded.store(true, Relaxed);
     log::notice!("DB loaded from disk: {:.3} seconds", started.elapsed().as_secs_f64());
     Ok(())
 }

@@ -31,10 +31,10 @@ pub struct Persistence {
     /// Keys that came from a file, and those that had expired in it.
     pub loaded_keys: AtomicU64,
     pub expired_keys: AtomicU64,
-    pub loading: Loading,
     /// Whether the data is there with which the server starts: before, what there is must not take the file's place.
     pub loaded: AtomicBool,
     pub background: Background,
+    pub loading: Loading,
 }
 
 impl Default for Persistence {
@@ -46,9 +46,9 @@ impl Default for Persistence {
             saved_changes: AtomicU64::new(0),
             loaded_keys: AtomicU64::new(0),
             expired_keys: AtomicU64::new(0),
-            loading: Loading::default(),
             loaded: AtomicBool::new(false),
             background: Background::default(),
+            loading: Loading::default(),
         }
     }
 }

@@ -281,8 +281,9 @@ impl Host for ScriptHost<'_> {
         }
         let Some(slow) = &self.slow else { return Flow::Continue };
         if now_ms - self.attended_ms >= ATTEND_EVERY_MS {
-            self.attended_ms = now_ms;
-            attend(self.executor, self.client);
+            attend(self.executor);
+            // However many they are, the script gets its share of the time, too.
+            self.attended_ms = self.executor.refresh_clock();
         }
         if slow.run.is_killed() { Flow::Kill } else { Flow::Continue }
     }
@@ -293,7 +294,8 @@ impl Host for ScriptHost<'_> {
 
     fn may_call(&mut self, args: Args<'_>) -> Option<bool> {
         let command = dispatch::find(&self.executor.server.commands, args).ok()?;
-        Some(command.spec.accepts(args.len()) && self.executor.recheck(self.client, command, args).is_ok())
+        // As in Redis, too few arguments are no matter: what is not there, nobody is kept from.
+        Some(self.executor.recheck(self.client, command, args).is_ok())
     }
 
     fn set_replication(&mut self, replication: Replication) {

@@ -24,7 +24,7 @@ use crate::server::unix_ms;
 
 pub use host::{Limits, ScriptHost, Subject};
 pub use library::{Libraries, LibraryCode, Policy};
-pub use worker::Lua;
+pub use worker::{Known, Lua};
 
 /// Whether a script keeps to the keys that it declares. It is found out by running it once with all shards locked. From
 /// then on one that does is run with the shards of its keys alone.

@@ -7,21 +7,28 @@ use std::time::Duration;
 use ahash::AHashMap;
 use bytes::Bytes;
 use protocol::{Args, Reply};
-use scripting::{End, Engine, Flow, Functions, Host, LogLevel, Options, Replication, Sha};
+use scripting::{Compiled, End, Engine, Flow, Functions, Host, LogLevel, Options, Replication, Sha};
 
 use super::library::{Libraries, LibraryCode};
 use super::{Conduct, Origin, Script, Scripts};
 use crate::command::Error;
+use crate::process::system_memory;
 use crate::version;
 
-/// More memory than this no script may hold. What it stores in the keyspace does not count.
-const MEMORY_LIMIT: usize = 2 << 30;
+/// More memory than this no script may hold, and no more than half of what the machine has. What it stores in the keyspace
+/// does not count. A string of 512 MB, the longest that can be stored, needs three times as much while it is put together.
+const MEMORY_LIMIT: u64 = 2 << 30;
+
+/// As much as this the allocator is not left with when a script has freed it.
+const MUCH: usize = 64 << 20;
 
 /// A worker's virtual machines.
 pub struct Lua {
     scripts: Engine,
     /// The scripts that are compiled here.
-    known: AHashMap<Sha, Arc<Script>>,
+    known: AHashMap<Sha, Known>,
+    /// Those that were called last by their digests.
+    recent: [Option<Recent>; RECENT],
     functions: Functions,
     libraries: Libraries,
     libraries_version: u64,
@@ -29,9 +36,27 @@ pub struct Lua {
     function_memory: usize,
 }
 
+/// A script that is compiled here.
+#[derive(Clone)]
+pub struct Known {
+    pub script: Arc<Script>,
+    compiled: Compiled,
+}
+
+/// A script and the digits that it was called by. Once the script is forgotten this is worth nothing.
+struct Recent {
+    digits: [u8; Sha::DIGITS],
+    known: Known,
+}
+
+/// How many scripts are found without reading their digests: one for each of the last hexadecimal digits of their first
+/// characters.
+const RECENT: usize = 16;
+
 /// How virtual machines are made.
 pub(super) fn options() -> Options {
-    Options { memory_limit: MEMORY_LIMIT, redis_version: version::REDIS.into() }
+    let memory_limit = MEMORY_LIMIT.min(system_memory() / 2) as usize;
+    Options { memory_limit, redis_version: version::REDIS.into() }
 }
 
 impl Default for Lua {
@@ -40,6 +65,7 @@ impl Default for Lua {
         Lua {
             scripts: Engine::new(&options),
             known: AHashMap::new(),
+            recent: Default::default(),
             functions: Functions::new(&options),
             libraries: Libraries::new(),
             libraries_version: 0,
@@ -50,12 +76,28 @@ impl Default for Lua {
 }
 
 impl Lua {
-    /// The script with a digest, compiled.
-    pub fn find(&mut self, server: &Scripts, sha: Sha) -> Option<Arc<Script>> {
-        if let Some(script) = self.known.get(&sha) {
-            if !script.is_forgotten() {
-                script.note_use();
-                return Some(script.clone());
+    /// The script with a digest in hexadecimal digits, compiled.
+    pub fn find(&mut self, server: &Scripts, digits: &[u8]) -> Option<Known> {
+        let place = usize::from(*digits.first()?) % RECENT;
+        if let Some(Recent { digits: recent, known }) = &self.recent[place]
+            && recent == digits
+            && !known.script.is_forgotten()
+        {
+            known.script.note_use();
+            return Some(known.clone());
+        }
+        let known = self.find_sha(server, Sha::parse(digits)?)?;
+        if let Ok(digits) = digits.try_into() {
+            self.recent[place] = Some(Recent { digits, known: known.clone() });
+        }
+        Some(known)
+    }
+
+    fn find_sha(&mut self, server: &Scripts, sha: Sha) -> Option<Known> {
+        if let Some(known) = self.known.get(&sha) {
+            if !known.script.is_forgotten() {
+                known.script.note_use();
+                return Some(known.clone());
             }
             self.known.remove(&sha);
             self.scripts.remove(&sha);
@@ -63,37 +105,41 @@ impl Lua {
         let script = server.get(&sha)?;
         // It was compiled when it came, so it can be.
         self.scripts.load_as(sha, &script.body).ok()?;
-        self.known.insert(sha, script.clone());
-        Some(script)
+        self.note_known(script)
+    }
+
+    fn note_known(&mut self, script: Arc<Script>) -> Option<Known> {
+        let known = Known { compiled: self.scripts.compiled(&script.sha)?, script };
+        self.known.insert(known.script.sha, known.clone());
+        Some(known)
     }
 
     /// Compiles a script, unless it is known.
-    pub fn load(&mut self, server: &Scripts, body: &[u8], origin: Origin) -> Result<Arc<Script>, Error> {
+    pub fn load(&mut self, server: &Scripts, body: &[u8], origin: Origin) -> Result<Known, Error> {
         let sha = Sha::of(body);
-        if let Some(script) = self.find(server, sha) {
+        if let Some(known) = self.find_sha(server, sha) {
             if origin == Origin::Load {
-                server.add(sha, script.body.clone(), script.flags, origin);
+                server.add(sha, known.script.body.clone(), known.script.flags, origin);
             }
-            return Ok(script);
+            return Ok(known);
         }
         self.scripts.load_as(sha, body).map_err(|text| Error::new([b"ERR ", &text[..]].concat()))?;
         let flags = self.scripts.flags(&sha).flatten();
         let script = server.add(sha, Bytes::copy_from_slice(body), flags, origin);
-        self.known.insert(sha, script.clone());
         self.note_memory(server);
-        Ok(script)
+        self.note_known(script).ok_or(Error::fixed("ERR the script was lost"))
     }
 
     /// Runs a script that was found.
     pub fn run<'a>(
         &mut self,
-        script: &Script,
+        known: &Known,
         keys: impl ExactSizeIterator<Item = &'a [u8]>,
         args: impl ExactSizeIterator<Item = &'a [u8]>,
         host: &mut dyn Host,
         reply: &mut Reply,
     ) -> End {
-        self.scripts.run(&script.sha, keys, args, host, reply).unwrap_or(End::Abandoned)
+        self.scripts.run_compiled(known.compiled, &known.script.sha, keys, args, host, reply)
     }
 
     /// Makes the functions here those of the server.
@@ -146,10 +192,8 @@ impl Lua {
 
     /// The function with a name and its place: its library, and its number there.
     pub fn function(&self, name: &[u8]) -> Option<FunctionAt> {
-        let function = self.functions.function(name)?;
-        let owns = |library: &LibraryCode| library.functions.iter().position(|other| other.name == function.name);
-        let (library, index) = self.libraries.values().find_map(|library| Some((library.clone(), owns(library)?)))?;
-        Some(FunctionAt { library, index })
+        let (library, index, compiled) = self.functions.find(name)?;
+        Some(FunctionAt { library: self.libraries.get(&library.name)?.clone(), index, compiled })
     }
 
     /// Calls a function that was found.
@@ -161,12 +205,16 @@ impl Lua {
         host: &mut dyn Host,
         reply: &mut Reply,
     ) -> End {
-        let name = function.library.functions[function.index].name.as_bytes();
-        self.functions.call(name, keys, args, host, reply).unwrap_or(End::Abandoned)
+        let name = &function.library.functions[function.index].name;
+        self.functions.call_compiled(function.compiled, name, keys, args, host, reply)
     }
 
-    /// Tells the server how much memory this worker's virtual machines hold.
+    /// Tells the server how much memory this worker's virtual machines hold. What a script has left behind in quantity
+    /// goes back to the system.
     pub fn note_memory(&mut self, server: &Scripts) {
+        if self.scripts.take_freed().max(self.functions.take_freed()) >= MUCH {
+            storage::memory::purge();
+        }
         for (total, noted, now) in [
             (&server.eval_memory, &mut self.eval_memory, self.scripts.vm_memory()),
             (&server.function_memory, &mut self.function_memory, self.functions.vm_memory()),
@@ -183,6 +231,7 @@ impl Lua {
 pub struct FunctionAt {
     pub library: Arc<LibraryCode>,
     pub index: usize,
+    compiled: Compiled,
 }
 
 impl FunctionAt {

@@ -7,6 +7,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::stream::receive;
+
 /// So much is read at once from a client that sends much.
 const CHUNK: usize = 32 << 10;
 
@@ -14,6 +16,8 @@ const CHUNK: usize = 32 << 10;
 /// into those: a system call costs more than moving the bytes once more. Of a client that sends little nothing is kept.
 pub struct Socket {
     stream: TcpStream,
+    /// Whether it is read although its event loop stands still.
+    past_loop: bool,
     /// Whether the last read has filled all the room that there was.
     streaming: bool,
     chunk: Box<[u8]>,
@@ -24,7 +28,17 @@ pub struct Socket {
 
 impl Socket {
     pub fn new(stream: TcpStream) -> Socket {
-        Socket { stream, streaming: false, chunk: Box::default(), from: 0, to: 0 }
+        Socket { stream, past_loop: false, streaming: false, chunk: Box::default(), from: 0, to: 0 }
+    }
+
+    /// From now on it is read past its event loop, or no more.
+    pub fn set_past_loop(&mut self, past_loop: bool) {
+        self.past_loop = past_loop;
+    }
+
+    /// The socket of TCP.
+    pub fn below(&self) -> &TcpStream {
+        &self.stream
     }
 
     /// Whether there may be something to read.
@@ -38,7 +52,7 @@ impl Socket {
             self.chunk = vec![0; CHUNK].into_boxed_slice();
         }
         let mut room = ReadBuf::new(&mut self.chunk);
-        let outcome = Pin::new(&mut self.stream).poll_read(cx, &mut room);
+        let outcome = poll_below(&mut self.stream, self.past_loop, cx, &mut room);
         let count = room.filled().len();
         (self.from, self.to) = (0, count);
         self.streaming = count == CHUNK;
@@ -49,12 +63,21 @@ impl Socket {
     }
 }
 
+fn poll_below(
+    stream: &mut TcpStream,
+    past_loop: bool,
+    cx: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    if past_loop { receive(&*stream, buffer) } else { Pin::new(stream).poll_read(cx, buffer) }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.from == this.to {
             if !this.streaming {
-                ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
+                ready!(poll_below(&mut this.stream, this.past_loop, cx, buffer))?;
                 this.streaming = buffer.remaining() == 0;
                 return Poll::Ready(Ok(()));
             }

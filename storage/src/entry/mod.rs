@@ -279,7 +279,7 @@ impl Slot {
         matches!(self.kind(), Kind::Boxed | Kind::Timed).then(|| unsafe { &*boxed::<Boxed>(self.value_at()) })
     }
 
-    fn boxed_mut(&mut self) -> Option<&mut Boxed> {
+    pub(crate) fn boxed_mut(&mut self) -> Option<&mut Boxed> {
         // SAFETY: as in `boxed`, and `&mut self` is the only way to it.
         matches!(self.kind(), Kind::Boxed | Kind::Timed).then(|| unsafe { &mut *boxed::<Boxed>(self.value_at()) })
     }

@@ -5,6 +5,7 @@ use super::deadlines::Deadlines;
 use crate::blob::Blob;
 use crate::hashing::hash;
 use crate::listpack::Item;
+use crate::snapshot::{Element, Parts, Piecemeal, finish};
 use crate::table::HashTable;
 
 /// How often a random pick is tried again while fields are hidden.
@@ -20,6 +21,8 @@ pub struct FieldTable {
     hidden_before: i64,
     /// Bytes of the elements.
     bytes: usize,
+    /// There while a snapshot of it is written in pieces.
+    parts: Option<Box<Parts>>,
 }
 
 impl FieldTable {
@@ -95,6 +98,7 @@ impl FieldTable {
     }
 
     pub(super) fn set(&mut self, field: &[u8], value: &[u8], ttl: FieldTtl) -> bool {
+        self.before_change(field);
         let hash = hash(field);
         if self.hides() && self.find(field).is_none() {
             self.discard(field);
@@ -125,6 +129,7 @@ impl FieldTable {
         if self.hides() && self.find(field).is_none() {
             return false;
         }
+        self.before_change(field);
         let Some(blob) = self.table.find_mut(hash(field), |blob| blob.name() == field) else { return false };
         self.bytes -= blob.memory();
         self.deadlines.put(blob, expiry);
@@ -139,8 +144,36 @@ impl FieldTable {
 
     /// Removes a field, hidden or not.
     fn discard(&mut self, field: &[u8]) -> bool {
+        self.before_change(field);
         let removed = self.table.remove(hash(field), |blob| blob.name() == field);
         removed.map(|blob| self.free(blob)).is_some()
+    }
+
+    /// As [`FieldTable::before_change`], for the field that expires first. Tells whether there is one.
+    fn before_expiry(&mut self) -> bool {
+        let FieldTable { deadlines, parts, .. } = self;
+        if let (Some(parts), Some(field)) = (parts, deadlines.first_field()) {
+            parts.hand_over(hash(field.name()), element(field, deadlines));
+        }
+        deadlines.first().is_some()
+    }
+
+    /// Hands a field, as it is, over to the snapshot that is being written.
+    #[inline]
+    fn before_change(&mut self, field: &[u8]) {
+        if self.parts.is_some() {
+            self.hand_over(field);
+        }
+    }
+
+    #[cold]
+    fn hand_over(&mut self, field: &[u8]) {
+        let FieldTable { table, deadlines, parts, .. } = self;
+        let (Some(parts), hash) = (parts, hash(field)) else { return };
+        match table.find(hash, |blob| blob.name() == field) {
+            Some(blob) => parts.hand_over(hash, element(blob, deadlines)),
+            None => parts.keep_out(hash, field),
+        }
     }
 
     /// Frees an element that is in the table no more.
@@ -164,6 +197,7 @@ impl FieldTable {
     pub(super) fn expire(&mut self, now_ms: i64, most: usize, mut each: impl FnMut(&[u8])) -> usize {
         let mut removed = 0;
         while removed < most
+            && self.before_expiry()
             && self.deadlines.first().is_some_and(|when| when < now_ms)
             && let Some(due) = self.deadlines.first_field()
             && let Some(blob) = self.table.remove(hash(due.name()), |blob| blob.is(due))
@@ -186,6 +220,30 @@ impl FieldTable {
     }
 }
 
+fn element<'a>(blob: &'a Blob, deadlines: &Deadlines) -> Element<'a> {
+    let expiry = blob.link().map(|link| deadlines.when(link));
+    Element::Field(blob.name(), blob.value().unwrap_or_default(), expiry)
+}
+
+impl Piecemeal for FieldTable {
+    fn parts(&mut self) -> &mut Option<Box<Parts>> {
+        &mut self.parts
+    }
+
+    fn elements(&self) -> usize {
+        self.table.len()
+    }
+
+    fn earliest(&self) -> Option<i64> {
+        self.deadlines.first()
+    }
+
+    fn step(&mut self, to: &mut Vec<u8>) -> bool {
+        let FieldTable { table, deadlines, parts, .. } = self;
+        parts.as_mut().is_some_and(|parts| parts.step(to, table, |blob| element(blob, deadlines)))
+    }
+}
+
 fn parts(blob: &Blob) -> (Item<'_>, Item<'_>) {
     (Item::Str(blob.name()), Item::Str(blob.value().unwrap_or_default()))
 }
@@ -204,6 +262,7 @@ impl Clone for FieldTable {
 
 impl Drop for FieldTable {
     fn drop(&mut self) {
+        finish(self);
         self.table.drain(Blob::free);
     }
 }

@@ -30,6 +30,7 @@ pub use load::load_value;
 pub use payload::{PayloadError, dump, dump_functions, restore, restore_functions};
 pub use read::Cursor;
 pub use save::{kind_of, save_value};
+pub(crate) use save::{kind_of_big, save_count, save_part};
 pub use write::Sink;
 
 /// The latest version of the format that can be read.

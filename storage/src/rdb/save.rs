@@ -7,6 +7,7 @@ use crate::entry::StrRef;
 use crate::hash::HashRef;
 use crate::list::ListRef;
 use crate::set::SetRef;
+use crate::snapshot::Element;
 use crate::value::Value;
 use crate::zset::ZsetRef;
 
@@ -47,6 +48,44 @@ pub fn save_value<S: Sink>(to: &mut S, value: Value<'_>, compress: bool) {
         Value::Zset(zset) => save_zset(&mut out, zset),
         Value::Hash(hash) => save_hash(&mut out, hash),
         Value::Stream(stream) => save_stream(&mut out, stream),
+    }
+}
+
+/// Writes what stands before the elements of a big collection, which [`save_part`] writes in any order: how many there
+/// are, and when the first of them expires.
+pub fn save_count<S: Sink>(to: &mut S, count: usize, earliest: Option<i64>) {
+    let mut out = Writer::new(to, false);
+    if let Some(earliest) = earliest {
+        out.int64(earliest);
+    }
+    out.len(count);
+}
+
+/// Writes an element of a big collection, in which `earliest` is the first one's expiry.
+pub fn save_part<S: Sink>(to: &mut S, element: Element<'_>, earliest: Option<i64>, compress: bool) {
+    let mut out = Writer::new(to, compress);
+    match element {
+        Element::Member(member) => out.string(member),
+        Element::Scored(member, score) => {
+            out.string(member);
+            out.double(score);
+        }
+        Element::Field(field, value, expiry) => {
+            if let Some(earliest) = earliest {
+                out.count(expiry.map_or(0, |expiry| expiry.abs_diff(earliest) + 1));
+            }
+            out.string(field);
+            out.string(value);
+        }
+    }
+}
+
+/// The number of the form of a big collection.
+pub fn kind_of_big(value: Value<'_>, earliest: Option<i64>) -> u8 {
+    match value {
+        Value::Hash(_) if earliest.is_some() => kind::HASH_METADATA,
+        Value::Hash(_) => kind::HASH,
+        other => kind_of(other),
     }
 }
 

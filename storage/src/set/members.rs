@@ -3,6 +3,7 @@
 use crate::blob::Blob;
 use crate::hashing::hash;
 use crate::listpack::Item;
+use crate::snapshot::{Element, Parts, Piecemeal, finish};
 use crate::table::HashTable;
 
 /// A table of members, each an allocation of its own.
@@ -11,6 +12,8 @@ pub struct MemberTable {
     table: HashTable<Blob>,
     /// Bytes of the members.
     bytes: usize,
+    /// There while a snapshot of it is written in pieces.
+    parts: Option<Box<Parts>>,
 }
 
 impl MemberTable {
@@ -35,7 +38,26 @@ impl MemberTable {
         self.table.scan(cursor, |blob| each(Item::Str(blob.name())))
     }
 
+    /// Hands a member over to the snapshot that is being written.
+    #[inline]
+    fn before_change(&mut self, member: &[u8]) {
+        if self.parts.is_some() {
+            self.hand_over(member);
+        }
+    }
+
+    #[cold]
+    fn hand_over(&mut self, member: &[u8]) {
+        let (contains, hash) = (self.contains(member), hash(member));
+        match &mut self.parts {
+            Some(parts) if contains => parts.hand_over(hash, Element::Member(member)),
+            Some(parts) => parts.keep_out(hash, member),
+            None => {}
+        }
+    }
+
     pub(crate) fn add(&mut self, member: &[u8]) -> bool {
+        self.before_change(member);
         let hash_of = hash(member);
         let make = || Blob::new(member);
         let (position, new) =
@@ -47,6 +69,7 @@ impl MemberTable {
     }
 
     pub(crate) fn remove(&mut self, member: &[u8]) -> bool {
+        self.before_change(member);
         let Some(blob) = self.table.remove(hash(member), |blob| blob.name() == member) else { return false };
         self.bytes -= blob.memory();
         blob.free();
@@ -62,9 +85,24 @@ impl MemberTable {
     }
 }
 
+impl Piecemeal for MemberTable {
+    fn parts(&mut self) -> &mut Option<Box<Parts>> {
+        &mut self.parts
+    }
+
+    fn elements(&self) -> usize {
+        self.len()
+    }
+
+    fn step(&mut self, to: &mut Vec<u8>) -> bool {
+        let MemberTable { table, parts, .. } = self;
+        parts.as_mut().is_some_and(|parts| parts.step(to, table, |blob| Element::Member(blob.name())))
+    }
+}
+
 impl Clone for MemberTable {
     fn clone(&self) -> MemberTable {
-        let mut copy = MemberTable { table: HashTable::new(), bytes: self.bytes };
+        let mut copy = MemberTable { table: HashTable::new(), bytes: self.bytes, parts: None };
         for blob in self.table.iter() {
             copy.table.insert_unique(hash(blob.name()), Blob::new(blob.name()), |blob| hash(blob.name()));
         }
@@ -74,6 +112,7 @@ impl Clone for MemberTable {
 
 impl Drop for MemberTable {
     fn drop(&mut self) {
+        finish(self);
         self.table.drain(Blob::free);
     }
 }

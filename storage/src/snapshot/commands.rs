@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use super::Target;
+use super::{Element, Target};
 use crate::entry::StrRef;
 use crate::keyspace::DbCounts;
 use crate::listpack::Item;
@@ -66,19 +66,36 @@ pub(super) fn rebuild(to: &mut Vec<u8>, key: &[u8], value: Value<'_>, expiry: Op
             });
             for (field, _, expiry) in hash.iter() {
                 let Some(when) = expiry else { continue };
-                header(to, 6);
-                [&b"HPEXPIREAT"[..], key].into_iter().for_each(|part| argument(to, part));
-                shown(to, when);
-                [b"FIELDS", &b"1"[..]].into_iter().for_each(|part| argument(to, part));
-                element(to, field);
+                let mut digits = itoa::Buffer::new();
+                let field = field.bytes(&mut digits);
+                command(to, &[b"HPEXPIREAT", key, when.to_string().as_bytes(), b"FIELDS", b"1", field]);
             }
         }
         Value::Stream(stream) => rebuild_stream(to, key, stream),
     }
-    if let Some(when) = expiry
-        && !matches!(value, Value::Hash(hash) if hash.is_empty())
-    {
+    if !matches!(value, Value::Hash(hash) if hash.is_empty()) {
+        expire(to, key, expiry);
+    }
+}
+
+/// Writes the command that sets a key's expiry, if it has one.
+pub(super) fn expire(to: &mut Vec<u8>, key: &[u8], expiry: Option<i64>) {
+    if let Some(when) = expiry {
         command(to, &[b"PEXPIREAT", key, when.to_string().as_bytes()]);
+    }
+}
+
+/// Writes the commands that add an element to a collection.
+pub(super) fn part(to: &mut Vec<u8>, key: &[u8], element: Element<'_>) {
+    match element {
+        Element::Member(member) => command(to, &[b"SADD", key, member]),
+        Element::Scored(member, score) => command(to, &[b"ZADD", key, score.to_string().as_bytes(), member]),
+        Element::Field(field, value, expiry) => {
+            command(to, &[b"HSET", key, field, value]);
+            if let Some(when) = expiry {
+                command(to, &[b"HPEXPIREAT", key, when.to_string().as_bytes(), b"FIELDS", b"1", field]);
+            }
+        }
     }
 }
 

@@ -32,12 +32,12 @@ impl Frozen {
     }
 
     /// Shows the items of the next page. Tells whether there are more pages.
-    pub(crate) fn step<T: PlainItem>(
+    pub(crate) fn step<'t, T: PlainItem>(
         &mut self,
-        table: &HashTable<T>,
-        hash: impl Fn(&T) -> u64,
-        name: impl Fn(&T) -> &[u8],
-        mut show: impl FnMut(&T),
+        table: &'t HashTable<T>,
+        hash: impl Fn(&'t T) -> u64,
+        name: impl Fn(&'t T) -> &'t [u8],
+        mut show: impl FnMut(&'t T),
     ) -> bool {
         let Some((items, stretch)) = table.page_at(self.point) else {
             self.point = END;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::frozen::Frozen;
+use super::pieces::{self, Access, Piece};
 use super::{Left, Snapshot};
 use crate::entry::Slot;
 use crate::keyspace::{Key, Keyspace};
@@ -38,6 +39,11 @@ impl Mark {
     pub(crate) fn hand_over(&mut self, keyspace: &Keyspace, key: &Key<'_>, slot: &mut Slot, now_ms: i64) {
         if !self.claim(key) {
             return;
+        }
+        if pieces::is_big(slot) {
+            let access = Access { policy: &keyspace.access, now_ms };
+            self.snapshot.count_done();
+            return Piece::begin(&self.snapshot, self.db, key, slot, access);
         }
         if slot.is_big() {
             // A long string's bytes are shared from now on, and nodes are copied as they are: that is quicker than to

@@ -12,8 +12,10 @@
 mod commands;
 mod frozen;
 mod mark;
+mod pieces;
 mod write;
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -27,9 +29,11 @@ use crate::rdb::file::save_entry;
 use crate::reclaim::free_table;
 use crate::table::HashTable;
 use frozen::Frozen;
+use pieces::Piece;
 
 pub use commands::CommandWriter;
 pub(crate) use mark::Mark;
+pub(crate) use pieces::{Element, Parts, Piecemeal, finish, finish_value};
 pub use write::{Supervisor, Written};
 
 /// Bytes of all queues together beyond which those who change something write themselves.
@@ -93,6 +97,8 @@ struct File {
     db: Option<usize>,
     /// The counts of databases of which nothing was written yet.
     counts: Vec<Option<DbCounts>>,
+    /// The last entry is not complete, and nothing else may stand between its pieces.
+    within_entry: bool,
 }
 
 impl File {
@@ -122,6 +128,8 @@ pub struct Snapshot {
     held: AtomicUsize,
     most_held: AtomicUsize,
     left: Mutex<Vec<Left>>,
+    /// Collections that are to be written in pieces, or are being so.
+    pieces: Mutex<VecDeque<Arc<Piece>>>,
     /// There from the beginning of [`Snapshot::write`] to its end.
     file: Mutex<Option<File>>,
     /// For whoever sleeps between two steps, and must not when the snapshot is stopped.
@@ -145,6 +153,7 @@ impl Snapshot {
             held: AtomicUsize::new(0),
             most_held: AtomicUsize::new(0),
             left: Mutex::default(),
+            pieces: Mutex::default(),
             file: Mutex::default(),
             rest: Default::default(),
         });
@@ -212,6 +221,10 @@ impl Snapshot {
             }
             Form::Commands => commands::rebuild(to, slot.key(), slot.value(), slot.expiry()),
         }
+        self.count_done();
+    }
+
+    fn count_done(&self) {
         self.done.fetch_add(1, Relaxed);
     }
 
@@ -223,16 +236,14 @@ impl Snapshot {
         self.left.lock().push(left);
     }
 
-    /// Writes a queue, if all together are too long and there is a file. Tells whether it did.
+    /// Writes a queue, if all together are too long, and there is a file that takes it. Tells whether it did.
     fn write_queue(&self, db: usize, queue: &[u8]) -> bool {
         if self.held.load(Relaxed) <= MAX_QUEUED {
             return false;
         }
         let mut file = self.file.lock();
-        if let Some(file) = &mut *file {
-            file.put(db, queue);
-        }
-        file.is_some()
+        let file = file.as_mut().filter(|file| !file.within_entry);
+        file.map(|file| file.put(db, queue)).is_some()
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::pieces::{self, Access, Piece};
 use super::{File, Left, MAX_QUEUED, Mark, Snapshot, Target};
 use crate::entry::Slot;
 use crate::keyspace::{Keyspace, SHARDS, Shard};
@@ -34,13 +35,13 @@ pub trait Supervisor {
 impl Snapshot {
     /// Writes everything. Meant for a thread of its own: it takes as long as the file does.
     pub fn write(
-        &self,
+        self: &Arc<Snapshot>,
         keyspace: &Keyspace,
         target: Box<dyn Target>,
         supervisor: &impl Supervisor,
     ) -> io::Result<Written> {
         let counts = self.counts.iter().map(|counts| Some(*counts)).collect();
-        *self.file.lock() = Some(File { target, db: None, counts });
+        *self.file.lock() = Some(File { target, db: None, counts, within_entry: false });
         // However this ends, nobody is to hand anything over any more.
         let _end = Unmark(self, keyspace);
         self.walk(keyspace, supervisor);
@@ -51,14 +52,15 @@ impl Snapshot {
     }
 
     /// Goes over all shards, unless something goes wrong.
-    fn walk(&self, keyspace: &Keyspace, supervisor: &impl Supervisor) {
+    fn walk(self: &Arc<Snapshot>, keyspace: &Keyspace, supervisor: &impl Supervisor) {
         let mut buffer = Vec::with_capacity(2 * STEP_BYTES);
         for shard in 0..SHARDS {
             loop {
                 let before = self.keys_done();
                 buffer.clear();
                 let Some(db) = self.step(keyspace, shard, &mut buffer, supervisor.now_ms()) else { break };
-                if !self.put(db, &buffer) || !self.put_left(keyspace, supervisor) {
+                let goes_on = self.put(db, &buffer) && self.put_left(keyspace, supervisor);
+                if !goes_on || !self.put_pieces(keyspace, supervisor) {
                     return;
                 }
                 if self.memory() > MUCH_QUEUED {
@@ -67,7 +69,7 @@ impl Snapshot {
                 self.rest(supervisor.rest_after(self.keys_done() - before));
             }
         }
-        self.put_left(keyspace, supervisor);
+        let _ = self.put_left(keyspace, supervisor) && self.put_pieces(keyspace, supervisor);
     }
 
     /// Hands bytes to the file. Tells whether to go on.
@@ -80,7 +82,13 @@ impl Snapshot {
 
     /// Writes some pages of a shard, and what waits in the queue of their table, to a buffer. Returns the number of their
     /// database, or `None` if nothing of this snapshot is left in the shard.
-    fn step(&self, keyspace: &Keyspace, shard: usize, buffer: &mut Vec<u8>, now_ms: i64) -> Option<usize> {
+    fn step(
+        self: &Arc<Snapshot>,
+        keyspace: &Keyspace,
+        shard: usize,
+        buffer: &mut Vec<u8>,
+        now_ms: i64,
+    ) -> Option<usize> {
         let mut shard = keyspace.shards[shard].lock();
         let db = shard.dbs_mut().find(|db| db.mark.as_ref().is_some_and(|mark| self.is_of(mark)))?;
         let mark = db.mark.as_mut()?;
@@ -90,14 +98,23 @@ impl Snapshot {
         mark.queue = Vec::new();
         let enough = buffer.len() + STEP_BYTES;
         for _ in 0..STEP_PAGES {
+            let mut big = Vec::new();
             let more = mark.frozen.step(
                 &db.table,
                 |slot| keyspace.slot_hash(slot),
                 Slot::key,
-                |slot| {
-                    self.put_entry(buffer, keyspace, slot, now_ms);
+                |slot| match pieces::is_big(slot) {
+                    true => big.push(slot.key().to_vec()),
+                    false => self.put_entry(buffer, keyspace, slot, now_ms),
                 },
             );
+            for name in big {
+                let key = keyspace.key(&name);
+                if let Some(slot) = db.table.find_mut(key.hash, |slot| slot.key() == key.bytes) {
+                    self.count_done();
+                    Piece::begin(self, number, &key, slot, Access { policy: &keyspace.access, now_ms });
+                }
+            }
             if !more {
                 db.mark = None;
                 break;
@@ -150,6 +167,73 @@ impl Snapshot {
         }
     }
 
+    /// Writes the collections that are to be written in pieces. Tells whether to go on.
+    fn put_pieces(&self, keyspace: &Keyspace, supervisor: &impl Supervisor) -> bool {
+        loop {
+            // It stays there until it is written, so that it is known whose elements are not needed any more.
+            let Some(piece) = self.pieces.lock().front().cloned() else { return true };
+            if !self.put_piece(keyspace, &piece, supervisor) {
+                return false;
+            }
+            self.pieces.lock().pop_front();
+        }
+    }
+
+    /// Writes a collection, piece by piece. Tells whether to go on.
+    fn put_piece(&self, keyspace: &Keyspace, piece: &Piece, supervisor: &impl Supervisor) -> bool {
+        let mut goes_on = self.put_within(piece, &piece.head);
+        let mut buffer = Vec::new();
+        let mut more = true;
+        while goes_on && more {
+            buffer.clear();
+            more = match self.step_piece(keyspace, piece, &mut buffer) {
+                Some(more) => more,
+                None => {
+                    // It was removed, or its database was.
+                    for left in self.left.lock().iter_mut() {
+                        if let Left::Table(_, table, _) = left {
+                            piece.finish_in(table);
+                        }
+                    }
+                    let Some(rest) = piece.wait_for_rest() else { return false };
+                    self.was_written(rest.len());
+                    buffer = rest;
+                    false
+                }
+            };
+            goes_on = self.put_within(piece, &buffer);
+            self.rest(supervisor.rest_after(0));
+        }
+        goes_on = goes_on && self.put_within(piece, &piece.tail);
+        if let Some(file) = &mut *self.file.lock() {
+            file.within_entry = false;
+        }
+        goes_on
+    }
+
+    /// Writes some pages of a collection to a buffer. Tells whether there are more; `None` if it is not there.
+    fn step_piece(&self, keyspace: &Keyspace, piece: &Piece, buffer: &mut Vec<u8>) -> Option<bool> {
+        let mut shard = keyspace.shards[piece.shard()].lock();
+        let collection = piece.find(&mut shard)?;
+        for _ in 0..STEP_PAGES {
+            if !collection.step(buffer) {
+                *collection.parts() = None;
+                return Some(false);
+            }
+            if buffer.len() >= STEP_BYTES {
+                break;
+            }
+        }
+        Some(true)
+    }
+
+    fn put_within(&self, piece: &Piece, bytes: &[u8]) -> bool {
+        if let Some(file) = &mut *self.file.lock() {
+            file.within_entry = true;
+        }
+        self.put(piece.db, bytes)
+    }
+
     /// Writes the queues of all tables.
     fn put_queues(&self, keyspace: &Keyspace) {
         for shard in &keyspace.shards {
@@ -176,6 +260,11 @@ impl Snapshot {
                 if db.mark.as_ref().is_some_and(|mark| self.is_of(mark)) {
                     db.mark = None;
                 }
+            }
+        }
+        while let Some(piece) = self.pieces.lock().pop_front() {
+            if let Some(collection) = piece.find(&mut keyspace.shards[piece.shard()].lock()) {
+                *collection.parts() = None;
             }
         }
     }

@@ -24,6 +24,7 @@ use crate::keyspace::{Db, Key, Keyspace, SHARDS};
 use crate::locks::Locked;
 use crate::random::quick_random;
 use crate::reclaim::free_table;
+use crate::snapshot::finish_value;
 use crate::table::Position;
 use crate::value::{Type, WrongType};
 
@@ -328,6 +329,7 @@ impl<'k> View<'k> {
     pub fn rename(&mut self, from: &Key<'_>, to: &Key<'_>) -> bool {
         let Some(handle) = self.find(from) else { return false };
         let mut slot = self.take(from, handle);
+        finish_value(&mut slot);
         let old = self.vacate(to);
         let expiry = slot.expiry();
         slot.rename(to.bytes, expiry);
@@ -366,7 +368,8 @@ impl<'k> View<'k> {
         if occupied {
             return false;
         }
-        let slot = self.take(key, handle);
+        let mut slot = self.take(key, handle);
+        finish_value(&mut slot);
         self.db = db;
         self.adopt(key, slot);
         self.tell(key, Event::NEW);

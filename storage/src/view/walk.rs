@@ -28,22 +28,26 @@ impl View<'_> {
         })
     }
 
-    /// A key of one shard, each with the same chance; expired ones are removed until a live one turns up.
-    pub fn random_in_shard(&mut self, shard: usize, mut random: impl FnMut() -> u64) -> Option<Vec<u8>> {
+    /// A key of one shard, each with the same chance, and whether it is live. Expired ones are removed until a live one
+    /// turns up, unless this view keeps them.
+    fn random_in_shard(&mut self, shard: usize, mut random: impl FnMut() -> u64) -> Option<(Vec<u8>, bool)> {
         loop {
             let (db, horizon_ms) = (self.db, self.horizon_ms);
             let slot = self.locked.shard(shard).db(db)?.table.random(&mut random)?;
             let name = slot.key().to_vec();
-            if !is_expired(slot, horizon_ms) {
-                return Some(name);
+            let live = !is_expired(slot, horizon_ms);
+            if live || self.keep_expired {
+                return Some((name, live));
             }
             let key = self.keyspace.key(&name);
             self.find(&key);
         }
     }
 
-    /// A key of the database, each with the same chance. Keys that turn out to be expired are removed.
+    /// A key of the database, each with the same chance. Keys that turn out to be expired are removed. Where they are
+    /// kept, there may be no others: of so many in a row the last is as good as any, as in Redis.
     pub fn random_key(&mut self, mut random: impl FnMut() -> u64) -> Option<Vec<u8>> {
+        let mut tries = 100;
         // A shard is chosen by its share of the keys; expiry may empty it meanwhile, then another is chosen.
         loop {
             let mut at = match self.counts(self.db).keys {
@@ -56,13 +60,18 @@ impl View<'_> {
                     (keys, if at < keys { view.random_in_shard(shard, &mut random) } else { None })
                 });
                 let (keys, key) = looked?;
-                if key.is_some() {
-                    return key;
+                match key {
+                    Some((key, true)) => return Some(key),
+                    Some((key, false)) => {
+                        tries -= 1;
+                        if tries == 0 {
+                            return Some(key);
+                        }
+                        break;
+                    }
+                    None if at < keys => break,
+                    None => at -= keys,
                 }
-                if at < keys {
-                    break;
-                }
-                at -= keys;
             }
         }
     }

@@ -12,6 +12,7 @@ mod towers;
 use crate::hashing::hash;
 use crate::listpack::{Item, ListPack, ListPackBuf};
 use crate::memory::good_size;
+use crate::snapshot::{Element, Parts, Piecemeal, finish};
 use crate::table::{HashTable, PlainItem};
 use crate::value::{Collection, PackLimits, Type};
 
@@ -37,6 +38,8 @@ pub enum ZsetRef<'a> {
 pub struct BigZset {
     list: SkipList,
     table: HashTable<Link>,
+    /// There while a snapshot of it is written in pieces.
+    parts: Option<Box<Parts>>,
 }
 
 /// An element of the skiplist.
@@ -59,7 +62,7 @@ impl Link {
 
 impl BigZset {
     fn new() -> BigZset {
-        BigZset { list: SkipList::new(), table: HashTable::new() }
+        BigZset { list: SkipList::new(), table: HashTable::new(), parts: None }
     }
 
     fn find(&self, member: &[u8]) -> Option<u32> {
@@ -74,6 +77,7 @@ impl BigZset {
         };
         let old = self.list.score(link);
         if old != score {
+            self.before_change(link);
             self.list.set_score(link, score);
         }
         Some(old)
@@ -87,6 +91,9 @@ impl BigZset {
     }
 
     fn know(&mut self, member: &[u8], link: u32) {
+        if let Some(parts) = &mut self.parts {
+            parts.keep_out(hash(member), member);
+        }
         let list = &self.list;
         self.table.insert_unique(hash(member), Link::new(link), |link| hash(list.member(link.get())));
     }
@@ -98,9 +105,30 @@ impl BigZset {
         }
     }
 
+    /// Hands an element, as it is, over to the snapshot that is being written.
+    #[inline]
+    fn before_change(&mut self, link: u32) {
+        if let Some(parts) = &mut self.parts {
+            let member = self.list.member(link);
+            parts.hand_over(hash(member), Element::Scored(member, self.list.score(link)));
+        }
+    }
+
     fn remove(&mut self, link: u32) {
+        self.before_change(link);
         self.table.remove(hash(self.list.member(link)), |other| other.get() == link);
         self.list.remove(link);
+    }
+
+    /// As [`BigZset::before_change`], for so many elements from a rank on.
+    #[cold]
+    fn before_removal(&mut self, rank: usize, count: usize) {
+        let BigZset { list, parts, .. } = self;
+        let Some(parts) = parts else { return };
+        for link in list.iter_from(rank).take(count) {
+            let member = list.member(link);
+            parts.hand_over(hash(member), Element::Scored(member, list.score(link)));
+        }
     }
 
     /// To be called when members have been removed. Links are others afterwards.
@@ -121,7 +149,29 @@ impl Clone for BigZset {
         for link in self.table.iter() {
             table.insert_unique(hash(list.member(link.get())), *link, |link| hash(list.member(link.get())));
         }
-        BigZset { list, table }
+        BigZset { list, table, parts: None }
+    }
+}
+
+impl Piecemeal for BigZset {
+    fn parts(&mut self) -> &mut Option<Box<Parts>> {
+        &mut self.parts
+    }
+
+    fn elements(&self) -> usize {
+        self.list.len()
+    }
+
+    fn step(&mut self, to: &mut Vec<u8>) -> bool {
+        let BigZset { list, table, parts } = self;
+        let element = |link: &Link| Element::Scored(list.member(link.get()), list.score(link.get()));
+        parts.as_mut().is_some_and(|parts| parts.step(to, table, element))
+    }
+}
+
+impl Drop for BigZset {
+    fn drop(&mut self) {
+        finish(self);
     }
 }
 
@@ -352,6 +402,9 @@ impl Zset {
                 }
             }
             Zset::Big(big) => {
+                if big.parts.is_some() {
+                    big.before_removal(rank, count);
+                }
                 let table = &mut big.table;
                 big.list.remove_range(rank, count, |member, link| {
                     table.remove(hash(member), |other| other.get() == link);

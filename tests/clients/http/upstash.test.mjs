@@ -1,6 +1,8 @@
 // Upstash's client for JavaScript, and its rate limiter, against the HTTP port.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Agent, request } from 'node:http';
 import { beforeEach, test } from 'node:test';
 import { Ratelimit } from '@upstash/ratelimit';
 import { Redis } from '@upstash/redis';
@@ -162,6 +164,44 @@ test('a body that is too large is refused', async () => {
   await assert.rejects(redis.set('large', 'x'.repeat(2 << 20)), /the body is larger than/);
   assert.equal((await raw('/set/large', { method: 'POST', body: 'x'.repeat(2 << 20) })).status, 413);
   assert.equal(await redis.exists('large'), 0);
+});
+
+test('a client reads what it has written, whatever it was told of a copy', async () => {
+  // There is one copy: the server hands out no token, and takes any.
+  const reader = new Redis({ ...options, readYourWrites: true });
+  await reader.set('a', 1);
+  assert.equal(reader.readYourWritesSyncToken, '');
+  reader.readYourWritesSyncToken = 'of another server';
+  assert.equal(await reader.get('a'), 1);
+  assert.equal(await new Redis({ ...options, readYourWrites: false }).get('a'), 1);
+});
+
+test('requests in all forms that are known', async () => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ports = new Set();
+  const send = async (method, path, { headers, body = [] } = {}) => {
+    const sent = request(url + path, { method, agent, headers: { authorization: `Bearer ${token}`, ...headers } });
+    sent.on('continue', () => ports.add('continue'));
+    body.forEach((piece) => sent.write(piece)); // Chunked, where no length is given.
+    sent.end();
+    const [response] = await once(sent, 'response');
+    ports.add(response.socket.localPort);
+    return [response.statusCode, (await response.toArray()).join('')];
+  };
+  assert.deepEqual(await send('PUT', '/set/a/1'), [200, '{"result":"OK"}']);
+  assert.deepEqual(await send('POST', '/set/b?EX=100', { body: ['chun', 'ked'] }), [200, '{"result":"OK"}']);
+  assert.deepEqual(await send('GET', '/get/b'), [200, '{"result":"chunked"}']);
+  assert.deepEqual(await send('HEAD', '/get/b'), [200, '']);
+  assert.equal((await send('DELETE', '/del/b'))[0], 405);
+  assert.deepEqual(await send('GET', '/get/b', { headers: { 'upstash-encoding': 'base64' } }), [200, '{"result":"Y2h1bmtlZA=="}']);
+  const resp2 = { 'upstash-response-format': 'resp2' };
+  assert.deepEqual(await send('GET', '/get/b', { headers: resp2 }), [200, '$7\r\nchunked\r\n']);
+  assert.equal(ports.size, 1, 'one connection');
+  const asked = { expect: '100-continue', 'content-length': 5 };
+  assert.deepEqual(await send('POST', '/set/b', { headers: asked, body: ['asked'] }), [200, '{"result":"OK"}']);
+  assert.ok(ports.has('continue'));
+  assert.equal(await redis.get('b'), 'asked');
+  agent.destroy();
 });
 
 test('malformed JSON is refused', async () => {

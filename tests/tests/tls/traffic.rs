@@ -159,3 +159,24 @@ fn writers_and_readers_cross() {
         assert!(client.read().unwrap().payload() == value);
     }
 }
+
+#[test]
+fn a_slow_script_is_told_of_and_can_be_ended() {
+    let secured = Secured::start(&["--tls-auth-clients", "no", "--io-threads", "1", "--busy-reply-threshold", "50"]);
+    for version in [&TLS12, &TLS13] {
+        let config = secured.unknown(&[version]);
+        let mut clients: Vec<_> = (0..3).map(|_| tls::connect(secured.port, &config).unwrap()).collect();
+        clients.iter_mut().for_each(|client| assert_eq!(ask(client, "MULTI").unwrap(), "OK"));
+        let mut slow = secured.server.connect().unwrap();
+        slow.send(&["EVAL", "while true do end", "0"]).unwrap();
+        for client in &mut clients {
+            while !ask(client, &format!("ECHO {}", "x".repeat(100_000))).unwrap().starts_with("BUSY ") {
+                thread::yield_now();
+            }
+            assert!(ask(client, "EXEC").unwrap().starts_with("EXECABORT "));
+        }
+        assert_eq!(ask(&mut clients[0], "SCRIPT KILL").unwrap(), "OK");
+        assert!(slow.read().unwrap().is_error());
+        clients.iter_mut().for_each(|client| assert_eq!(ask(client, "PING").unwrap(), "PONG"));
+    }
+}

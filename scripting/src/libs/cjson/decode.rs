@@ -7,8 +7,8 @@ use super::{ARRAY_METATABLE, Setting, is_on, setting};
 use crate::lua::numbers::parse_prefix;
 use crate::lua::{Outcome, Raise, State};
 
-/// Values between two looks at whether to go on.
-const VALUES_PER_CHECK: usize = 16 * 1024;
+/// What a value takes, in units of work.
+const VALUE: usize = 64;
 
 #[derive(Debug)]
 enum Token<'a> {
@@ -294,12 +294,8 @@ impl<'a> Decoder<'a> {
     /// Pushes the value of the whole text. Does not recurse, since scripts choose the depth.
     fn run(&mut self) -> Result<(), Raise> {
         let mut token = self.lexer.next();
-        let mut values = 0usize;
         loop {
-            values += 1;
-            if values.is_multiple_of(VALUES_PER_CHECK) {
-                self.state.check_progress(0)?;
-            }
+            self.state.advance(VALUE, 0)?;
             if let Some(first) = self.begin_value(token)? {
                 token = first;
                 continue;

@@ -7,8 +7,10 @@ use crate::lua::numbers::{push_general, truncate};
 use crate::lua::protect::push_behind;
 use crate::lua::{Kind, Outcome, Raise, State};
 
-/// Values between two looks at whether to go on.
-const VALUES_PER_CHECK: usize = 16 * 1024;
+/// What a value takes beside its bytes, in units of work.
+const VALUE: usize = 64;
+/// Bytes of a string that are written without a look at the room there is.
+const PIECE: usize = 64 * 1024;
 
 /// A table that is being written. It lies on the Lua stack; of an object, so does the key that was written last.
 struct Open {
@@ -46,12 +48,8 @@ impl Encoder<'_> {
     /// Writes the value on top. Does not recurse, since scripts choose the depth.
     fn run(&mut self) -> Result<(), Raise> {
         let mut open: Vec<Open> = Vec::new();
-        let mut values = 0usize;
         loop {
-            values += 1;
-            if values.is_multiple_of(VALUES_PER_CHECK) {
-                self.state.check_progress(self.out.len())?;
-            }
+            self.state.advance(VALUE, self.out.len())?;
             if let Some(table) = self.begin_value(open.len())? {
                 open.push(table);
             }
@@ -71,7 +69,7 @@ impl Encoder<'_> {
     fn begin_value(&mut self, depth: usize) -> Result<Option<Open>, Raise> {
         let top = self.state.top();
         match self.state.kind(top) {
-            Kind::String => self.string(top),
+            Kind::String => self.string(top)?,
             Kind::Number => self.number(top)?,
             Kind::Boolean => {
                 self.out.extend_from_slice(if self.state.truth(top) { b"true" } else { b"false" });
@@ -140,7 +138,7 @@ impl Encoder<'_> {
                         self.number(key)?;
                         self.out.push(b'"');
                     }
-                    Kind::String => self.string(key),
+                    Kind::String => self.string(key)?,
                     _ => return Err(self.exception(key, "table key must be a number or string")),
                 }
                 self.out.push(b':');
@@ -202,12 +200,21 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    fn string(&mut self, index: c_int) {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
+    fn string(&mut self, index: c_int) -> Result<(), Raise> {
         // A key that is a number must stay one: only strings come here.
         let text = self.state.bytes(index).unwrap_or_default();
-        self.out.reserve(text.len() + 2);
+        self.out.reserve(text.len().min(PIECE) + 2);
         self.out.push(b'"');
+        for piece in text.chunks(PIECE) {
+            self.state.advance(piece.len(), self.out.len())?;
+            self.escape(piece);
+        }
+        self.out.push(b'"');
+        Ok(())
+    }
+
+    fn escape(&mut self, text: &[u8]) {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut plain = 0;
         for (at, &byte) in text.iter().enumerate() {
             let short = match byte {
@@ -232,7 +239,6 @@ impl Encoder<'_> {
             }
         }
         self.out.extend_from_slice(&text[plain..]);
-        self.out.push(b'"');
     }
 
     fn exception(&self, index: c_int, reason: &str) -> Raise {

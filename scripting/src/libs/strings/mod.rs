@@ -36,7 +36,10 @@ fn raise(state: &State, failure: Failure) -> Raise {
 fn push_capture(state: &State, subject: &[u8], capture: Capture) -> Result<(), Raise> {
     match capture {
         Capture::Open(_) => return Err(state.error("unfinished capture")),
-        Capture::Closed { start, end } => state.push_bytes(&subject[start..end]),
+        Capture::Closed { start, end } => {
+            state.advance(end - start, end - start)?;
+            state.push_bytes(&subject[start..end]);
+        }
         Capture::Position(at) => state.push_number((at + 1) as f64),
     }
     Ok(())
@@ -74,9 +77,11 @@ fn find(state: State, find: bool) -> Outcome {
     let pattern = state.check_bytes(2)?;
     let init = state.optional_integer(3, 1)?;
     let length = subject.len() as i64;
+    state.advance(pattern.len(), 0)?;
     let init = if init < 0 { (init + length).max(0) } else { (init - 1).clamp(0, length) } as usize;
 
     if find && (state.truth(4) || !has_specials(pattern)) {
+        state.advance(subject.len() - init, 0)?;
         match memchr::memmem::find(&subject[init..], pattern) {
             Some(offset) => {
                 state.push_number((init + offset + 1) as f64);
@@ -93,7 +98,7 @@ fn find(state: State, find: bool) -> Outcome {
         [b'^', rest @ ..] => (true, rest),
         _ => (false, pattern),
     };
-    let mut keep_going = || state.shared().poll();
+    let mut keep_going = |work| !state.shared().has_worked(work) || state.shared().poll();
     let mut matcher = Matcher::new(subject, body, &mut keep_going);
     for start in init..=subject.len() {
         if let Some(end) = matcher.match_at(start).map_err(|failure| raise(&state, failure))? {
@@ -129,7 +134,7 @@ fn gmatch_next(state: State) -> Outcome {
     state.set_top(0);
     state.raw_get_index(upvalue(3), 1);
     let from = state.number(1).unwrap_or_default() as usize;
-    let mut keep_going = || state.shared().poll();
+    let mut keep_going = |work| !state.shared().has_worked(work) || state.shared().poll();
     let mut matcher = Matcher::new(subject, pattern, &mut keep_going);
     for start in from..=subject.len() {
         if let Some(end) = matcher.match_at(start).map_err(|failure| raise(&state, failure))? {
@@ -154,7 +159,7 @@ fn gsub(state: State) -> Outcome {
         [b'^', rest @ ..] => (true, rest),
         _ => (false, pattern),
     };
-    let mut keep_going = || state.shared().poll();
+    let mut keep_going = |work| !state.shared().has_worked(work) || state.shared().poll();
     let mut matcher = Matcher::new(subject, body, &mut keep_going);
     let mut out = Vec::new();
     let mut at = 0;
@@ -164,7 +169,6 @@ fn gsub(state: State) -> Outcome {
         if let Some(end) = end {
             count += 1;
             add_value(&state, &mut out, subject, (at, end), matcher.captures())?;
-            state.check_room(out.len())?;
         }
         match end {
             Some(end) if end > at => at = end,
@@ -211,9 +215,9 @@ fn add_value(
         _ => return add_template(state, out, subject, (start, end), captures),
     }
     match state.kind(4) {
-        Kind::Nil => out.extend_from_slice(&subject[start..end]),
-        Kind::Boolean if !state.truth(4) => out.extend_from_slice(&subject[start..end]),
-        Kind::String | Kind::Number => out.extend_from_slice(state.bytes(4).unwrap_or_default()),
+        Kind::Nil => state.append(out, &subject[start..end])?,
+        Kind::Boolean if !state.truth(4) => state.append(out, &subject[start..end])?,
+        Kind::String | Kind::Number => state.append(out, state.bytes(4).unwrap_or_default())?,
         kind => return Err(state.error(format_args!("invalid replacement value (a {})", kind.name()))),
     }
     state.set_top(3);
@@ -245,33 +249,32 @@ fn add_template(
     (start, end): (usize, usize),
     captures: &[Capture],
 ) -> Result<(), Raise> {
-    let template = state.bytes(3).unwrap_or_default();
-    let mut rest = template.iter();
-    while let Some(&byte) = rest.next() {
-        if byte != b'%' {
-            out.push(byte);
-            continue;
-        }
+    let mut rest = state.bytes(3).unwrap_or_default();
+    while let Some(escape) = memchr::memchr(b'%', rest) {
+        state.append(out, &rest[..escape])?;
         // Lua reads the zero byte behind a `%` at the end.
-        match rest.next().copied().unwrap_or(0) {
-            b'0' => out.extend_from_slice(&subject[start..end]),
+        let what = rest.get(escape + 1).copied().unwrap_or(0);
+        rest = rest.get(escape + 2..).unwrap_or_default();
+        match what {
+            b'0' => state.append(out, &subject[start..end])?,
             digit @ b'1'..=b'9' => match captures.get((digit - b'1') as usize) {
                 Some(Capture::Open(_)) => return Err(state.error("unfinished capture")),
-                Some(&Capture::Closed { start, end }) => out.extend_from_slice(&subject[start..end]),
-                Some(&Capture::Position(at)) => out.extend_from_slice((at + 1).to_string().as_bytes()),
-                None if digit == b'1' => out.extend_from_slice(&subject[start..end]),
+                Some(&Capture::Closed { start, end }) => state.append(out, &subject[start..end])?,
+                Some(&Capture::Position(at)) => state.append(out, (at + 1).to_string().as_bytes())?,
+                None if digit == b'1' => state.append(out, &subject[start..end])?,
                 None => return Err(state.error("invalid capture index")),
             },
             other => out.push(other),
         }
     }
-    Ok(())
+    state.append(out, rest)
 }
 
 fn rep(state: State) -> Outcome {
     let text = state.check_bytes(1)?;
     let count = usize::try_from(state.check_int(2)?).unwrap_or(0);
-    state.check_room(text.len().saturating_mul(count))?;
+    let length = text.len().saturating_mul(count);
+    state.advance(length, length)?;
     let repeated = text.repeat(count);
     state.push_bytes(&repeated);
     Ok(1)

@@ -7,8 +7,10 @@ use std::ops::Range;
 pub(super) const MAX_CAPTURES: usize = 32;
 /// Deepest recursion: items with a suffix and captures nest one level each.
 const MAX_DEPTH: usize = 1000;
-/// Steps between two looks at whether to stop.
-const STEPS_PER_CHECK: u32 = 1 << 18;
+/// Bytes of subject and pattern that are looked at between two questions whether to go on.
+const STEPS_PER_CHECK: usize = 1 << 12;
+/// What looking at one takes, in units of work.
+const STEP: usize = 16;
 
 const ESCAPE: u8 = b'%';
 
@@ -40,15 +42,15 @@ pub(super) struct Matcher<'a> {
     pattern: &'a [u8],
     captures: [Capture; MAX_CAPTURES],
     level: usize,
-    steps: u32,
-    keep_going: &'a mut dyn FnMut() -> bool,
+    steps: usize,
+    keep_going: &'a mut dyn FnMut(usize) -> bool,
 }
 
 type Matched = Result<Option<usize>, Failure>;
 
 impl<'a> Matcher<'a> {
-    /// `keep_going` is asked now and then.
-    pub(super) fn new(subject: &'a [u8], pattern: &'a [u8], keep_going: &'a mut dyn FnMut() -> bool) -> Self {
+    /// `keep_going` is told now and then how much work was done, and says whether there may be more.
+    pub(super) fn new(subject: &'a [u8], pattern: &'a [u8], keep_going: &'a mut dyn FnMut(usize) -> bool) -> Self {
         // A zero byte ends a pattern.
         let end = pattern.iter().position(|&byte| byte == 0).unwrap_or(pattern.len());
         let captures = [Capture::Position(0); MAX_CAPTURES];
@@ -58,7 +60,7 @@ impl<'a> Matcher<'a> {
     /// Matches at a place of the subject; answers where the match ends.
     pub(super) fn match_at(&mut self, start: usize) -> Matched {
         self.level = 0;
-        self.step()?;
+        self.step(1)?;
         self.run(start, 0, 0)
     }
 
@@ -67,15 +69,16 @@ impl<'a> Matcher<'a> {
         &self.captures[..self.level]
     }
 
-    fn step(&mut self) -> Result<(), Failure> {
-        self.steps += 1;
-        if self.steps == STEPS_PER_CHECK {
-            self.steps = 0;
-            if !(self.keep_going)() {
-                return Err(Failure::Stopped);
-            }
-        }
-        Ok(())
+    #[inline]
+    fn step(&mut self, count: usize) -> Result<(), Failure> {
+        self.steps += count;
+        if self.steps < STEPS_PER_CHECK { Ok(()) } else { self.check() }
+    }
+
+    #[cold]
+    fn check(&mut self) -> Result<(), Failure> {
+        let steps = std::mem::take(&mut self.steps);
+        if (self.keep_going)(steps.saturating_mul(STEP)) { Ok(()) } else { Err(Failure::Stopped) }
     }
 
     fn at(&self, p: usize) -> Option<u8> {
@@ -88,7 +91,7 @@ impl<'a> Matcher<'a> {
             return Err(Failure::Malformed("pattern too complex"));
         }
         loop {
-            self.step()?;
+            self.step(1)?;
             let Some(item) = self.at(p) else { return Ok(Some(s)) };
             match item {
                 b'(' => {
@@ -136,6 +139,7 @@ impl<'a> Matcher<'a> {
             }
             // One character, perhaps repeated.
             let end = self.item_end(p)?;
+            self.step(end - p)?;
             match self.at(end) {
                 Some(b'?') => {
                     if self.matches_one(s, p, end)
@@ -165,7 +169,7 @@ impl<'a> Matcher<'a> {
         let mut count = 0;
         while self.matches_one(s + count, p, end) {
             count += 1;
-            self.step()?;
+            self.step(end - p)?;
         }
         loop {
             if let Some(result) = self.run(s + count, end + 1, depth + 1)? {
@@ -186,6 +190,7 @@ impl<'a> Matcher<'a> {
             if !self.matches_one(s, p, end) {
                 return Ok(None);
             }
+            self.step(end - p)?;
             s += 1;
         }
     }
@@ -217,13 +222,15 @@ impl<'a> Matcher<'a> {
 
     /// `%1`: the same text as a capture's.
     fn match_capture(&mut self, s: usize, digit: u8) -> Matched {
+        let subject = self.subject;
         let captured = (digit as usize).checked_sub(b'1' as usize).and_then(|index| self.captures().get(index));
         let text = match captured {
             None | Some(Capture::Open(_)) => return Err(Failure::Malformed("invalid capture index")),
             // The length of a position is a huge number to C: it never fits.
             Some(Capture::Position(_)) => return Ok(None),
-            Some(&Capture::Closed { start, end }) => &self.subject[start..end],
+            Some(&Capture::Closed { start, end }) => &subject[start..end],
         };
+        self.step(text.len() / STEP)?;
         Ok(self.subject[s..].starts_with(text).then(|| s + text.len()))
     }
 
@@ -240,12 +247,14 @@ impl<'a> Matcher<'a> {
             if byte == close {
                 depth -= 1;
                 if depth == 0 {
+                    self.step(offset)?;
                     return Ok(Some(s + offset + 2));
                 }
             } else if byte == open {
                 depth += 1;
             }
         }
+        self.step(self.subject.len() - s)?;
         Ok(None)
     }
 
@@ -341,7 +350,7 @@ mod tests {
     use super::{Failure, Matcher};
 
     fn find(subject: &str, pattern: &str) -> Result<Option<usize>, Failure> {
-        Matcher::new(subject.as_bytes(), pattern.as_bytes(), &mut || true).match_at(0)
+        Matcher::new(subject.as_bytes(), pattern.as_bytes(), &mut |_| true).match_at(0)
     }
 
     #[test]
@@ -363,7 +372,7 @@ mod tests {
         let mut asked = 0;
         let subject = "a".repeat(100);
         let pattern = "a*".repeat(30) + "b";
-        let mut stop = || {
+        let mut stop = |_| {
             asked += 1;
             asked < 3
         };

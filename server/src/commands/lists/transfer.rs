@@ -183,14 +183,18 @@ impl Blocking for Move {
     fn timed_out(&self, reply: &mut Reply) {
         reply.null_array();
     }
+
+    fn cannot_wait(&self, reply: &mut Reply) {
+        match self.batch {
+            Some(_) => reply.null_array(),
+            None => reply.null(),
+        }
+    }
 }
 
 fn move_now(cx: &mut Context<'_>, transfer: &Move) -> CommandResult {
     if !transfer.serve(cx.db, cx.reply, false)? {
-        match transfer.batch {
-            Some(_) => cx.reply.null_array(),
-            None => cx.reply.null(),
-        }
+        transfer.cannot_wait(cx.reply);
     }
     Ok(())
 }

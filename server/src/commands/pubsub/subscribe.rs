@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::client::ReplyMode;
+use crate::command::context::Within;
 
 /// A command that changes subscriptions, up to its documentation.
 const fn listening(spec: Spec) -> Spec {
@@ -79,6 +80,11 @@ fn sunsubscribe(cx: &mut Context<'_>) -> CommandResult {
 }
 
 fn begin(cx: &mut Context<'_>, kind: Kind) -> CommandResult {
+    // A script expects one reply, and no messages behind it; a transaction may subscribe to what it always could.
+    if cx.within == Within::Script || cx.is_nested() && kind == Kind::ShardChannel {
+        let command = kind.subscribed().to_uppercase();
+        return Err(Error::new(format!("ERR {command} isn't allowed for a DENY BLOCKING client")));
+    }
     for name in cx.args.tail(1) {
         // The first message can come at once, from another thread: it must find the confirmation before it.
         let known = cx.client.subscriptions.contains(kind, name);

@@ -140,7 +140,11 @@ pub(super) fn list(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn stats(cx: &mut Context<'_>) -> CommandResult {
-    cx.server.scripts.write_stats(cx.reply);
+    let scripts = &cx.server.scripts;
+    if scripts.slow_run().is_some_and(|run| !run.is_function) {
+        return Err(scripts.busy_error());
+    }
+    scripts.write_stats(cx.reply);
     Ok(())
 }
 

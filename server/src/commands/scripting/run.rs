@@ -13,7 +13,7 @@ use crate::command::{CommandResult, Context, Error};
 use crate::eviction::Room;
 use crate::monitor;
 use crate::persistence;
-use crate::scripts::{Conduct, Limits, Lua, Origin, ScriptHost, Subject};
+use crate::scripts::{Conduct, Known, Limits, Lua, Origin, ScriptHost, Subject};
 use crate::server::os_error_text;
 
 const NO_SCRIPT: Error = Error::fixed("NOSCRIPT No matching script. Please use EVAL.");
@@ -43,19 +43,25 @@ fn eval_text(cx: &mut Context<'_>, read_only: bool) -> CommandResult {
     feed_monitors(cx);
     let keys = declared_keys(cx)?;
     let mut lua = lua(cx);
-    let script = lua.load(&cx.server.scripts, cx.arg(1), Origin::Eval)?;
-    let call = Call { name: &script.sha, is_function: false, read_only, flags: script.flags, keys };
-    run(cx, &mut lua, &script.conduct, call, |lua, keys, args, host, reply| lua.run(&script, keys, args, host, reply))
+    let known = lua.load(&cx.server.scripts, cx.arg(1), Origin::Eval)?;
+    run_script(cx, &mut lua, &known, read_only, keys)
 }
 
 fn eval_sha(cx: &mut Context<'_>, read_only: bool) -> CommandResult {
     feed_monitors(cx);
-    let sha = Sha::parse(cx.arg(1)).ok_or(NO_SCRIPT)?;
+    if cx.arg(1).len() != Sha::DIGITS {
+        return Err(NO_SCRIPT);
+    }
     let keys = declared_keys(cx)?;
     let mut lua = lua(cx);
-    let script = lua.find(&cx.server.scripts, sha).ok_or(NO_SCRIPT)?;
+    let known = lua.find(&cx.server.scripts, cx.arg(1)).ok_or(NO_SCRIPT)?;
+    run_script(cx, &mut lua, &known, read_only, keys)
+}
+
+fn run_script(cx: &mut Context<'_>, lua: &mut Lua, known: &Known, read_only: bool, keys: usize) -> CommandResult {
+    let script = &known.script;
     let call = Call { name: &script.sha, is_function: false, read_only, flags: script.flags, keys };
-    run(cx, &mut lua, &script.conduct, call, |lua, keys, args, host, reply| lua.run(&script, keys, args, host, reply))
+    run(cx, lua, &script.conduct, call, |lua, keys, args, host, reply| lua.run(known, keys, args, host, reply))
 }
 
 pub(super) fn fcall(cx: &mut Context<'_>) -> CommandResult {

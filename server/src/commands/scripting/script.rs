@@ -7,8 +7,8 @@ use crate::command::{CommandResult, Context, Error};
 use crate::scripts::Origin;
 
 pub(super) fn load(cx: &mut Context<'_>) -> CommandResult {
-    let script = lua(cx).load(&cx.server.scripts, cx.arg(2), Origin::Load)?;
-    cx.reply.bulk(&script.sha.to_hex());
+    let known = lua(cx).load(&cx.server.scripts, cx.arg(2), Origin::Load)?;
+    cx.reply.bulk(&known.script.sha.to_hex());
     Ok(())
 }
 

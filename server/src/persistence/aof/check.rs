@@ -15,9 +15,9 @@ use storage::set::SetLimits;
 
 use super::load::begins_as_snapshot;
 use super::manifest::Manifest;
-use super::reader::{Item, LogReader, Problem};
 use crate::log;
 use crate::server::os_error_text;
+use protocol::log::{Item, LogReader, Problem};
 
 /// Values of a snapshot are only looked at, so it does not matter which are small.
 const PACKED: PackLimits = PackLimits { entries: 128, value: 64 };

@@ -11,7 +11,6 @@ use storage::{Free, View};
 
 use super::Hurry;
 use super::files::{Folder, open_at_start};
-use super::reader::{Item, LogReader, Problem};
 use crate::client::{Client, Peer, Shared};
 use crate::command::dispatch::Executor;
 use crate::log;
@@ -20,6 +19,7 @@ use crate::persistence;
 use crate::persistence::loading::Begun;
 use crate::server::{Server, os_error_text};
 use crate::stats::Stats;
+use protocol::log::{Item, LogReader, Problem};
 
 /// Bytes of commands after which it is told how far loading is.
 const TELL_EVERY: u64 = 256 * 1024;
@@ -79,7 +79,7 @@ fn load(
     let mut replay = Replay::new(server, locked);
     for (index, name) in files.iter().enumerate() {
         let begun = Instant::now();
-        let end = replay.file(folder, name).map_err(|()| "Fatal error loading the append-only log. Exiting.")?;
+        let end = replay.file(folder, name)?;
         if end == End::Truncated && index + 1 < files.len() {
             return Err("Fatal error: the truncated file is not the last file".into());
         }
@@ -113,21 +113,14 @@ impl<'v> Replay<'v> {
         Client::new(shared.into(), self.server.acl.server_itself())
     }
 
-    /// Reads one file. Why that could not be done is logged.
-    fn file(&mut self, folder: &Folder, name: &str) -> Result<End, ()> {
+    /// Reads one file.
+    fn file(&mut self, folder: &Folder, name: &str) -> Result<End, String> {
         let path = folder.file(name);
         let mut file = File::open(&path).map_err(|error| {
             let reason = os_error_text(&error);
-            if error.kind() == io::ErrorKind::NotFound {
-                log::warning!("The append log file {name} doesn't exist: {reason}");
-            } else {
-                log::warning!("Fatal error: can't open the append log file {name} for reading: {reason}");
-            }
+            format!("Fatal error: can't open the append log file {name} for reading: {reason}")
         })?;
-        let unreadable = |error: io::Error| {
-            let reason = os_error_text(&error);
-            log::warning!("Unrecoverable error reading the append only file {name}: {reason}");
-        };
+        let unreadable = |error: io::Error| unreadable(name, &error);
         let mut offset = 0;
         if begins_as_snapshot(&mut file).map_err(unreadable)? {
             let single = name == &*folder.prefix;
@@ -137,7 +130,7 @@ impl<'v> Replay<'v> {
             offset = loaded.map_err(|problem| {
                 let what = if single { "preamble of the AOF file" } else { "base file" };
                 log::warning!("{problem}");
-                log::warning!("Error reading the RDB {what} {name}, AOF loading aborted");
+                format!("Error reading the RDB {what} {name}, AOF loading aborted")
             })?;
             if single {
                 log::notice!("Reading the remaining AOF tail...");
@@ -148,7 +141,7 @@ impl<'v> Replay<'v> {
     }
 
     /// Carries all commands of a file out.
-    fn commands(&mut self, path: &Path, name: &str, mut reader: LogReader<File>) -> Result<End, ()> {
+    fn commands(&mut self, path: &Path, name: &str, mut reader: LogReader<File>) -> Result<End, String> {
         let mut client = self.client();
         let mut reply = Reply::new(Resp::V2);
         let (mut valid, mut before_transaction) = (reader.position(), reader.position());
@@ -170,8 +163,7 @@ impl<'v> Replay<'v> {
             let args = self.args.as_args();
             let Some(failed) = self.executor.replay(&mut client, self.locked.as_deref_mut(), args, &mut reply) else {
                 let command = args.get(0).unwrap_or_default().escape_ascii();
-                log::warning!("Unknown command '{command}' reading the append only file {name}");
-                return Err(());
+                return Err(format!("Unknown command '{command}' reading the append only file {name}"));
             };
             if failed {
                 self.note_error(name, &reply);
@@ -192,30 +184,17 @@ impl<'v> Replay<'v> {
             Err(problem) => problem,
         };
         match problem {
-            Problem::Io(error) => {
-                let reason = os_error_text(&error);
-                log::warning!("Unrecoverable error reading the append only file {name}: {reason}");
-                Err(())
-            }
+            Problem::Io(error) => Err(unreadable(name, &error)),
             // What was queued when it broke off is not carried out, and neither is it kept.
             Problem::Truncated(..) if client.transaction.is_some() => self.truncate(path, name, before_transaction),
             Problem::Truncated(..) => self.truncate(path, name, valid),
-            Problem::Malformed(at, what) => self.refuse(name, at, &what),
-            Problem::NoItem => self.refuse(name, valid, "No command begins there"),
+            Problem::Malformed(at, what) => Err(malformed(name, at, &what)),
+            Problem::NoItem => Err(malformed(name, reader.position(), "No command begins there")),
         }
     }
 
-    fn refuse(&self, name: &str, at: u64, what: &str) -> Result<End, ()> {
-        log::warning!(
-            "Bad file format reading the append only file {name}: make a backup of your AOF file, then use \
-             ./redis-check-aof --fix <filename.manifest>"
-        );
-        log::warning!("At offset {at}: {what}");
-        Err(())
-    }
-
     /// Cuts off what is not whole, if the configuration allows it.
-    fn truncate(&self, path: &Path, name: &str, valid: u64) -> Result<End, ()> {
+    fn truncate(&self, path: &Path, name: &str, valid: u64) -> Result<End, String> {
         if self.server.config.aof_load_truncated() {
             log::warning!("!!! Warning: short read while loading the AOF file {name}!!!");
             log::warning!("!!! Truncating the AOF {name} at offset {valid} !!!");
@@ -231,12 +210,11 @@ impl<'v> Replay<'v> {
                 Err(error) => log::warning!("Error truncating the AOF file {name}: {}", os_error_text(&error)),
             }
         }
-        log::warning!(
+        Err(format!(
             "Unexpected end of file reading the append only file {name}. You can: 1) Make a backup of your AOF file, \
              then use ./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the \
              'aof-load-truncated' configuration option to yes and restart the server."
-        );
-        Err(())
+        ))
     }
 
     /// A command that fails although it once did not is told of, and the next one carried out.
@@ -248,6 +226,18 @@ impl<'v> Replay<'v> {
              command '{command}' of {name}"
         );
     }
+}
+
+fn unreadable(name: &str, error: &io::Error) -> String {
+    format!("Unrecoverable error reading the append only file {name}: {}", os_error_text(error))
+}
+
+fn malformed(name: &str, at: u64, what: &str) -> String {
+    log::warning!("The append only file {name} is wrong at offset {at}: {what}");
+    format!(
+        "Bad file format reading the append only file {name}: make a backup of your AOF file, then use \
+         ./redis-check-aof --fix <filename.manifest>"
+    )
 }
 
 /// Whether a file begins as a snapshot does.

@@ -196,6 +196,8 @@ fn leading_number(text: &[u8]) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(text: &str) -> Result<Manifest, &'static str> {
@@ -253,5 +255,19 @@ mod tests {
         }
         let problem = Manifest::read(&b"file a seq 1 type b\nx\n"[..]).expect_err("it is wrong");
         assert_eq!(problem.line, Some((2, "x".into())));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(lines in prop::collection::vec("(file |seq |type |[abhi\"\\\\#x0-9 -]){0,12}", 0..6)) {
+            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            if let Ok(manifest) = read(&text) {
+                let written = manifest.text();
+                prop_assert_eq!(written.is_empty(), manifest.is_empty() && manifest.history.is_empty());
+                if !written.is_empty() {
+                    prop_assert_eq!(read(&written).map(|again| again.text()), Ok(written));
+                }
+            }
+        }
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! [`pending`] takes entries in the order of their effects, [`writer`] writes them, [`sync`] forces them to the disk, and
 //! [`gate`] keeps replies from going out before that. [`manifest`] and [`files`] know which files there are. [`load`]
-//! reads them at the start, with [`reader`], [`rewrite`] replaces them by what they amount to, as a snapshot or as
-//! [`commands`]. [`check`] is a tool of its own.
+//! reads them at the start, [`rewrite`] replaces them by what they amount to. [`check`] is a tool of its own.
 
 pub mod check;
 mod files;
@@ -11,13 +10,12 @@ mod gate;
 mod load;
 mod manifest;
 mod pending;
-mod reader;
 mod rewrite;
 mod sync;
 mod writer;
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -64,6 +62,8 @@ pub struct Aof {
     sync_error: AtomicI32,
     /// How often entries had waited too long for the disk.
     delayed: AtomicU64,
+    /// Microseconds to wait before each write, for tests.
+    pub write_delay_us: AtomicU64,
     /// Bytes in the base and the last file behind it, and in all files when they were last rewritten.
     size: AtomicU64,
     base_size: AtomicU64,
@@ -134,6 +134,10 @@ impl Aof {
                     return;
                 }
                 writer.take(|empty| pending.take(empty));
+            }
+            let delay_us = self.write_delay_us.load(Relaxed);
+            if delay_us > 0 {
+                std::thread::sleep(Duration::from_micros(delay_us));
             }
             let started = Instant::now();
             let (written, outcome) = writer.write();

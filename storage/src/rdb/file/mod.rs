@@ -15,8 +15,8 @@ use super::{Error, opcode};
 use crate::access::Usage;
 
 pub use reader::{Batch, Entry, FileReader, Note};
-pub(crate) use writer::save_entry;
 pub use writer::{FileWriter, Options};
+pub(crate) use writer::{save_entry, save_head};
 
 /// What stands before the version.
 const SIGNATURE: &[u8] = b"REDIS";

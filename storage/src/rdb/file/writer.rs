@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::super::write::Writer;
-use super::super::{Buffered, Sink, VERSION, VERSION_OF_7_0, kind_of, save_value};
+use super::super::{Buffered, Sink, VERSION, VERSION_OF_7_0, kind_of, kind_of_big, save_count, save_value};
 use super::{SIGNATURE, VERSION_DIGITS, opcode};
 use crate::access::Usage;
 use crate::keyspace::DbCounts;
@@ -107,7 +107,26 @@ pub(crate) fn save_entry<S: Sink>(
         // Nothing is left of it but fields that have expired.
         return;
     }
-    let mut out = Writer::new(to, compress);
+    save_attributes(to, key, kind_of(value), expiry, usage);
+    save_value(to, value, compress);
+}
+
+/// Writes a key with a big collection, up to its elements: how many there are, and when the first of them expires.
+pub(crate) fn save_head<S: Sink>(
+    to: &mut S,
+    key: &[u8],
+    value: Value<'_>,
+    expiry: Option<i64>,
+    usage: Option<Usage>,
+    (count, earliest): (usize, Option<i64>),
+) {
+    save_attributes(to, key, kind_of_big(value, earliest), expiry, usage);
+    save_count(to, count, earliest);
+}
+
+/// Writes what stands before a value.
+fn save_attributes<S: Sink>(to: &mut S, key: &[u8], kind: u8, expiry: Option<i64>, usage: Option<Usage>) {
+    let mut out = Writer::new(to, true);
     if let Some(when) = expiry {
         out.byte(opcode::EXPIRY_MS);
         out.int64(when);
@@ -120,7 +139,6 @@ pub(crate) fn save_entry<S: Sink>(
         Some(Usage::Frequency(frequency)) => out.bytes(&[opcode::FREQUENCY, frequency]),
         None => {}
     }
-    out.byte(kind_of(value));
+    out.byte(kind);
     out.string(key);
-    save_value(to, value, compress);
 }

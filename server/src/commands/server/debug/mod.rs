@@ -33,6 +33,11 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
     }
     let subcommand = cx.arg(1).to_ascii_lowercase();
     match (subcommand.as_slice(), cx.args.len()) {
+        (b"aof-flush-sleep", 3) => {
+            let delay_us = u64::try_from(leading_number(cx.arg(2))).unwrap_or(0);
+            cx.server.aof.write_delay_us.store(delay_us, Relaxed);
+            done(cx)
+        }
         (b"assert", _) => crash::assert(),
         (b"client-eviction", 2) => client_sizes(cx),
         (b"change-repl-id", 2) => change_replication_id(cx),
@@ -235,6 +240,8 @@ fn log_line(cx: &mut Context<'_>) -> CommandResult {
 
 fn help(cx: &mut Context<'_>) -> CommandResult {
     cx.help(&[
+        "AOF-FLUSH-SLEEP <microseconds>",
+        "    Wait so long before each write to the append-only file.",
         "ASSERT",
         "    Crash with a failed assertion.",
         "CHANGE-REPL-ID",

@@ -1,9 +1,10 @@
-//! Taking the bytes of a log apart: commands, and annotations between them.
+//! The append-only log as bytes: requests as [`crate::encode`] writes them, and annotations between them. Unlike what comes from
+//! a client it is known to be whole or to have been cut off, so it is said where it is wrong and how.
 
 use std::io::{self, Read};
 
+use crate::request::{BIG_ARG, OwnedArgs};
 use bytes::Bytes;
-use protocol::{BIG_ARG, OwnedArgs};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 20;
@@ -181,7 +182,10 @@ fn no_line_end(found: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::encode_command;
 
     /// The items of a log, and what ended it.
     fn read(log: &[u8]) -> (Vec<String>, u64, Option<Problem>) {
@@ -237,5 +241,32 @@ mod tests {
             }
         }
         assert!(matches!(read(b"GET a\r\n").2, Some(Problem::NoItem)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read(
+            commands in prop::collection::vec(prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 1..5), 0..20),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut log = Vec::new();
+            let mut ends = vec![0];
+            for command in &commands {
+                encode_command(&mut log, command);
+                ends.push(log.len());
+            }
+            let (items, end, problem) = read(&log);
+            prop_assert!(items.len() == commands.len() && end as usize == log.len() && problem.is_none());
+            let cut = cut.index(log.len() + 1);
+            let (_, valid, _) = read(&log[..cut]);
+            prop_assert_eq!(Some(valid as usize), ends.into_iter().filter(|end| *end <= cut).next_back());
+        }
+
+        #[test]
+        fn any_bytes_are_read_as_far_as_they_go(bytes in prop::collection::vec(any::<u8>(), 0..200), count in 0..9) {
+            let log = [format!("*{count}\r\n$").into_bytes(), bytes].concat();
+            let (_, valid, _) = read(&log);
+            prop_assert!(valid as usize <= log.len());
+        }
     }
 }
