@@ -259,7 +259,7 @@ mod tests {
             prop_assert!(items.len() == commands.len() && end as usize == log.len() && problem.is_none());
             let cut = cut.index(log.len() + 1);
             let (_, valid, _) = read(&log[..cut]);
-            prop_assert_eq!(Some(valid as usize), ends.into_iter().filter(|end| *end <= cut).next_back());
+            prop_assert_eq!(Some(valid as usize), ends.into_iter().rfind(|end| *end <= cut));
         }
 
         #[test]

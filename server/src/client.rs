@@ -64,6 +64,8 @@ pub struct Shared {
     pub last_command: AtomicUsize,
     pub query_buffered: AtomicUsize,
     pub query_free: AtomicUsize,
+    /// The most bytes that waited since the worker last looked.
+    pub query_peak: AtomicUsize,
     pub argv_memory: AtomicUsize,
     pub output_buffered: AtomicUsize,
     pub output_memory: AtomicUsize,
@@ -217,6 +219,13 @@ impl Shared {
     /// Puts something behind what the client is being sent, from any thread.
     pub fn push(&self, write: impl FnOnce(&mut Reply)) {
         if self.mailbox.put(write) {
+            self.wake();
+        }
+    }
+
+    /// Sends news of keys, unasked.
+    pub fn push_news(&self, write: impl FnOnce(&mut Reply)) {
+        if self.mailbox.put_news(write) {
             self.wake();
         }
     }

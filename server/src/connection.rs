@@ -43,6 +43,8 @@ pub struct Connection {
     /// Closed while the changes that the output tells of are not as safe as they are to be.
     gate: Gate,
     output_watch: OutputWatch,
+    /// Whether the output's memory is to be given back once it has been sent ([`crate::mail::memory_of_news`]).
+    returns_memory: bool,
     /// Whether its event loop stands still, so that it is read past it.
     attended: bool,
 }
@@ -65,6 +67,7 @@ impl Connection {
             hold: Hold::default(),
             gate: Gate::default(),
             output_watch: OutputWatch::default(),
+            returns_memory: false,
             attended: false,
         }
     }
@@ -132,6 +135,10 @@ impl Connection {
             self.poll_flush(cx)?;
             if self.reply.is_empty() {
                 self.output_watch.note_sent();
+                if std::mem::take(&mut self.returns_memory) {
+                    self.reply.shrink();
+                    self.client.shared.mailbox.shrink();
+                }
             }
             if self.client.closing && self.reply.is_empty() && !self.stream.holds_output() {
                 return Poll::Ready(Err(Closed));
@@ -187,7 +194,7 @@ impl Connection {
         }
         match self.client.wait.as_ref().and_then(|wait| wait.parked.as_ref()) {
             Some(parked) => parked.take_mail(&mut self.reply),
-            None => self.client.shared.mailbox.take(&mut self.reply),
+            None => self.returns_memory |= self.client.shared.mailbox.take(&mut self.reply),
         }
     }
 
@@ -242,7 +249,11 @@ impl Connection {
         stats.net_in.add(count as u64);
         let shared = &self.client.shared;
         shared.net_in.fetch_add(count as u64, Relaxed);
-        shared.query_buffered.store(self.unread(), Relaxed);
+        let unread = self.unread();
+        shared.query_buffered.store(unread, Relaxed);
+        if unread > shared.query_peak.load(Relaxed) {
+            shared.query_peak.store(unread, Relaxed);
+        }
         shared.query_free.store(self.reader.free(), Relaxed);
         shared.last_active_ms.store(self.executor.refresh_clock(), Relaxed);
         let limit = self.executor.server.config.query_buffer_limit();

@@ -72,6 +72,9 @@ const DEFAULT_PIDFILE: &str = "/var/run/redis.pid";
 pub fn main() -> ExitCode {
     let mut args = std::env::args_os();
     let name = args.next().unwrap_or_default();
+    if name.to_string_lossy().contains(persistence::check::NAME) {
+        return persistence::check::main(&name, &args.collect::<Vec<_>>());
+    }
     if name.to_string_lossy().contains("redis-check-aof") {
         return persistence::aof::check::main(&name, &args.collect::<Vec<_>>());
     }
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
             print!("{text}");
             return ExitCode::SUCCESS;
         }
+        Ok(Invocation::CheckSnapshot(args)) => return persistence::check::main(&name, &args),
         Ok(Invocation::CheckLog(args)) => return persistence::aof::check::main(&name, &args),
         Err(failure) => {
             eprint!("{failure}");

@@ -197,8 +197,8 @@ impl Server {
         let config = &self.config;
         match step {
             Apply::AccessPolicy => {
-                let lfu = config.maxmemory_policy().is_lfu();
-                self.keyspace.access.set(lfu, config.lfu_log_factor() as u32, config.lfu_decay_time() as u32);
+                let measure = config.maxmemory_policy().measure();
+                self.keyspace.access.set(measure, config.lfu_log_factor() as u32, config.lfu_decay_time() as u32);
             }
             Apply::AppendOnly => {
                 if !config.appendonly() {

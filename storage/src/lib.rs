@@ -31,7 +31,7 @@ mod waiting;
 mod watching;
 pub mod zset;
 
-pub use access::{AccessPolicy, Usage};
+pub use access::{AccessPolicy, Measure, Usage};
 pub use effects::{Actor, Class, Effects, Event, Happening, Observer};
 pub use entry::{MAX_INLINE, MAX_PACKED, NewValue, StrRef};
 pub use journal::{Journal, Lapse};

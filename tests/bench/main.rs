@@ -6,6 +6,8 @@ mod clients;
 mod documents;
 mod hits;
 mod pauses;
+mod saving;
+mod starts;
 mod subscribers;
 mod workloads;
 
@@ -96,9 +98,20 @@ fn main() -> Result<(), String> {
         println!("\n| while | server | slowest PING ms | before ms |\n| --- | --- | --- | --- |");
         pauses::unlink(&contenders, 10 * KEYS / scale).map_err(|error| format!("{}: {error}", pauses::NAME))?;
     }
+    if saving::NAME.contains(&options.only) {
+        println!(
+            "\n| while | server | seconds | p99 ms | before | slowest ms | before | requests/s | before | memory over % |"
+        );
+        println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+        saving::save(&contenders, 5 * KEYS / scale).map_err(|error| format!("{}: {error}", saving::NAME))?;
+    }
     if hits::NAME.contains(&options.only) {
         println!("\n| policy | server | hit rate % |\n| --- | --- | --- |");
         hits::rate(&contenders, KEYS / scale, 3 * KEYS / scale).map_err(|error| format!("{}: {error}", hits::NAME))?;
+    }
+    if starts::NAME.contains(&options.only) {
+        println!("\n| start with | server | seconds | CPU seconds |\n| --- | --- | --- | --- |");
+        starts::load(&contenders, 5 * KEYS / scale).map_err(|error| format!("{}: {error}", starts::NAME))?;
     }
     println!("\n| workers | load | requests/s | CPU us/request | CPU ratio |\n| --- | --- | --- | --- | --- |");
     for workload in WORKLOADS.iter().filter(|load| load.pipeline == 16 && load.name.contains(&options.only)) {

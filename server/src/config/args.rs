@@ -15,6 +15,8 @@ pub enum Invocation {
     Serve(Box<Config>),
     /// Print this and leave.
     Print(String),
+    /// Check a snapshot, with these arguments.
+    CheckSnapshot(Vec<OsString>),
     /// Check an append-only log, as these arguments say.
     CheckLog(Vec<OsString>),
 }
@@ -35,6 +37,9 @@ pub fn read_invocation(
     is_command: &dyn Fn(&[u8]) -> bool,
 ) -> Result<Invocation, Failure> {
     let mut args: Vec<OsString> = args.into_iter().collect();
+    if args.first().is_some_and(|arg| arg == "--check-rdb") {
+        return Ok(Invocation::CheckSnapshot(args.split_off(1)));
+    }
     if args.first().is_some_and(|arg| arg == "--check-aof") {
         return Ok(Invocation::CheckLog(args.split_off(1)));
     }
@@ -117,6 +122,7 @@ fn help() -> String {
        spinel-server - (read the configuration from standard input)
        spinel-server -v or --version
        spinel-server -h or --help
+       spinel-server --check-rdb <file.rdb>
        spinel-server --check-aof [--fix|--truncate-to-timestamp <seconds>] <file.manifest|file.aof>
 
 Examples:

@@ -19,6 +19,9 @@ use crate::server::{Server, os_error_text, unix_ms};
 /// Keys without elements of which each is logged.
 const MOST_TOLD: u64 = 10;
 
+/// So many keys ahead the processor fetches where they belong: what is waited for otherwise is most of the work.
+const PREFETCHED: usize = 16;
+
 /// What becomes of keys and libraries that are there already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Existing {
@@ -111,7 +114,7 @@ fn load_in_parallel(server: &'static Server, file: &mut File, horizon_ms: i64) -
             let (batches, tally, first_problem) = (batches.clone(), &tally, &first_problem);
             scope.spawn(move || {
                 for batch in batches {
-                    let outcome = insert(&batch, &limits, horizon_ms, tally, |entry, value| {
+                    let outcome = insert(server, &batch, &limits, horizon_ms, tally, |entry, value| {
                         let key = server.keyspace.key(&entry.key);
                         let mut view = server.keyspace.view_one(entry.attributes.db, &key, now_ms);
                         view.load(&key, value, entry.attributes.expiry, entry.attributes.usage, false)
@@ -183,7 +186,7 @@ fn load_here(
     let (limits, tally, home) = (server.limits(), Tally::begin(server), view.db());
     while let Some(mut batch) = reader.next_batch()? {
         take_notes(server, &mut batch, existing)?;
-        let outcome = insert(&batch, &limits, horizon_ms, &tally, |entry, value| {
+        let outcome = insert(server, &batch, &limits, horizon_ms, &tally, |entry, value| {
             let key = server.keyspace.key(&entry.key);
             view.select(entry.attributes.db);
             let replace = existing == Existing::Replace;
@@ -198,6 +201,7 @@ fn load_here(
 
 /// Reads the values of a batch and passes those on that are to be stored, which `store` may refuse.
 fn insert(
+    server: &Server,
     batch: &Batch,
     limits: &Limits,
     horizon_ms: i64,
@@ -205,8 +209,16 @@ fn insert(
     mut store: impl FnMut(&Entry<'_>, storage::rdb::Loaded) -> bool,
 ) -> Result<(), Problem> {
     let (mut loaded, mut expired) = (0, 0);
+    let mut ahead = batch.entries();
+    let mut prefetch = |count| {
+        for entry in ahead.by_ref().take(count).flatten() {
+            server.keyspace.prefetch_page(entry.attributes.db, &server.keyspace.key(&entry.key));
+        }
+    };
+    prefetch(PREFETCHED);
     for entry in batch.entries() {
         let entry = entry?;
+        prefetch(1);
         let Some(value) = entry.load(limits)? else {
             if tally.empty.fetch_add(1, Relaxed) < MOST_TOLD {
                 log::warning!("A key has no elements: skipping empty key: {}", entry.key.escape_ascii());
@@ -249,8 +261,9 @@ impl Tally<'_> {
 /// Logs what is told about the server that wrote the file, and adds its libraries.
 fn take_notes(server: &Server, batch: &mut Batch, existing: Existing) -> Result<(), Problem> {
     let mut libraries = Vec::new();
-    for note in std::mem::take(&mut batch.notes) {
+    for (_, note) in std::mem::take(&mut batch.notes) {
         match note {
+            Note::Database(_) => {}
             Note::Aux(name, value) => take_aux(server, &name, &String::from_utf8_lossy(&value)),
             Note::Function(code) => libraries.push(code),
             Note::Module(name) => {

@@ -2,6 +2,7 @@
 
 pub mod aof;
 mod background;
+pub mod check;
 mod file;
 mod load;
 mod loading;

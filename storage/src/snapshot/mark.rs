@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::frozen::Frozen;
-use super::pieces::{self, Access, Piece};
+use super::pieces::Access;
 use super::{Left, Snapshot};
 use crate::entry::Slot;
 use crate::keyspace::{Key, Keyspace};
 use crate::table::HashTable;
-use crate::value::Type;
 
 /// A queue up to this length is left for the thread that writes the snapshot, whatever the others hold.
 const ALWAYS_QUEUED: usize = 64 * 1024;
@@ -40,21 +39,9 @@ impl Mark {
         if !self.claim(key) {
             return;
         }
-        if pieces::is_big(slot) {
-            let access = Access { policy: &keyspace.access, now_ms };
-            self.snapshot.count_done();
-            return Piece::begin(&self.snapshot, self.db, key, slot, access);
-        }
-        if slot.is_big() {
-            // A long string's bytes are shared from now on, and nodes are copied as they are: that is quicker than to
-            // write them, and the thread that writes the snapshot has the time for it.
-            if let Some(bytes) = slot.share() {
-                let value = crate::entry::NewValue::Shared(bytes);
-                return self.leave(Slot::new(key.bytes, slot.expiry(), value, slot.access()));
-            }
-            if matches!(slot.value().kind(), Type::List | Type::Stream) {
-                return self.leave(slot.duplicate(key.bytes, slot.expiry(), slot.access()));
-            }
+        let access = Access { policy: &keyspace.access, now_ms };
+        if self.snapshot.set_aside(self.db, key, slot, access) {
+            return;
         }
         let before = self.queue.len();
         self.snapshot.put_entry(&mut self.queue, keyspace, slot, now_ms);

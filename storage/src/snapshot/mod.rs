@@ -23,13 +23,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use parking_lot::{Condvar, Mutex};
 
 use crate::access::{AccessPolicy, Usage};
-use crate::entry::Slot;
-use crate::keyspace::{DbCounts, Keyspace, Shard};
+use crate::entry::{NewValue, Slot};
+use crate::keyspace::{DbCounts, Key, Keyspace, Shard};
 use crate::rdb::file::save_entry;
 use crate::reclaim::free_table;
 use crate::table::HashTable;
+use crate::value::Type;
 use frozen::Frozen;
-use pieces::Piece;
+use pieces::{Access, Piece};
 
 pub use commands::CommandWriter;
 pub(crate) use mark::Mark;
@@ -226,6 +227,28 @@ impl Snapshot {
 
     fn count_done(&self) {
         self.done.fetch_add(1, Relaxed);
+    }
+
+    /// Has an entry that is large written later, as it is now. Tells whether it is that large.
+    fn set_aside(self: &Arc<Snapshot>, db: usize, key: &Key<'_>, slot: &mut Slot, access: Access<'_>) -> bool {
+        if let Some(piece) = Piece::begin(self, db, key, slot, access) {
+            self.pieces.lock().push_back(piece);
+            return true;
+        }
+        if !slot.is_big() {
+            return false;
+        }
+        // A long string's bytes are shared from now on, and nodes are copied as they are: that is quicker than to write
+        // them.
+        let copy = match slot.share() {
+            Some(bytes) => Slot::new(key.bytes, slot.expiry(), NewValue::Shared(bytes), slot.access()),
+            None if matches!(slot.value().kind(), Type::List | Type::Stream) => {
+                slot.duplicate(key.bytes, slot.expiry(), slot.access())
+            }
+            None => return false,
+        };
+        self.leave(Left::Entry(db, copy));
+        true
     }
 
     fn leave(&self, left: Left) {

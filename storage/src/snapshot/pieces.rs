@@ -59,7 +59,7 @@ pub(crate) trait Piecemeal {
     fn step(&mut self, to: &mut Vec<u8>) -> bool;
 }
 
-/// The collection of a key, if it is one that is to be written in pieces.
+/// A collection, if it is of a kind that can be written in pieces.
 fn piecemeal(boxed: &mut Boxed) -> Option<&mut dyn Piecemeal> {
     let collection: &mut dyn Piecemeal = match boxed {
         Boxed::Hash(Hash::Table(fields)) => &mut **fields,
@@ -68,16 +68,6 @@ fn piecemeal(boxed: &mut Boxed) -> Option<&mut dyn Piecemeal> {
         _ => return None,
     };
     Some(collection)
-}
-
-/// Whether a key has a collection that is to be written in pieces.
-pub(super) fn is_big(slot: &Slot) -> bool {
-    match slot.boxed() {
-        Some(Boxed::Hash(Hash::Table(fields))) => fields.elements() >= BIG,
-        Some(Boxed::Set(Set::Table(members))) => members.elements() >= BIG,
-        Some(Boxed::Zset(Zset::Big(elements))) => elements.elements() >= BIG,
-        _ => false,
-    }
 }
 
 /// How far a collection is written.
@@ -163,10 +153,17 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// Has a big collection written in pieces, as it is now.
-    pub(super) fn begin(snapshot: &Arc<Snapshot>, db: usize, key: &Key<'_>, slot: &mut Slot, now: Access<'_>) {
-        let (expiry, usage) = (slot.expiry(), now.usage(snapshot, slot));
-        let Some(collection) = slot.boxed_mut().and_then(piecemeal) else { return };
+    /// Begins to write a big collection in pieces, as it is now; `None` if the key has none.
+    pub(super) fn begin(
+        snapshot: &Arc<Snapshot>,
+        db: usize,
+        key: &Key<'_>,
+        slot: &mut Slot,
+        access: Access<'_>,
+    ) -> Option<Arc<Piece>> {
+        let (expiry, usage) = (slot.expiry(), access.usage(snapshot, slot));
+        let collection = slot.boxed_mut().and_then(piecemeal).filter(|collection| collection.elements() >= BIG)?;
+        snapshot.count_done();
         let (count, earliest) = (collection.elements(), collection.earliest());
         *collection.parts() = None;
         let (mut head, mut tail) = (Vec::new(), Vec::new());
@@ -188,11 +185,9 @@ impl Piece {
             rest: Mutex::default(),
             over: Condvar::new(),
         });
-        if let Some(collection) = slot.boxed_mut().and_then(piecemeal) {
-            let parts = Parts { frozen: Frozen::default(), piece: Arc::clone(&piece), handed: Vec::new() };
-            *collection.parts() = Some(Box::new(parts));
-            snapshot.pieces.lock().push_back(piece);
-        }
+        let parts = Parts { frozen: Frozen::default(), piece: Arc::clone(&piece), handed: Vec::new() };
+        *slot.boxed_mut().and_then(piecemeal)?.parts() = Some(Box::new(parts));
+        Some(piece)
     }
 
     fn write(&self, to: &mut Vec<u8>, element: Element<'_>) {
@@ -212,12 +207,27 @@ impl Piece {
         shard.dbs_mut().find_map(|db| self.find_in(&mut db.table))
     }
 
-    /// The collection, if it is in a table.
-    fn find_in<'t>(&self, table: &'t mut HashTable<Slot>) -> Option<&'t mut dyn Piecemeal> {
-        let slot = table.find_mut(self.hash, |slot| slot.key() == &*self.key)?;
+    /// The collection, if it is that of an entry.
+    pub(super) fn of<'t>(&self, slot: &'t mut Slot) -> Option<&'t mut dyn Piecemeal> {
         let collection = slot.boxed_mut().and_then(piecemeal)?;
         let is_this = collection.parts().as_ref().is_some_and(|parts| std::ptr::eq(&*parts.piece, self));
         is_this.then_some(collection)
+    }
+
+    /// The collection, if it is in a table.
+    fn find_in<'t>(&self, table: &'t mut HashTable<Slot>) -> Option<&'t mut dyn Piecemeal> {
+        self.of(table.find_mut(self.hash, |slot| slot.key() == &*self.key)?)
+    }
+
+    /// Writes elements of the collection to a buffer, about so many bytes of them. Tells whether there are more.
+    pub(super) fn step(collection: &mut dyn Piecemeal, buffer: &mut Vec<u8>, enough: usize) -> bool {
+        while collection.step(buffer) {
+            if buffer.len() >= enough {
+                return true;
+            }
+        }
+        *collection.parts() = None;
+        false
     }
 
     /// Has the collection hand over all that is left of it, if it is in a table.

@@ -4,10 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::pieces::{self, Access, Piece};
+use super::frozen::Frozen;
+use super::pieces::{Access, Piece};
 use super::{File, Left, MAX_QUEUED, Mark, Snapshot, Target};
 use crate::entry::Slot;
-use crate::keyspace::{Keyspace, SHARDS, Shard};
+use crate::keyspace::{Key, Keyspace, SHARDS, Shard};
+use crate::reclaim::free_table;
+use crate::table::HashTable;
 
 /// A shard is locked for about so many bytes, or so many pages where these are mostly empty.
 const STEP_BYTES: usize = 16 * 1024;
@@ -97,24 +100,11 @@ impl Snapshot {
         std::mem::swap(&mut mark.queue, buffer);
         mark.queue = Vec::new();
         let enough = buffer.len() + STEP_BYTES;
+        let access = Access { policy: &keyspace.access, now_ms };
         for _ in 0..STEP_PAGES {
-            let mut big = Vec::new();
-            let more = mark.frozen.step(
-                &db.table,
-                |slot| keyspace.slot_hash(slot),
-                Slot::key,
-                |slot| match pieces::is_big(slot) {
-                    true => big.push(slot.key().to_vec()),
-                    false => self.put_entry(buffer, keyspace, slot, now_ms),
-                },
-            );
-            for name in big {
-                let key = keyspace.key(&name);
-                if let Some(slot) = db.table.find_mut(key.hash, |slot| slot.key() == key.bytes) {
-                    self.count_done();
-                    Piece::begin(self, number, &key, slot, Access { policy: &keyspace.access, now_ms });
-                }
-            }
+            let more = self.step_table(keyspace, &mut db.table, &mut mark.frozen, buffer, access, |slot, key| {
+                self.set_aside(number, key, slot, access)
+            });
             if !more {
                 db.mark = None;
                 break;
@@ -126,37 +116,65 @@ impl Snapshot {
         Some(number)
     }
 
+    /// Writes the next page of a table to a buffer, but for large entries that `set_aside` takes. Tells whether there are more
+    /// pages.
+    fn step_table(
+        &self,
+        keyspace: &Keyspace,
+        table: &mut HashTable<Slot>,
+        frozen: &mut Frozen,
+        buffer: &mut Vec<u8>,
+        access: Access<'_>,
+        mut set_aside: impl FnMut(&mut Slot, &Key<'_>) -> bool,
+    ) -> bool {
+        let mut large = Vec::new();
+        let more = frozen.step(
+            &*table,
+            |slot| keyspace.slot_hash(slot),
+            Slot::key,
+            |slot| match slot.is_big() {
+                true => large.push(slot.key().to_vec()),
+                false => self.put_entry(buffer, keyspace, slot, access.now_ms),
+            },
+        );
+        for name in large {
+            let key = keyspace.key(&name);
+            let Some(slot) = table.find_mut(key.hash, |slot| slot.key() == key.bytes) else { continue };
+            if !set_aside(slot, &key) {
+                self.put_entry(buffer, keyspace, slot, access.now_ms);
+            }
+        }
+        more
+    }
+
     /// Writes what is in no table any more. Tells whether to go on.
-    fn put_left(&self, keyspace: &Keyspace, supervisor: &impl Supervisor) -> bool {
+    fn put_left(self: &Arc<Snapshot>, keyspace: &Keyspace, supervisor: &impl Supervisor) -> bool {
         loop {
             let Some(left) = self.left.lock().pop() else { return !self.is_stopped() };
             let memory = left.memory();
+            let access = Access { policy: &keyspace.access, now_ms: supervisor.now_ms() };
             let goes_on = match left {
                 Left::Queue(db, queue) => {
                     self.was_written(queue.len());
                     self.put(db, &queue)
                 }
-                Left::Entry(db, slot) => {
-                    let mut buffer = Vec::new();
-                    self.put_entry(&mut buffer, keyspace, &slot, supervisor.now_ms());
+                Left::Entry(db, mut slot) => {
+                    let goes_on = self.put_owned(keyspace, db, &mut slot, access);
                     slot.free();
-                    self.put(db, &buffer)
+                    goes_on
                 }
-                Left::Table(db, table, mut frozen) => {
+                Left::Table(db, mut table, mut frozen) => {
                     let (mut buffer, mut goes_on, mut more) = (Vec::new(), true, true);
                     while goes_on && more {
                         buffer.clear();
-                        more = frozen.step(
-                            &table,
-                            |slot| keyspace.slot_hash(slot),
-                            Slot::key,
-                            |slot| {
-                                self.put_entry(&mut buffer, keyspace, slot, supervisor.now_ms());
-                            },
-                        );
-                        goes_on = self.put(db, &buffer);
+                        let mut well = true;
+                        more = self.step_table(keyspace, &mut table, &mut frozen, &mut buffer, access, |slot, _| {
+                            well = well && self.put_owned(keyspace, db, slot, access);
+                            true
+                        });
+                        goes_on = well && self.put(db, &buffer);
                     }
-                    crate::reclaim::free_table(table);
+                    free_table(table);
                     goes_on
                 }
             };
@@ -167,64 +185,68 @@ impl Snapshot {
         }
     }
 
+    /// Writes an entry that nobody else can reach. Tells whether to go on.
+    fn put_owned(self: &Arc<Snapshot>, keyspace: &Keyspace, db: usize, slot: &mut Slot, access: Access<'_>) -> bool {
+        let name = slot.key().to_vec();
+        let Some(piece) = Piece::begin(self, db, &keyspace.key(&name), slot, access) else {
+            let mut buffer = Vec::new();
+            self.put_entry(&mut buffer, keyspace, slot, access.now_ms);
+            return self.put(db, &buffer);
+        };
+        self.put_piece(&piece, |buffer| {
+            Some(piece.of(slot).is_some_and(|collection| Piece::step(collection, buffer, STEP_BYTES)))
+        })
+    }
+
     /// Writes the collections that are to be written in pieces. Tells whether to go on.
     fn put_pieces(&self, keyspace: &Keyspace, supervisor: &impl Supervisor) -> bool {
         loop {
             // It stays there until it is written, so that it is known whose elements are not needed any more.
             let Some(piece) = self.pieces.lock().front().cloned() else { return true };
-            if !self.put_piece(keyspace, &piece, supervisor) {
+            let goes_on = self.put_piece(&piece, |buffer| {
+                self.rest(supervisor.rest_after(0));
+                let mut shard = keyspace.shards[piece.shard()].lock();
+                if let Some(collection) = piece.find(&mut shard) {
+                    return Some(Piece::step(collection, buffer, STEP_BYTES));
+                }
+                drop(shard);
+                self.take_rest(&piece, buffer)
+            });
+            if !goes_on {
                 return false;
             }
             self.pieces.lock().pop_front();
         }
     }
 
-    /// Writes a collection, piece by piece. Tells whether to go on.
-    fn put_piece(&self, keyspace: &Keyspace, piece: &Piece, supervisor: &impl Supervisor) -> bool {
+    /// Gets the rest of a collection that is not in its shard any more: it was removed, or its database was. `None` if
+    /// the snapshot is given up, and otherwise that there is no more.
+    fn take_rest(&self, piece: &Piece, buffer: &mut Vec<u8>) -> Option<bool> {
+        for left in self.left.lock().iter_mut() {
+            if let Left::Table(_, table, _) = left {
+                piece.finish_in(table);
+            }
+        }
+        *buffer = piece.wait_for_rest()?;
+        self.was_written(buffer.len());
+        Some(false)
+    }
+
+    /// Writes a collection, piece by piece, as `step` gives them and tells whether there are more. Tells whether to go on.
+    fn put_piece(&self, piece: &Piece, mut step: impl FnMut(&mut Vec<u8>) -> Option<bool>) -> bool {
+        let (mut buffer, mut more) = (Vec::new(), true);
         let mut goes_on = self.put_within(piece, &piece.head);
-        let mut buffer = Vec::new();
-        let mut more = true;
         while goes_on && more {
             buffer.clear();
-            more = match self.step_piece(keyspace, piece, &mut buffer) {
-                Some(more) => more,
-                None => {
-                    // It was removed, or its database was.
-                    for left in self.left.lock().iter_mut() {
-                        if let Left::Table(_, table, _) = left {
-                            piece.finish_in(table);
-                        }
-                    }
-                    let Some(rest) = piece.wait_for_rest() else { return false };
-                    self.was_written(rest.len());
-                    buffer = rest;
-                    false
-                }
-            };
+            let Some(still) = step(&mut buffer) else { return false };
+            more = still;
             goes_on = self.put_within(piece, &buffer);
-            self.rest(supervisor.rest_after(0));
         }
         goes_on = goes_on && self.put_within(piece, &piece.tail);
         if let Some(file) = &mut *self.file.lock() {
             file.within_entry = false;
         }
         goes_on
-    }
-
-    /// Writes some pages of a collection to a buffer. Tells whether there are more; `None` if it is not there.
-    fn step_piece(&self, keyspace: &Keyspace, piece: &Piece, buffer: &mut Vec<u8>) -> Option<bool> {
-        let mut shard = keyspace.shards[piece.shard()].lock();
-        let collection = piece.find(&mut shard)?;
-        for _ in 0..STEP_PAGES {
-            if !collection.step(buffer) {
-                *collection.parts() = None;
-                return Some(false);
-            }
-            if buffer.len() >= STEP_BYTES {
-                break;
-            }
-        }
-        Some(true)
     }
 
     fn put_within(&self, piece: &Piece, bytes: &[u8]) -> bool {

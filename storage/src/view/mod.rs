@@ -158,7 +158,8 @@ impl<'k> View<'k> {
         let (touch, keyspace, now_ms) = (self.touch, self.keyspace, self.now_ms);
         let slot = self.table_db(key).table.at_mut(handle);
         if touch {
-            touch_slot(keyspace, slot, now_ms);
+            let clock = keyspace.access.read(slot.access(), now_ms, quick_random);
+            note_access(slot, clock);
         }
         Some(Entry(slot))
     }
@@ -661,6 +662,11 @@ fn is_expired(slot: &Slot, horizon_ms: i64) -> bool {
 #[inline]
 fn touch_slot(keyspace: &Keyspace, slot: &mut Slot, now_ms: i64) {
     let clock = keyspace.access.touched(slot.access(), now_ms, quick_random);
+    note_access(slot, clock);
+}
+
+#[inline]
+fn note_access(slot: &mut Slot, clock: u32) {
     if clock != slot.access() {
         slot.set_access(clock);
     }

@@ -38,37 +38,52 @@ const QUESTIONS: &[&str] = &[
     "XPENDING KEY g3",
 ];
 
-/// What clients do besides the commands of the families. `A` and `B` are keys.
-const MORE: &[&str] = &[
-    "SET A 1 PX 30",
-    "SET A 1 PX 3",
-    "PEXPIRE A 20",
-    "HSET A a 1 b 2",
-    "HPEXPIRE A 15 FIELDS 2 a b",
-    "HPEXPIRE A 1 FIELDS 1 a",
-    "HINCRBY A a 1",
-    "SADD A 1 2 3 a b c",
-    "SPOP A",
-    "SPOP A 2",
-    "INCR A",
-    "APPEND A x",
-    "RPUSH A 1 2 3",
-    "BLPOP A B 0.01",
-    "BLMOVE A B LEFT RIGHT 0.01",
-    "BRPOPLPUSH A A 0.01",
-    "BLMPOP 0.01 2 A B LEFT COUNT 2",
-    "BZPOPMIN A B 0.01",
-    "ZADD A 1 a 2 b 3 c",
-    "XADD A * f v",
-    "XADD A MAXLEN ~ 3 * f v",
-    "XGROUP CREATE A g1 0 MKSTREAM",
-    "XREADGROUP GROUP g1 c1 COUNT 2 BLOCK 10 STREAMS A >",
-    "XREADGROUP GROUP g1 c2 COUNT 2 NOACK STREAMS A >",
-    "XAUTOCLAIM A g1 c3 0 0 COUNT 3",
-    "SELECT 0",
-    "SELECT 0",
-    "FUNCTION FLUSH",
-    "SWAPDB 0 1",
+/// What clients do besides the commands of the families, by the names of keys that mostly hold what it is about. `A` and
+/// `B` are such keys.
+const MORE: &[(&str, &[&str])] = &[
+    (
+        "string",
+        &["SET A 1 PX 30", "SET A 1 PX 3", "PEXPIRE A 20", "INCR A", "INCR A", "APPEND A 7", "INCRBYFLOAT A 0.5"],
+    ),
+    (
+        "hash",
+        &[
+            "HSET A a 1 b 2 c 3",
+            "HPEXPIRE A 15 FIELDS 2 a b",
+            "HPEXPIRE A 1 FIELDS 1 a",
+            "HINCRBY A a 1",
+            "HINCRBY A b 1",
+            "HSETNX A a 5",
+            "HSETEX A FNX PX 10 FIELDS 1 d 4",
+            "HGETEX A PX 5 FIELDS 1 c",
+        ],
+    ),
+    ("set", &["SADD A 1 2 3 a b c", "SADD A d e f g h i j", "SPOP A", "SPOP A 2", "SPOP A 7", "SMOVE A B a"]),
+    (
+        "list",
+        &[
+            "RPUSH A 1 2 3",
+            "BLPOP A B 0.01",
+            "BLMOVE A B LEFT RIGHT 0.01",
+            "BRPOPLPUSH A A 0.01",
+            "BLMPOP 0.01 2 A B LEFT COUNT 2",
+        ],
+    ),
+    ("zset", &["ZADD A 1 a 2 b 3 c", "BZPOPMIN A B 0.01", "BZMPOP 0.01 2 A B MAX COUNT 2", "ZINCRBY A 0.1 a"]),
+    (
+        "stream",
+        &[
+            "XADD A * f v",
+            "XADD A MAXLEN ~ 150 * f v",
+            "XADD A MINID ~ 99 * f v",
+            "XTRIM A MAXLEN ~ 120 LIMIT 100",
+            "XGROUP CREATE A g1 0 MKSTREAM",
+            "XREADGROUP GROUP g1 c1 COUNT 2 BLOCK 10 STREAMS A >",
+            "XREADGROUP GROUP g1 c2 COUNT 2 NOACK STREAMS A >",
+            "XAUTOCLAIM A g1 c3 0 0 COUNT 3",
+        ],
+    ),
+    ("other", &["SELECT 0", "SELECT 0", "SELECT 0", "FUNCTION FLUSH", "SWAPDB 0 1"]),
 ];
 
 /// Scripts, about `KEYS[1]` and `KEYS[2]`.
@@ -91,16 +106,18 @@ fn words(line: &str) -> Request {
 fn next(random: &mut StdRng, families: &[&Family]) -> Vec<Request> {
     let key = |random: &mut StdRng| KEYS.choose(random).copied().unwrap_or_default().to_vec();
     let more = |random: &mut StdRng| -> Request {
-        let mut request = words(MORE.choose(random).copied().unwrap_or_default());
-        for word in &mut request {
-            if word == b"A" || word == b"B" {
-                *word = key(random);
-            }
+        let Some((kind, lines)) = MORE.choose(random) else { return Request::new() };
+        let mut request = words(lines.choose(random).copied().unwrap_or_default());
+        for word in request.iter_mut().filter(|word| *word == b"A" || *word == b"B") {
+            *word = match random.random_ratio(9, 10) {
+                true => format!("{kind}{}", random.random_range(0..2)).into_bytes(),
+                false => key(random),
+            };
         }
         request
     };
     let one = |random: &mut StdRng| match families.choose(random) {
-        Some(family) if random.random_ratio(2, 3) => (family.generate)(random),
+        Some(family) if random.random_ratio(1, 2) => (family.generate)(random),
         _ => more(random),
     };
     match random.random_range(0..10) {
@@ -130,7 +147,7 @@ fn change(server: &Server, seed: u64, commands: usize) -> io::Result<()> {
         let is_flush = |request: &Request| {
             FLUSHES.iter().any(|name| request.first().is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes())))
         };
-        if !random.random_ratio(1, 20) {
+        if !random.random_ratio(1, 200) {
             requests.retain(|request| !is_flush(request));
         }
         for request in &requests {
