@@ -128,7 +128,8 @@ fn a_missing_end_is_cut_off_or_refused() {
     assert_eq!(fs::read(&path).expect("a log"), cut);
     let (server, mut client) = start(dir.path());
     converse(&mut client, &[("MGET a b c", "*3\\r\\n$1\\r\\n1\\r\\n$1\\r\\n2\\r\\n$-1\\r\\n")]);
-    assert!(server.log().contains(&format!("Truncating the AOF appendonly.aof.1.incr.aof at offset {}", whole.len())));
+    let said = format!("Truncating the AOF appendonly.aof.1.incr.aof at offset {}", whole.len());
+    assert!(server.wait_for_log(&said, LIMIT));
     // What comes now stands right behind.
     converse(&mut client, &[("SET d 4", OK)]);
     drop(server);
@@ -182,7 +183,7 @@ fn a_command_that_fails_is_told_of_and_the_others_carried_out() {
     write_log(dir.path(), &log(&["SELECT 0", "SET a 1", "LPUSH a 2", "SET b 3"]));
     let (server, mut client) = start(dir.path());
     converse(&mut client, &[("MGET a b", "*2\\r\\n$1\\r\\n1\\r\\n$1\\r\\n3\\r\\n")]);
-    assert!(server.log().contains("sending an error to its AOF-loading-client: '-WRONGTYPE"), "{}", server.log());
+    assert!(server.wait_for_log("sending an error to its AOF-loading-client: '-WRONGTYPE", LIMIT));
 }
 
 #[test]
@@ -349,7 +350,7 @@ fn a_log_that_cannot_be_written_has_writes_refused() {
     let script = other.call(&["EVAL", "return redis.call('set', 'b', 2)", "1", "b"]).expect("a reply");
     assert!(script.0.starts_with(b"-MISCONF Errors writing to the AOF file: No space left on device"), "{script:?}");
     assert_eq!(figure(&mut client, "aof_last_write_status"), "err");
-    assert!(server.log().contains("Error writing to the AOF file: No space left on device"));
+    assert!(server.wait_for_log("Error writing to the AOF file: No space left on device", LIMIT));
 }
 
 #[test]

@@ -54,7 +54,11 @@ pub fn reload(server: &'static Server, view: &mut View<'static>) -> Result<(), S
     let was_on = aof.on.swap(false, Relaxed);
     view.flush(0..server.keyspace.databases(), Free::Now);
     let folder = Folder::of(&server.config);
-    let loaded = load(server, &folder, Some(view), &mut None);
+    let manifest = folder.read_manifest().map(|mut manifest| {
+        folder.delete_history(&mut manifest, &server.config);
+        *aof.manifest.lock() = manifest;
+    });
+    let loaded = manifest.and_then(|()| load(server, &folder, Some(view), &mut None));
     aof.on.store(was_on, Relaxed);
     loaded.map(drop)
 }

