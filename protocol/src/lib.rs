@@ -2,6 +2,7 @@
 //!
 //! - [`RequestReader`] holds the input of one connection and parses it into batches of [`Args`].
 //! - [`Reply`] is the output of one connection: it knows how each reply looks in either version of the protocol.
+//! - [`log`] reads the append-only log.
 //! - [`encode`] writes requests, [`decode`] reads replies: for the places where the server itself is the client.
 //!
 //! Requests have a parser of their own because it is several times as quick as the `redis-protocol` crate, which reads
@@ -12,6 +13,7 @@ mod number;
 
 pub mod decode;
 pub mod encode;
+pub mod log;
 pub mod reply;
 pub mod request;
 

@@ -53,7 +53,7 @@ fn endless_scripts_can_be_killed() {
 }
 
 /// Single calls, or loops of a few, that take long in themselves: the number of instructions says nothing of them.
-const LONG_CALLS: [&str; 29] = [
+const LONG_CALLS: [&str; 30] = [
     "local s = ('a'):rep(1e5) return #s:gsub('a', s)",
     "local s = ('x'):rep(1e5) return #s:gsub('x', ('%0'):rep(1e3))",
     "return ('a'):rep(1e5):find('.-.-.-.-b')",
@@ -82,6 +82,7 @@ const LONG_CALLS: [&str; 29] = [
     "local s = ('a = 1 '):rep(1e5) while true do load(function() local t = s s = nil return t end) s = ('a = 1 '):rep(1e5) end",
     "local s = ('x'):rep(1e6) while true do redis.log(redis.LOG_DEBUG, s) end",
     "local s = ('x'):rep(1e6) while true do pcall(string.rep, s, 1e6) end",
+    "local s = ('x'):rep(1e6) while true do redis.pcall('get', s, s, s, s, s, s, s, s) end",
     "local t = setmetatable({}, {__concat = function(a, b) return a end}) while true do t = t .. 'x' .. t end",
 ];
 

@@ -13,6 +13,7 @@ use crate::blocking::Parked;
 use crate::command::Error;
 use crate::command::dispatch::Executor;
 use crate::command::table::Command;
+use crate::commands::Logged;
 use crate::config::Permission;
 use crate::mail::{Bell, Mailbox};
 use crate::pubsub::{Kind, Subscriptions};
@@ -63,6 +64,8 @@ pub struct Shared {
     pub last_command: AtomicUsize,
     pub query_buffered: AtomicUsize,
     pub query_free: AtomicUsize,
+    /// The most bytes that waited since the worker last looked.
+    pub query_peak: AtomicUsize,
     pub argv_memory: AtomicUsize,
     pub output_buffered: AtomicUsize,
     pub output_memory: AtomicUsize,
@@ -220,6 +223,13 @@ impl Shared {
         }
     }
 
+    /// Sends news of keys, unasked.
+    pub fn push_news(&self, write: impl FnOnce(&mut Reply)) {
+        if self.mailbox.put_news(write) {
+            self.wake();
+        }
+    }
+
     /// Whether it is subscribed to anything.
     pub fn is_subscriber(&self) -> bool {
         self.subscriptions.iter().any(|count| count.load(Relaxed) > 0)
@@ -269,6 +279,8 @@ pub struct Wait {
     pub retry_ms: Option<i64>,
     /// The reply when the time is over.
     pub reply: Vec<u8>,
+    /// In place of the reply, what WAITAOF waits for.
+    pub logged: Option<Logged>,
     /// What may end the wait before.
     pub parked: Option<Arc<Parked>>,
     /// How long the command has worked so far.

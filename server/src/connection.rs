@@ -20,6 +20,7 @@ use crate::eviction;
 use crate::hold::{Hold, Look};
 use crate::log;
 use crate::output_limit::OutputWatch;
+use crate::persistence::aof::Gate;
 use crate::stream::Stream;
 
 /// Requests that are parsed ahead of being carried out.
@@ -39,7 +40,11 @@ pub struct Connection {
     /// The next request of the batch to be carried out.
     next: usize,
     hold: Hold,
+    /// Closed while the changes that the output tells of are not as safe as they are to be.
+    gate: Gate,
     output_watch: OutputWatch,
+    /// Whether the output's memory is to be given back once it has been sent ([`crate::mail::memory_of_news`]).
+    returns_memory: bool,
     /// Whether its event loop stands still, so that it is read past it.
     attended: bool,
 }
@@ -60,7 +65,9 @@ impl Connection {
             reply: Reply::new(Resp::V2),
             next: 0,
             hold: Hold::default(),
+            gate: Gate::default(),
             output_watch: OutputWatch::default(),
+            returns_memory: false,
             attended: false,
         }
     }
@@ -120,29 +127,18 @@ impl Connection {
             self.client.shared.mailbox.shrink();
         }
         loop {
-            self.take_mail();
-            self.carry_out();
-            let server = self.executor.server;
-            server.tracking.broadcast(&server.clients);
-            self.take_mail();
-            if self.client.closing {
-                // Before it can be known from a reply.
-                self.client.shared.leaving.store(true, Relaxed);
+            // What waits at the gate goes out before anything comes behind it.
+            if !self.gate.is_closed() {
+                self.make_output()?;
             }
-            if self.client.shared.is_killed() {
-                return Poll::Ready(Err(Closed));
-            }
-            let waiting = self.reply.len();
-            if waiting > self.client.shared.output_peak.load(Relaxed) {
-                self.client.shared.output_peak.store(waiting, Relaxed);
-            }
-            // Before anything is written: of what is too much, nothing is sent.
-            if self.output_watch.is_exceeded(self.executor, &self.client.shared, self.reply.len()) {
-                return Poll::Ready(Err(Closed));
-            }
+            ready!(self.gate.poll(cx, self.executor.server, &self.client.shared));
             self.poll_flush(cx)?;
             if self.reply.is_empty() {
                 self.output_watch.note_sent();
+                if std::mem::take(&mut self.returns_memory) {
+                    self.reply.shrink();
+                    self.client.shared.mailbox.shrink();
+                }
             }
             if self.client.closing && self.reply.is_empty() && !self.stream.holds_output() {
                 return Poll::Ready(Err(Closed));
@@ -164,6 +160,31 @@ impl Connection {
         }
     }
 
+    /// Carries requests out, and looks what has come of it.
+    fn make_output(&mut self) -> Result<(), Closed> {
+        self.take_mail();
+        self.carry_out();
+        let server = self.executor.server;
+        server.tracking.broadcast(&server.clients);
+        self.take_mail();
+        if self.client.closing {
+            // Before it can be known from a reply.
+            self.client.shared.leaving.store(true, Relaxed);
+        }
+        if self.client.shared.is_killed() {
+            return Err(Closed);
+        }
+        let waiting = self.reply.len();
+        if waiting > self.client.shared.output_peak.load(Relaxed) {
+            self.client.shared.output_peak.store(waiting, Relaxed);
+        }
+        // Before anything is written: of what is too much, nothing is sent.
+        if self.output_watch.is_exceeded(self.executor, &self.client.shared, self.reply.len()) {
+            return Err(Closed);
+        }
+        Ok(())
+    }
+
     /// Puts what others have sent behind the replies so far. A client that is about to be closed gets no more, and one
     /// that waits not before the reply that it has been waiting for.
     #[inline]
@@ -173,7 +194,7 @@ impl Connection {
         }
         match self.client.wait.as_ref().and_then(|wait| wait.parked.as_ref()) {
             Some(parked) => parked.take_mail(&mut self.reply),
-            None => self.client.shared.mailbox.take(&mut self.reply),
+            None => self.returns_memory |= self.client.shared.mailbox.take(&mut self.reply),
         }
     }
 
@@ -228,7 +249,11 @@ impl Connection {
         stats.net_in.add(count as u64);
         let shared = &self.client.shared;
         shared.net_in.fetch_add(count as u64, Relaxed);
-        shared.query_buffered.store(self.unread(), Relaxed);
+        let unread = self.unread();
+        shared.query_buffered.store(unread, Relaxed);
+        if unread > shared.query_peak.load(Relaxed) {
+            shared.query_peak.store(unread, Relaxed);
+        }
         shared.query_free.store(self.reader.free(), Relaxed);
         shared.last_active_ms.store(self.executor.refresh_clock(), Relaxed);
         let limit = self.executor.server.config.query_buffer_limit();

@@ -79,7 +79,9 @@ impl Hold {
             return Look::Changed;
         }
         let parked = client.wait.as_ref().and_then(|wait| wait.parked.as_ref());
-        let ended = parked.map_or_else(|| client.shared.is_unblocked(), |parked| parked.is_over());
+        let logged = client.wait.as_ref().and_then(|wait| wait.logged);
+        let ended = parked.map_or_else(|| client.shared.is_unblocked(), |parked| parked.is_over())
+            || logged.is_some_and(|logged| logged.is_over(executor.server));
         if over && !ended && self.try_again(executor, client) {
             return Look::Changed;
         }
@@ -94,7 +96,8 @@ impl Hold {
             OpenWait::Plain(Some(Unblock::Error)) => Some(Err(Unblock::ERROR)),
             OpenWait::Plain(_) | OpenWait::None => None,
         };
-        Look::Done { spent_nanos: wait.spent_nanos, outcome: outcome.unwrap_or(Ok(wait.reply)) }
+        let reply = logged.map_or(Ok(wait.reply), |logged| logged.outcome(executor.server));
+        Look::Done { spent_nanos: wait.spent_nanos, outcome: outcome.unwrap_or(reply) }
     }
 
     /// Tries the command once more if its time has not come yet. Tells whether that was so.

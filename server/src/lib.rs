@@ -18,6 +18,7 @@ pub mod glob;
 mod hold;
 pub mod http;
 pub mod info;
+mod journal;
 pub mod latency;
 mod limits;
 pub mod listen;
@@ -53,6 +54,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::{JoinError, LocalSet};
 
 use config::{Config, Invocation};
+use journal::Journal;
 use listen::Kind;
 use server::Server;
 
@@ -68,12 +70,22 @@ const DEFAULT_PIDFILE: &str = "/var/run/redis.pid";
 
 /// The whole program, called by the binary.
 pub fn main() -> ExitCode {
-    let config = match config::read_invocation(std::env::args_os().skip(1), &is_command) {
+    let mut args = std::env::args_os();
+    let name = args.next().unwrap_or_default();
+    if name.to_string_lossy().contains(persistence::check::NAME) {
+        return persistence::check::main(&name, &args.collect::<Vec<_>>());
+    }
+    if name.to_string_lossy().contains("redis-check-aof") {
+        return persistence::aof::check::main(&name, &args.collect::<Vec<_>>());
+    }
+    let config = match config::read_invocation(args, &is_command) {
         Ok(Invocation::Serve(config)) => *config,
         Ok(Invocation::Print(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
         }
+        Ok(Invocation::CheckSnapshot(args)) => return persistence::check::main(&name, &args),
+        Ok(Invocation::CheckLog(args)) => return persistence::aof::check::main(&name, &args),
         Err(failure) => {
             eprint!("{failure}");
             return ExitCode::FAILURE;
@@ -99,6 +111,7 @@ pub fn main() -> ExitCode {
         log::open_syslog(&config.syslog_ident(), config.syslog_facility());
     }
     crash::install();
+    process::survive_full_files();
     match serve(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -134,6 +147,7 @@ fn serve(config: Config) -> Result<(), String> {
         config.correct("maxclients", &too_few.room().to_string());
     }
     let server: &'static Server = Box::leak(Box::new(Server::new(config)?));
+    server.apply_all()?;
     title::show(&server.config);
     print_banner(server);
     log::notice!("Running mode=standalone, port={}.", server.config.main_port());
@@ -148,11 +162,7 @@ fn serve(config: Config) -> Result<(), String> {
 
 /// A directive without which the data or the access to it would not be what the user asked for.
 fn unsupported(config: &Config) -> Option<&'static str> {
-    let wanted = [
-        ("appendonly", config.appendonly()),
-        ("cluster-enabled", config.cluster_enabled()),
-        ("replicaof", config.replicaof().is_some()),
-    ];
+    let wanted = [("cluster-enabled", config.cluster_enabled()), ("replicaof", config.replicaof().is_some())];
     wanted.into_iter().find_map(|(name, wanted)| wanted.then_some(name))
 }
 
@@ -173,6 +183,7 @@ async fn run(server: &'static Server) -> Result<(), String> {
         log::warning!("Failed to write PID file: {}", server::os_error_text(&error));
     }
     server.keyspace.set_observer(Box::new(move |happening| server.observe(happening)));
+    server.keyspace.set_journal(Box::new(Journal(server)));
     let mut inboxes = Vec::new();
     for index in 0..server.workers {
         inboxes.push(worker::start(server, index).map_err(|error| format!("Cannot start a worker: {error}"))?);

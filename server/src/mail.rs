@@ -6,26 +6,70 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::task::{Poll, Waker};
 
 use parking_lot::Mutex;
 use protocol::{Reply, Resp};
 
+/// Bytes of memory that hold news of all clients, as far as their connections have not taken them.
+static NEWS: AtomicUsize = AtomicUsize::new(0);
+
+/// Memory that waits to be sent as news of keys that change. It must not make keys go: every one of these would be
+/// news to all who have read it, which takes more memory than it gives back. Once a connection has taken its news they
+/// count as all that its client does not read.
+pub fn memory_of_news() -> usize {
+    NEWS.load(Relaxed)
+}
+
 /// What others have for one client, in the version of the protocol that it speaks.
 #[derive(Debug, Default)]
 pub struct Mailbox {
-    queue: Mutex<Reply>,
+    queue: Mutex<Queue>,
     /// Looked at without the lock.
     full: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    mail: Reply,
+    /// Bytes of memory that it has taken for news.
+    news: usize,
+}
+
+impl Queue {
+    /// What waits is about to be taken.
+    fn open(&mut self) -> &mut Reply {
+        if self.news > 0 {
+            NEWS.fetch_sub(std::mem::take(&mut self.news), Relaxed);
+        }
+        &mut self.mail
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.open();
+    }
 }
 
 impl Mailbox {
     /// Puts something behind what waits. Tells whether nothing did, and something does now.
     pub fn put(&self, write: impl FnOnce(&mut Reply)) -> bool {
         let mut queue = self.queue.lock();
-        write(&mut queue);
-        !queue.is_empty() && !self.full.swap(true, Relaxed)
+        write(&mut queue.mail);
+        !queue.mail.is_empty() && !self.full.swap(true, Relaxed)
+    }
+
+    /// The same with news of keys ([`memory_of_news`]).
+    pub fn put_news(&self, write: impl FnOnce(&mut Reply)) -> bool {
+        let mut queue = self.queue.lock();
+        let before = queue.mail.memory();
+        write(&mut queue.mail);
+        let taken = queue.mail.memory().saturating_sub(before);
+        queue.news += taken;
+        NEWS.fetch_add(taken, Relaxed);
+        !queue.mail.is_empty() && !self.full.swap(true, Relaxed)
     }
 
     #[inline]
@@ -33,11 +77,14 @@ impl Mailbox {
         self.full.load(Relaxed)
     }
 
-    /// Moves what waits behind what the client is being sent.
-    pub fn take(&self, into: &mut Reply) {
+    /// Moves what waits behind what the client is being sent. Tells whether there were news among it, the memory of
+    /// which is to be given back when they have been sent.
+    pub fn take(&self, into: &mut Reply) -> bool {
         let mut queue = self.queue.lock();
+        let news = queue.news > 0;
         self.full.store(false, Relaxed);
-        into.append(&mut queue);
+        into.append(queue.open());
+        news
     }
 
     /// Takes what waits, to be put in front of something else.
@@ -47,16 +94,17 @@ impl Mailbox {
         }
         let mut queue = self.queue.lock();
         self.full.store(false, Relaxed);
-        let fresh = Reply::new(queue.resp());
-        Some(std::mem::replace(&mut *queue, fresh))
+        let mail = queue.open();
+        let fresh = Reply::new(mail.resp());
+        Some(std::mem::replace(mail, fresh))
     }
 
     /// Puts back in front what was taken out.
     pub fn put_back(&self, mut taken: Reply) {
         let mut queue = self.queue.lock();
-        taken.append(&mut queue);
-        *queue = taken;
-        self.full.store(!queue.is_empty(), Relaxed);
+        taken.append(&mut queue.mail);
+        queue.mail = taken;
+        self.full.store(!queue.mail.is_empty(), Relaxed);
     }
 
     /// Goes over to another version of the protocol: what waits, which is in the old one, is moved to `into`, and all
@@ -65,24 +113,24 @@ impl Mailbox {
         let mut queue = self.queue.lock();
         if let Some(into) = into {
             self.full.store(false, Relaxed);
-            into.append(&mut queue);
+            into.append(queue.open());
         }
-        queue.set_resp(resp);
+        queue.mail.set_resp(resp);
     }
 
     /// Bytes that wait.
     pub fn len(&self) -> usize {
-        if self.is_full() { self.queue.lock().len() } else { 0 }
+        if self.is_full() { self.queue.lock().mail.len() } else { 0 }
     }
 
     /// Bytes of memory that the mailbox holds.
     pub fn memory(&self) -> usize {
-        self.queue.lock().memory()
+        self.queue.lock().mail.memory()
     }
 
     /// Gives back memory that nothing waits in.
     pub fn shrink(&self) {
-        self.queue.lock().shrink();
+        self.queue.lock().mail.shrink();
     }
 }
 

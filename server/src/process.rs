@@ -56,6 +56,12 @@ impl TooFewFiles {
     }
 }
 
+/// Has a write beyond the size that files may have be an error, as one to a full disk is, and not the end of the process.
+pub fn survive_full_files() {
+    // SAFETY: nothing else decides about this signal.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// Asks for room for so many clients, and takes what it gets where that is less.
 pub fn make_room_for_clients(clients: u64, workers: usize) -> Result<(), TooFewFiles> {
     let files = clients.saturating_add(own_files(workers));

@@ -22,6 +22,7 @@ use crate::latency::LatencyMonitor;
 use crate::listen::Relisten;
 use crate::log;
 use crate::notifications;
+use crate::persistence::aof::Aof;
 use crate::persistence::{self, Persistence};
 use crate::pubsub::PubSub;
 use crate::scripts::Scripts;
@@ -114,6 +115,7 @@ pub struct Server {
     pub tls: Tls,
     pub shutdown: Notify,
     pub persistence: Persistence,
+    pub aof: Aof,
     pause: AtomicU8,
     pause_until_ms: AtomicI64,
     /// When lines of HTTP were last told of, in Unix milliseconds.
@@ -168,34 +170,44 @@ impl Server {
             tls: Tls::default(),
             shutdown: Notify::new(),
             persistence: Persistence::default(),
+            aof: Aof::default(),
             pause: AtomicU8::new(Pause::None as u8),
             pause_until_ms: AtomicI64::new(0),
             attack_noted_ms: AtomicI64::new(0),
             config,
         };
         server.acl.load_at_start(&server.config)?;
-        for step in [Apply::AccessPolicy, Apply::CrashReports, Apply::Logging, Apply::Notifications] {
-            server.apply(step)?;
-        }
-        if let Err(reason) = server.apply(Apply::OomScore) {
-            crate::log::warning!("{reason}");
-        }
         Ok(server)
     }
 
+    /// Puts those directives in force that need more than to be read.
+    pub fn apply_all(&'static self) -> Result<(), String> {
+        let steps = [Apply::AccessPolicy, Apply::AppendTime, Apply::CrashReports, Apply::Logging, Apply::Notifications];
+        for step in steps {
+            self.apply(step)?;
+        }
+        if let Err(reason) = self.apply(Apply::OomScore) {
+            crate::log::warning!("{reason}");
+        }
+        Ok(())
+    }
+
     /// Puts a changed directive in force.
-    pub fn apply(&self, step: Apply) -> Result<(), String> {
+    pub fn apply(&'static self, step: Apply) -> Result<(), String> {
         let config = &self.config;
         match step {
             Apply::AccessPolicy => {
-                let lfu = config.maxmemory_policy().is_lfu();
-                self.keyspace.access.set(lfu, config.lfu_log_factor() as u32, config.lfu_decay_time() as u32);
+                let measure = config.maxmemory_policy().measure();
+                self.keyspace.access.set(measure, config.lfu_log_factor() as u32, config.lfu_decay_time() as u32);
             }
             Apply::AppendOnly => {
-                if config.appendonly() {
+                if !config.appendonly() {
+                    self.aof.turn_off(self);
+                } else if !self.aof.turn_on(self) {
                     return Err("Unable to turn on AOF. Check server logs.".into());
                 }
             }
+            Apply::AppendTime => self.aof.tell_time(config.aof_timestamp_enabled()),
             Apply::ClientMemory => self.client_memory.limit_changed(self),
             Apply::CrashReports => crate::crash::configure(config.crash_log_enabled(), config.use_exit_on_panic()),
             Apply::Bind => self.relisten("Failed to bind to specified addresses.")?,
@@ -305,6 +317,13 @@ impl Server {
     /// Does what must be done before the process ends; tells whether it may.
     pub fn prepare_to_leave(&self, flags: ShutdownFlags) -> bool {
         log::notice!("User requested shutdown...");
+        if self.aof.rewrites.is_turning_on() {
+            if !flags.contains(ShutdownFlags::FORCE) {
+                log::warning!("Writing initial AOF, can't exit.");
+                return false;
+            }
+            log::warning!("Writing initial AOF. Exiting anyway.");
+        }
         if self.persistence.background.is_running() {
             log::warning!("There is a snapshot being written beside the service. Giving it up!");
             self.persistence.background.stop();
@@ -316,6 +335,10 @@ impl Server {
             || !wanted
             || self.save_at_end()
             || flags.contains(ShutdownFlags::FORCE);
+        if leaves && self.aof.is_on() {
+            log::notice!("Calling fsync() on the AOF file.");
+            self.aof.finish(self);
+        }
         if leaves {
             supervise::stopping();
         } else {

@@ -176,6 +176,7 @@ async fn upkeep(server: &'static Server, executor: &'static Executor, index: usi
         }
         if index == 0 {
             server.tracking.tidy(server, now);
+            server.aof.tick(server);
             persistence::begin_if_due(server);
             server.keyspace.take_late_ones_off();
         }
@@ -211,6 +212,8 @@ async fn expire(server: &Server, executor: &Executor, index: usize, now: i64) {
     }
 }
 
+/// Buffers of more bytes are given back by clients who have no use for most of them, even if they are not idle.
+const LARGE_BUFFER: usize = 32 * 1024;
 /// Clients that are idle for so long give their buffers back.
 const TRIM_AFTER_MS: i64 = 2000;
 
@@ -234,10 +237,14 @@ fn look_after_clients(executor: &Executor, now: i64) {
         let exempt = [&client.monitor, &client.blocked, &client.held_back].iter().any(|state| state.load(Relaxed))
             || client.is_subscriber();
         let output = client.output_memory.load(Relaxed) > 0;
+        // Of a large buffer half must have been of use since the last look.
+        let (unread, free) = (client.query_buffered.load(Relaxed), client.query_free.load(Relaxed));
+        let peak = client.query_peak.swap(unread, Relaxed);
+        let vast = unread + free > LARGE_BUFFER && peak < (unread + free) / 2;
         if timeout_ms > 0 && idle_ms > timeout_ms && !exempt {
             log::verbose!("Closing idle client");
             client.kill();
-        } else if shrinks && idle_ms > TRIM_AFTER_MS && (client.query_free.load(Relaxed) > 0 || output) {
+        } else if shrinks && (vast || idle_ms > TRIM_AFTER_MS && (free > 0 || output)) {
             client.trim.store(true, Relaxed);
             client.wake();
         }

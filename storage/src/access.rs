@@ -1,15 +1,24 @@
-//! The 24-bit access clock that every key carries: seconds since the last access, or, under an LFU policy, a
-//! logarithmic counter of accesses with the minute of its last decay.
+//! The 24-bit access clock that every key carries: seconds since the last access (or, under an LRM policy, the last
+//! change), or, under an LFU policy, a logarithmic counter of accesses with the minute of its last decay.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 
 const CLOCK_MASK: u32 = (1 << 24) - 1;
 /// A new key starts with some credit, so that it is not the first to be evicted.
 const LFU_INITIAL: u32 = 5;
 
+/// What a key's clock tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Measure {
+    LastAccess,
+    LastChange,
+    Frequency,
+}
+
 /// How accesses are recorded; changed by CONFIG SET while the server runs.
 pub struct AccessPolicy {
-    lfu: AtomicBool,
+    measure: AtomicU8,
     log_factor: AtomicU32,
     decay_minutes: AtomicU32,
 }
@@ -25,17 +34,21 @@ pub enum Usage {
 
 impl AccessPolicy {
     pub fn new() -> AccessPolicy {
-        AccessPolicy { lfu: AtomicBool::new(false), log_factor: AtomicU32::new(10), decay_minutes: AtomicU32::new(1) }
+        AccessPolicy {
+            measure: AtomicU8::new(Measure::LastAccess as u8),
+            log_factor: AtomicU32::new(10),
+            decay_minutes: AtomicU32::new(1),
+        }
     }
 
-    pub fn set(&self, lfu: bool, log_factor: u32, decay_minutes: u32) {
-        self.lfu.store(lfu, Relaxed);
+    pub fn set(&self, measure: Measure, log_factor: u32, decay_minutes: u32) {
+        self.measure.store(measure as u8, Relaxed);
         self.log_factor.store(log_factor, Relaxed);
         self.decay_minutes.store(decay_minutes, Relaxed);
     }
 
     pub fn is_lfu(&self) -> bool {
-        self.lfu.load(Relaxed)
+        self.measure.load(Relaxed) == Measure::Frequency as u8
     }
 
     /// The clock of a key made now.
@@ -53,6 +66,14 @@ impl AccessPolicy {
             }
             _ => self.fresh(now_ms),
         }
+    }
+
+    /// The clock of a key read now, as in [`AccessPolicy::touched`] where that counts.
+    pub fn read(&self, clock: u32, now_ms: i64, random: impl FnOnce() -> u32) -> u32 {
+        if self.measure.load(Relaxed) == Measure::LastChange as u8 {
+            return clock;
+        }
+        self.touched(clock, now_ms, random)
     }
 
     /// The clock of a key accessed now; `random` decides whether a frequent key counts this access.
@@ -113,9 +134,20 @@ mod tests {
     }
 
     #[test]
+    fn reading_counts_unless_changes_do() {
+        let policy = AccessPolicy::new();
+        let clock = policy.fresh(5_000);
+        assert_eq!(policy.read(clock, 9_000, || 0), 9);
+        policy.set(Measure::LastChange, 10, 1);
+        assert_eq!(policy.read(clock, 9_000, || 0), 5);
+        assert_eq!(policy.touched(clock, 9_000, || 0), 9);
+        assert_eq!(policy.idle_seconds(clock, 9_000), 4);
+    }
+
+    #[test]
     fn frequency_grows_slower_the_higher_it_is_and_decays() {
         let policy = AccessPolicy::new();
-        policy.set(true, 10, 1);
+        policy.set(Measure::Frequency, 10, 1);
         let mut clock = policy.fresh(0);
         assert_eq!(policy.frequency(clock, 0), LFU_INITIAL);
         clock = policy.touched(clock, 0, || u32::MAX);

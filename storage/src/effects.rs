@@ -193,6 +193,8 @@ pub type Observer = Box<dyn Fn(&Happening<'_>) + Send + Sync>;
 pub struct Effects {
     /// Changes, as `rdb_changes_since_last_save` counts them: what expires or is evicted is none.
     pub dirty: u64,
+    /// So many of these are written down, or need not be: see [`crate::Journal`].
+    pub written: u64,
     pub hits: u64,
     pub misses: u64,
     pub expired: u64,
@@ -206,6 +208,7 @@ impl Effects {
     /// Adds what was done through another view.
     pub fn absorb(&mut self, other: Effects) {
         self.dirty += other.dirty;
+        self.written += other.written;
         self.hits += other.hits;
         self.misses += other.misses;
         self.expired += other.expired;

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use crate::access::AccessPolicy;
 use crate::effects::{Class, Effects, Happening, Observer};
 use crate::entry::Slot;
+use crate::journal::Journal;
 use crate::leaving::LateOnes;
 use crate::locks::{Contention, Locked, Patience, Scope};
 use crate::reclaim::Reclaimer;
@@ -150,6 +151,7 @@ pub struct Keyspace {
     observer: OnceLock<Observer>,
     /// The classes of events that it hears of, one bit each.
     observed: AtomicU16,
+    journal: OnceLock<Box<dyn Journal>>,
     pub(crate) contention: Contention,
     pub(crate) late_ones: LateOnes,
 }
@@ -173,6 +175,7 @@ impl Keyspace {
             reclaimer: Reclaimer::start(),
             observer: OnceLock::new(),
             observed: AtomicU16::new(0),
+            journal: OnceLock::new(),
             contention: Contention::default(),
             late_ones: LateOnes::default(),
         }
@@ -220,6 +223,25 @@ impl Keyspace {
             self.observed.fetch_or(Class::Change as u16, Relaxed);
         } else {
             self.observed.fetch_and(!(Class::Change as u16), Relaxed);
+        }
+    }
+
+    /// Sets, once and for all, who writes down what makes changes anew.
+    pub fn set_journal(&self, journal: Box<dyn Journal>) {
+        // As with the observer.
+        let _ = self.journal.set(journal);
+    }
+
+    /// Who writes changes down, if anybody does at the moment. That changes only while all shards are locked.
+    pub(crate) fn journal(&self) -> Option<&dyn Journal> {
+        self.journal.get().map(|journal| &**journal).filter(|journal| journal.is_on())
+    }
+
+    /// Something that is written down is complete.
+    #[cold]
+    pub(crate) fn complete_journal(&self) {
+        if let Some(journal) = self.journal.get() {
+            journal.complete();
         }
     }
 
@@ -333,7 +355,7 @@ impl Keyspace {
             }
         }
         view.serve_waiters();
-        Some(ExpirySweep { effects: view.effects, next })
+        Some(ExpirySweep { effects: std::mem::take(&mut view.effects), next })
     }
 
     pub(crate) fn slot_hash(&self, slot: &Slot) -> u64 {

@@ -89,8 +89,9 @@ pub trait Collection: Sized + Clone + Send + 'static {
     }
 
     /// Removes elements that have expired by `now_ms`, about `most` at a time, and hides the others from everybody but
-    /// [`Collection::is_empty`] and [`Collection::next_expiry`]. Returns how many it removed.
-    fn expire(&mut self, _now_ms: i64, _most: usize) -> usize {
+    /// [`Collection::is_empty`] and [`Collection::next_expiry`]. Calls `each` with the name of every one that it removes,
+    /// and returns how many these were.
+    fn expire(&mut self, _now_ms: i64, _most: usize, _each: impl FnMut(&[u8])) -> usize {
         0
     }
 }
@@ -145,8 +146,8 @@ macro_rules! collections {
                 match self { $(Boxed::$kind(value) => Collection::next_expiry(value),)* }
             }
 
-            pub(crate) fn expire(&mut self, now_ms: i64, most: usize) -> usize {
-                match self { $(Boxed::$kind(value) => Collection::expire(value, now_ms, most),)* }
+            pub(crate) fn expire(&mut self, now_ms: i64, most: usize, each: impl FnMut(&[u8])) -> usize {
+                match self { $(Boxed::$kind(value) => Collection::expire(value, now_ms, most, each),)* }
             }
 
             pub(crate) fn is_spent(&self) -> bool {

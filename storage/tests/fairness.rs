@@ -94,7 +94,7 @@ fn fields_among_hidden_ones() {
             let ttl = if number < hidden { FieldTtl::At(10) } else { FieldTtl::Clear };
             assert!(hash.set(format!("field:{number}").as_bytes(), b"value", ttl, BIG));
         }
-        assert_eq!(hash.expire(11, 1), 1);
+        assert_eq!(hash.expire(11, 1, |_| {}), 1);
         assert_eq!(hash.as_ref().len(), all - hidden);
         assert_fair("hidden", all - hidden, |random| {
             hash.as_ref().random(|| random.random()).expect("a field").0.to_vec()

@@ -105,7 +105,7 @@ fn compare_with_model(most: u32, limits: PackLimits, operations: usize) -> HashS
                 model.retain(|_, (_, expiry)| expiry.is_none_or(|when| when >= now));
                 // Often not all at once: what is left is hidden.
                 let most = if rng.random() { usize::MAX } else { rng.random_range(0..5) };
-                let removed = hash.expire(now, most);
+                let removed = hash.expire(now, most, |_| {});
                 assert!(removed <= most || hash.as_ref().encoding() == "listpackex");
                 assert!(removed >= most || hash.next_expiry().is_none_or(|when| when >= now));
             }
@@ -183,8 +183,8 @@ fn fields_expire_in_order_and_only_those_that_are_due() {
     }
     for (when, count) in due {
         assert_eq!(hash.next_expiry(), Some(when));
-        assert_eq!(hash.expire(when, usize::MAX), 0, "a field lives to the end of its last millisecond");
-        assert_eq!(hash.expire(when + 1, usize::MAX), count);
+        assert_eq!(hash.expire(when, usize::MAX, |_| {}), 0, "a field lives to the end of its last millisecond");
+        assert_eq!(hash.expire(when + 1, usize::MAX, |_| {}), count);
     }
     assert_eq!((hash.next_expiry(), hash.as_ref().len()), (None, 10_000));
 }
@@ -195,7 +195,7 @@ fn what_is_due_is_hidden_until_it_is_removed() {
     for number in 0..9_999 {
         assert!(hash.set_expiry(format!("field:{number}").as_bytes(), Some(10)));
     }
-    assert_eq!(hash.expire(11, 100), 100);
+    assert_eq!(hash.expire(11, 100, |_| {}), 100);
     let seed = Seed::pick();
     let mut rng = seed.rng();
     let view = hash.as_ref();
@@ -215,7 +215,7 @@ fn what_is_due_is_hidden_until_it_is_removed() {
     assert!(hash.as_ref().random(|| rng.random()).is_none());
     let copy = hash.clone();
     assert!(copy.as_ref().is_empty() && !copy.is_empty());
-    while hash.expire(11, 1_000) > 0 {}
+    while hash.expire(11, 1_000, |_| {}) > 0 {}
     assert!(hash.is_empty());
 }
 

@@ -97,7 +97,7 @@ fn tables_of_fields_with_deadlines() {
         }
     }
     let copy = hash.clone();
-    while hash.expire(950, 7) > 0 {
+    while hash.expire(950, 7, |_| {}) > 0 {
         hash.set(&name(1), b"again", FieldTtl::At(2000), BIG);
         assert_eq!(hash.as_ref().iter().count(), hash.as_ref().len());
     }

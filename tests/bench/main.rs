@@ -7,6 +7,7 @@ mod documents;
 mod hits;
 mod pauses;
 mod saving;
+mod starts;
 mod subscribers;
 mod workloads;
 
@@ -107,6 +108,10 @@ fn main() -> Result<(), String> {
     if hits::NAME.contains(&options.only) {
         println!("\n| policy | server | hit rate % |\n| --- | --- | --- |");
         hits::rate(&contenders, KEYS / scale, 3 * KEYS / scale).map_err(|error| format!("{}: {error}", hits::NAME))?;
+    }
+    if starts::NAME.contains(&options.only) {
+        println!("\n| start with | server | seconds | CPU seconds |\n| --- | --- | --- | --- |");
+        starts::load(&contenders, 5 * KEYS / scale).map_err(|error| format!("{}: {error}", starts::NAME))?;
     }
     println!("\n| workers | load | requests/s | CPU us/request | CPU ratio |\n| --- | --- | --- | --- | --- |");
     for workload in WORKLOADS.iter().filter(|load| load.pipeline == 16 && load.name.contains(&options.only)) {

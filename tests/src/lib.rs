@@ -3,6 +3,7 @@
 //! Every test takes the server it drives as a path, so that the tests themselves can be checked against a real
 //! `redis-server`: set `SPINEL_TEST_SERVER` to its path and run them.
 
+pub mod aof;
 mod connection;
 pub mod http;
 pub mod proc;

@@ -63,9 +63,11 @@ fn every_policy_keeps_memory_below_the_limit() {
     let mut connection = server.connect().unwrap();
     for policy in [
         "allkeys-lru",
+        "allkeys-lrm",
         "allkeys-lfu",
         "allkeys-random",
         "volatile-lru",
+        "volatile-lrm",
         "volatile-lfu",
         "volatile-random",
         "volatile-ttl",
@@ -89,7 +91,7 @@ fn every_policy_keeps_memory_below_the_limit() {
 fn volatile_policies_leave_other_keys_alone() {
     let server = start(&[]);
     let mut connection = server.connect().unwrap();
-    for policy in ["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"] {
+    for policy in ["volatile-lru", "volatile-lrm", "volatile-lfu", "volatile-random", "volatile-ttl"] {
         call(&mut connection, "FLUSHALL");
         limit(&mut connection, policy, 200_000);
         let stay = (0..800).map(|n| format!("SET stays:{n} {VALUE}"));
@@ -144,6 +146,44 @@ fn keys_that_were_used_lately_stay() {
     let used = count_existing(&mut connection, (0..1000).map(|n| format!("key:{n}")));
     let idle = count_existing(&mut connection, (1000..2000).map(|n| format!("key:{n}")));
     assert!(used > 960 && idle < 750, "{used} used ones and {idle} idle ones are left");
+}
+
+#[test]
+fn keys_that_were_changed_lately_stay() {
+    let server = start(&["--maxmemory-samples", "10", "--maxmemory-policy", "allkeys-lrm"]);
+    let mut connection = server.connect().unwrap();
+    pipeline(&mut connection, (0..2000).map(|n| format!("SET key:{n} {VALUE}")));
+    // Changes are told apart by the second.
+    thread::sleep(Duration::from_millis(2100));
+    pipeline(&mut connection, (1000..2000).map(|n| format!("GET key:{n}")));
+    pipeline(&mut connection, (0..1000).map(|n| format!("SETRANGE key:{n} 0 x")));
+    assert_eq!(call(&mut connection, "OBJECT IDLETIME key:0"), r":0\r\n");
+    assert_ne!(call(&mut connection, "OBJECT IDLETIME key:1999"), r":0\r\n");
+    limit(&mut connection, "allkeys-lrm", -60_000);
+    wait_until(|| info(&mut connection, "current_eviction_exceeded_time") == 0);
+    let changed = count_existing(&mut connection, (0..1000).map(|n| format!("key:{n}")));
+    let read = count_existing(&mut connection, (1000..2000).map(|n| format!("key:{n}")));
+    assert!(changed > 960 && read < 750, "{changed} changed ones and {read} read ones are left");
+}
+
+#[test]
+fn news_of_evicted_keys_make_no_others_go() {
+    let server = start(&["--io-threads", "2", "--maxmemory-eviction-tenacity", "100"]);
+    let mut connection = server.connect().unwrap();
+    let mut readers: Vec<Connection> = (0..10).map(|_| server.connect().unwrap()).collect();
+    let name = |n: usize| format!("{n}{}", "x".repeat(1000));
+    pipeline(&mut connection, (0..300).map(|n| format!("SET {} x", name(n))));
+    for reader in &mut readers {
+        call(reader, "HELLO 3");
+        call(reader, "CLIENT TRACKING ON");
+        pipeline(reader, (0..300).map(|n| format!("GET {}", name(n))));
+    }
+    // About twenty keys, the names of which each reader is sent.
+    limit(&mut connection, "allkeys-lru", -40_000);
+    let (keys, evicted) = keys_and_evicted(&mut connection);
+    assert_eq!(keys, 300 - evicted);
+    assert!((5..50).contains(&evicted), "{evicted} keys went");
+    assert!(readers.iter_mut().all(|reader| reader.read().unwrap().0.starts_with(b">2\r\n$10\r\ninvalidate")));
 }
 
 #[test]

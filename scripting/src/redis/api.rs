@@ -114,6 +114,9 @@ fn run_command(state: State, raise: bool) -> Outcome {
     };
     let Scratch { args, reply } = &mut *scratch;
     if let Err(message) = read_arguments(&state, args) {
+        if shared.ending().is_some() {
+            return Err(state.ended());
+        }
         let error = state.error_table(message);
         return if raise { Err(error) } else { Ok(1) };
     }
@@ -173,6 +176,9 @@ fn read_arguments(state: &State, args: &mut OwnedArgs) -> Result<(), &'static st
                 bytes += text.len();
                 if !shared.has_room(bytes) {
                     return Err(OUT_OF_MEMORY);
+                }
+                if shared.has_worked(text.len()) && !shared.poll() {
+                    return Err("the script must end");
                 }
                 args.push(text);
             }

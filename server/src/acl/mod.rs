@@ -14,8 +14,8 @@ mod tokens;
 mod user;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
 use protocol::Args;
@@ -41,6 +41,16 @@ use crate::server::{Server, unix_ms};
 pub const DEFAULT_USER: &[u8] = b"default";
 
 type Users = BTreeMap<Vec<u8>, Arc<User>>;
+
+/// Is on no list, and cannot be logged in as.
+static SERVER: LazyLock<Arc<User>> = LazyLock::new(|| {
+    let mut user = User::new(b"server", User::BUILT_IN, true);
+    for rule in ["on", "allkeys", "allcommands"] {
+        // These are right.
+        let _ = user.apply(rule.as_bytes(), true);
+    }
+    Arc::new(user)
+});
 
 /// All users.
 pub struct Acl {
@@ -158,6 +168,11 @@ impl Acl {
     /// Whether strangers need no password: what protected mode asks.
     pub fn takes_any_password(&self) -> bool {
         self.user(DEFAULT_USER).is_some_and(|user| user.takes_any_password())
+    }
+
+    /// The server itself, which may do everything.
+    pub fn server_itself(&self) -> Session {
+        Session::of(Arc::clone(&SERVER), self.generation.load(Ordering::Acquire))
     }
 
     /// The session of a client that has just come, or has been reset.

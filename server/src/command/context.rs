@@ -155,9 +155,14 @@ impl<'a> Context<'a> {
 
     /// Takes another view of the keyspace. The one before must hold no locks.
     fn replace_view(&mut self, view: View<'static>) {
-        let before = std::mem::replace(self.db, view);
+        let mut before = std::mem::replace(self.db, view);
         self.db.take_settings(&before);
-        self.db.effects.absorb(before.effects);
+        self.db.effects.absorb(std::mem::take(&mut before.effects));
+    }
+
+    /// What expires up to this, in Unix milliseconds, has expired.
+    pub fn horizon_ms(&self) -> i64 {
+        self.db.horizon_ms()
     }
 
     pub fn now_ms(&self) -> i64 {

@@ -27,7 +27,7 @@ use crate::scripts::Lua;
 use crate::server::{Pause, Server, unix_nanos};
 use crate::stats::WorkerStats;
 use crate::worker::Incoming;
-use crate::{tracking, transaction};
+use crate::{journal, tracking, transaction};
 
 /// What a worker carries requests out with.
 pub struct Executor {
@@ -253,10 +253,9 @@ impl Executor {
         if room == Room::None && self.flags_of(client, command, args).contains(Flags::DENYOOM) {
             return Some(Objection::Error(Error::OUT_OF_MEMORY));
         }
-        if persistence::refuses_writes(self.server)
-            && (self.flags_of(client, command, args).contains(Flags::WRITE) || command.spec.is("ping"))
-        {
-            return Some(Objection::Error(Error::NOT_SAVED));
+        let changes = || self.flags_of(client, command, args).contains(Flags::WRITE) || command.spec.is("ping");
+        if let Some(error) = persistence::refusal(self.server).filter(|_| changes()) {
+            return Some(Objection::Error(error));
         }
         if client.only_listens() && !pubsub::allowed_to_listeners(command) {
             return Some(Objection::Error(Error::new(format!(
@@ -375,6 +374,41 @@ impl Executor {
         self.account(client, command, args, reply, Timing { started, failed, within: Within::Nothing })
     }
 
+    /// Carries out a request of the log: whoever made it was allowed to, and it is not counted again. What it needs is
+    /// locked unless all is locked already. Tells whether it failed; `None` if there is no such command.
+    pub fn replay(
+        &self,
+        client: &mut Client,
+        locked: Option<&mut View<'static>>,
+        args: Args<'_>,
+        reply: &mut Reply,
+    ) -> Option<bool> {
+        let command = find(&self.server.commands, args).ok().filter(|command| command.spec.accepts(args.len()))?;
+        if client.transaction.is_some() && !command.spec.immediate {
+            client.queue(command, args, command.spec.flags);
+            return Some(false);
+        }
+        let mut own;
+        let (db, within) = match locked {
+            Some(locked) => {
+                locked.select(client.db());
+                (locked, Within::Transaction)
+            }
+            None => {
+                own = lock(self.server, command, client, args, self.now_ms.get())?;
+                (&mut own, Within::Nothing)
+            }
+        };
+        db.keep_all();
+        let (server, executor) = (self.server, self);
+        let mut cx =
+            Context { server, executor, client: &mut *client, command, args, reply, db, within, failed: false };
+        let failed = invoke(&mut cx);
+        // Nobody would end it.
+        client.wait = None;
+        Some(failed)
+    }
+
     /// Carries out one of several commands that happen at one instant. What it needs is locked in `db`. Tells whether it
     /// failed.
     pub fn call_nested(
@@ -478,6 +512,7 @@ fn invoke(cx: &mut Context<'_>) -> bool {
     // while unwinding, and the keyspace's structures are whole between any two of their operations.
     let result = catch_unwind(AssertUnwindSafe(|| {
         let result = (cx.command.spec.run)(cx);
+        journal::after_command(cx);
         if !cx.is_nested() {
             cx.db.serve_waiters();
         }
@@ -489,6 +524,7 @@ fn invoke(cx: &mut Context<'_>) -> bool {
             false => crate::monitor::quoted(cx.command, cx.args),
         };
         log::warning!("A command panicked, which is a bug: {request}");
+        journal::after_command(cx);
         Err(Error::fixed("ERR internal error while executing the command, see the server's log"))
     });
     let Err(error) = result else { return cx.failed };

@@ -19,6 +19,7 @@ mod transactions;
 mod zsets;
 
 pub(crate) use connection::write_client_line;
+pub(crate) use generic::Logged;
 
 use crate::command::spec::Spec;
 

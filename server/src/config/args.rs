@@ -15,6 +15,10 @@ pub enum Invocation {
     Serve(Box<Config>),
     /// Print this and leave.
     Print(String),
+    /// Check a snapshot, with these arguments.
+    CheckSnapshot(Vec<OsString>),
+    /// Check an append-only log, as these arguments say.
+    CheckLog(Vec<OsString>),
 }
 
 /// Where the configuration comes from, in the order in which later lines win.
@@ -32,6 +36,13 @@ pub fn read_invocation(
     args: impl IntoIterator<Item = OsString>,
     is_command: &dyn Fn(&[u8]) -> bool,
 ) -> Result<Invocation, Failure> {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    if args.first().is_some_and(|arg| arg == "--check-rdb") {
+        return Ok(Invocation::CheckSnapshot(args.split_off(1)));
+    }
+    if args.first().is_some_and(|arg| arg == "--check-aof") {
+        return Ok(Invocation::CheckLog(args.split_off(1)));
+    }
     let args: Vec<Vec<u8>> = args.into_iter().map(OsString::into_vec).collect();
     if args.iter().any(|arg| arg == b"--sentinel") {
         return Err(Failure::Unsupported("Sentinel mode is not supported.".into()));
@@ -111,6 +122,8 @@ fn help() -> String {
        spinel-server - (read the configuration from standard input)
        spinel-server -v or --version
        spinel-server -h or --help
+       spinel-server --check-rdb <file.rdb>
+       spinel-server --check-aof [--fix|--truncate-to-timestamp <seconds>] <file.manifest|file.aof>
 
 Examples:
        spinel-server (run with the default configuration)

@@ -19,6 +19,7 @@ use tokio::task::yield_now;
 use crate::command::dispatch::Executor;
 use crate::config::MaxmemoryPolicy;
 use crate::log;
+use crate::mail::memory_of_news;
 use crate::server::{Pause, Server};
 
 pub use clients::{ClientMemory, limit as client_limit};
@@ -271,9 +272,10 @@ impl Eviction {
     }
 }
 
-/// What counts against the limit. What the background is freeing does not: more need not go on account of that.
+/// What counts against the limit. What the background is freeing does not, and neither do news on their way: more need
+/// not go on account of these.
 fn in_use(server: &Server) -> i64 {
-    used_memory().saturating_sub(server.keyspace.reclaimer.pending_bytes()) as i64
+    used_memory().saturating_sub(server.keyspace.reclaimer.pending_bytes() + memory_of_news()) as i64
 }
 
 /// How far below the limit eviction goes, so that not every single write is followed by the next look at the memory.
@@ -295,8 +297,8 @@ fn evictable(policy: MaxmemoryPolicy) -> Option<Evictable> {
     use MaxmemoryPolicy::*;
     match policy {
         NoEviction => None,
-        AllkeysLru | AllkeysLfu | AllkeysRandom => Some(Evictable::All),
-        VolatileLru | VolatileLfu | VolatileRandom | VolatileTtl => Some(Evictable::Expiring),
+        AllkeysLru | AllkeysLrm | AllkeysLfu | AllkeysRandom => Some(Evictable::All),
+        VolatileLru | VolatileLrm | VolatileLfu | VolatileRandom | VolatileTtl => Some(Evictable::Expiring),
     }
 }
 
@@ -304,7 +306,7 @@ fn evictable(policy: MaxmemoryPolicy) -> Option<Evictable> {
 fn score(policy: MaxmemoryPolicy, candidate: &Candidate<'_>) -> u64 {
     use MaxmemoryPolicy::*;
     match policy {
-        AllkeysLru | VolatileLru => candidate.idle_seconds(),
+        AllkeysLru | VolatileLru | AllkeysLrm | VolatileLrm => candidate.idle_seconds(),
         AllkeysLfu | VolatileLfu => u64::from(255 - candidate.frequency().min(255)),
         VolatileTtl => u64::MAX - candidate.expiry().unwrap_or(i64::MAX).max(0) as u64,
         AllkeysRandom | VolatileRandom | NoEviction => 0,

@@ -36,6 +36,7 @@ use crate::client::Client;
 use crate::command::dispatch::Executor;
 use crate::log;
 use crate::output_limit::OutputWatch;
+use crate::persistence::aof::Gate;
 pub use answer::refusal;
 pub use auth::has_tokens;
 use framing::Framing;
@@ -56,7 +57,13 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, client: Client, 
         let framing = Rc::new(RefCell::new(Framing::default()));
         let service = service_fn(|request| {
             let objection = framing.borrow_mut().objection();
-            handle(request, objection, executor, Arc::clone(&session))
+            let (session, shared) = (Arc::clone(&session), &shared);
+            async move {
+                let answer = handle(request, objection, executor, session).await;
+                let mut gate = Gate::default();
+                poll_fn(|cx| gate.poll(cx, executor.server, shared)).await;
+                answer
+            }
         });
         let stream = TokioIo::new(Counted::new(stream, Arc::clone(&shared), executor, Rc::clone(&framing)));
         let mut connection = pin!(

@@ -35,13 +35,27 @@ pub(super) fn persistence(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.field("rdb_last_cow_size", background.last_memory());
     lines.field("rdb_last_load_keys_expired", persistence.expired_keys.load(Relaxed));
     lines.field("rdb_last_load_keys_loaded", persistence.loaded_keys.load(Relaxed));
-    lines.zeros(&["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
-    lines.field("aof_last_rewrite_time_sec", -1);
-    lines.field("aof_current_rewrite_time_sec", -1);
-    lines.field("aof_last_bgrewrite_status", "ok");
-    lines.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
-    lines.field("aof_last_write_status", "ok");
+    let (log, rewrites) = (server.aof.figures(), server.aof.rewrites.figures());
+    let status = |failed: bool| if failed { "err" } else { "ok" };
+    let is_on = server.config.appendonly();
+    lines.field("aof_enabled", u8::from(is_on));
+    lines.field("aof_rewrite_in_progress", u8::from(rewrites.running));
+    lines.field("aof_rewrite_scheduled", u8::from(rewrites.scheduled));
+    lines.field("aof_last_rewrite_time_sec", rewrites.last_s);
+    lines.field("aof_current_rewrite_time_sec", rewrites.current_s);
+    lines.field("aof_last_bgrewrite_status", status(rewrites.last_failed));
+    lines.field("aof_rewrites", rewrites.begun);
+    lines.field("aof_rewrites_consecutive_failures", rewrites.failures);
+    lines.field("aof_last_write_status", status(log.failed));
     lines.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+    if is_on {
+        lines.field("aof_current_size", log.size);
+        lines.field("aof_base_size", log.base_size);
+        lines.field("aof_pending_rewrite", u8::from(rewrites.scheduled));
+        lines.field("aof_buffer_length", log.unwritten);
+        lines.field("aof_pending_bio_fsync", u8::from(log.syncing));
+        lines.field("aof_delayed_fsync", log.delayed);
+    }
     if is_loading {
         let progress = loading.progress(unix_ms() / 1000);
         lines.field("loading_start_time", progress.started_s);

@@ -130,7 +130,8 @@ pub(super) fn fill(server: &Server, view: &View<'_>, lines: &mut Lines) {
         "mem_clients_slaves",
     ]);
     lines.field("mem_clients_normal", figures.clients);
-    lines.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
+    lines.zeros(&["mem_cluster_links"]);
+    lines.field("mem_aof_buffer", server.aof.memory());
     lines.field("mem_allocator", storage::memory::allocator_name());
     lines.zeros(&["mem_overhead_db_hashtable_rehashing", "active_defrag_running"]);
     lines.field("lazyfree_pending_objects", server.keyspace.reclaimer.pending());

@@ -135,7 +135,12 @@ pub fn begin(server: &'static Server, view: &mut View<'_>) -> Result<(), Failed>
 /// Called several times a second: begins a snapshot when it is time.
 pub fn begin_if_due(server: &'static Server) {
     let (persistence, background) = (&server.persistence, &server.persistence.background);
-    if !persistence.loaded.load(Relaxed) || background.is_running() || background.beginning.load(Relaxed) {
+    let is_rewriting = server.aof.rewrites.is_running();
+    if !persistence.loaded.load(Relaxed)
+        || is_rewriting
+        || background.is_running()
+        || background.beginning.load(Relaxed)
+    {
         return;
     }
     let now_s = unix_ms() / 1000;
@@ -183,7 +188,7 @@ impl Job {
     fn new(server: &'static Server, view: &mut View<'_>) -> Result<Job, Failed> {
         let background = &server.persistence.background;
         let mut running = background.running.lock();
-        if running.is_some() {
+        if running.is_some() || server.aof.rewrites.is_running() {
             return Err(Failed);
         }
         let started = server.clock.raw();

@@ -43,6 +43,11 @@ impl Preface {
         self.options.compress
     }
 
+    /// The code of all libraries of functions.
+    pub fn libraries(&self) -> impl Iterator<Item = &[u8]> {
+        self.libraries.iter().map(Vec::as_slice)
+    }
+
     /// Begins a file with it.
     pub fn begin<W: Write>(&self, to: W) -> FileWriter<W> {
         let mut writer = FileWriter::new(to, self.options);

@@ -19,6 +19,9 @@ use crate::server::{Server, os_error_text, unix_ms};
 /// Keys without elements of which each is logged.
 const MOST_TOLD: u64 = 10;
 
+/// So many keys ahead the processor fetches where they belong: what is waited for otherwise is most of the work.
+const PREFETCHED: usize = 16;
+
 /// What becomes of keys and libraries that are there already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Existing {
@@ -64,7 +67,7 @@ struct Tally<'s> {
 pub fn load_at_start(server: &'static Server) -> Result<(), String> {
     let path = server.config.dbfilename();
     let started = Instant::now();
-    let file = match File::open(&*path) {
+    let mut file = match File::open(&*path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => {
@@ -73,7 +76,7 @@ pub fn load_at_start(server: &'static Server) -> Result<(), String> {
         }
     };
     let loading = server.persistence.loading.begin(file.metadata().map_or(0, |file| file.len()));
-    let outcome = load_in_parallel(server, file);
+    let outcome = load_in_parallel(server, &mut file, unix_ms());
     drop(loading);
     if let Err(problem) = outcome {
         log::warning!("{problem}");
@@ -84,8 +87,23 @@ pub fn load_at_start(server: &'static Server) -> Result<(), String> {
     Ok(())
 }
 
-/// One thread finds out where keys begin and end, and as many as there are workers read their values.
-fn load_in_parallel(server: &'static Server, file: File) -> Result<(), Problem> {
+/// Loads what stands in front of the commands of a log. Keys that have expired are part of it: what comes behind may be
+/// about them. Answers where it ends.
+pub fn load_preamble(
+    server: &'static Server,
+    locked: Option<&mut View<'static>>,
+    file: &mut File,
+) -> Result<u64, String> {
+    let outcome = match locked {
+        Some(view) => load_here(server, view, file, Existing::Keep, i64::MIN),
+        None => load_in_parallel(server, file, i64::MIN),
+    };
+    outcome.map_err(|problem| problem.to_string())
+}
+
+/// One thread finds out where keys begin and end, and as many as there are workers read their values. Those that expired
+/// before `horizon_ms` are left out. Answers where the file ends.
+fn load_in_parallel(server: &'static Server, file: &mut File, horizon_ms: i64) -> Result<u64, Problem> {
     let interval = usize::try_from(server.config.loading_interval_bytes()).unwrap_or(usize::MAX);
     let mut reader = FileReader::new(file, server.keyspace.databases())?.in_batches_of(interval);
     let (limits, now_ms, tally) = (server.limits(), unix_ms(), Tally::begin(server));
@@ -96,7 +114,7 @@ fn load_in_parallel(server: &'static Server, file: File) -> Result<(), Problem> 
             let (batches, tally, first_problem) = (batches.clone(), &tally, &first_problem);
             scope.spawn(move || {
                 for batch in batches {
-                    let outcome = insert(&batch, &limits, now_ms, tally, |entry, value| {
+                    let outcome = insert(server, &batch, &limits, horizon_ms, tally, |entry, value| {
                         let key = server.keyspace.key(&entry.key);
                         let mut view = server.keyspace.view_one(entry.attributes.db, &key, now_ms);
                         view.load(&key, value, entry.attributes.expiry, entry.attributes.usage, false)
@@ -113,13 +131,13 @@ fn load_in_parallel(server: &'static Server, file: File) -> Result<(), Problem> 
     })
     .and_then(|()| first_problem.into_inner().map_or(Ok(()), Err))?;
     tally.tell();
-    Ok(())
+    Ok(reader.end())
 }
 
 /// Hands over all batches of a file, unless there is a problem with one.
 fn feed(
     server: &Server,
-    reader: &mut FileReader<File>,
+    reader: &mut FileReader<&mut File>,
     batches: Sender<Batch>,
     problem: &Mutex<Option<Problem>>,
 ) -> Result<(), Problem> {
@@ -150,20 +168,25 @@ fn delay(micros: i64) {
 /// Loads the file of the configuration into a view that has all shards. Tells whether that could be done.
 pub fn reload(server: &Server, view: &mut View<'_>, existing: Existing) -> bool {
     let file = File::open(&*server.config.dbfilename()).map_err(|error| Problem::File(FileError::Io(error)));
-    let outcome = file.and_then(|file| load_here(server, view, file, existing));
+    let outcome = file.and_then(|file| load_here(server, view, file, existing, unix_ms()));
     if let Err(problem) = &outcome {
         log::warning!("{problem}");
     }
     outcome.is_ok()
 }
 
-fn load_here(server: &Server, view: &mut View<'_>, file: impl Read, existing: Existing) -> Result<(), Problem> {
+fn load_here(
+    server: &Server,
+    view: &mut View<'_>,
+    file: impl Read,
+    existing: Existing,
+    horizon_ms: i64,
+) -> Result<u64, Problem> {
     let mut reader = FileReader::new(file, server.keyspace.databases())?;
     let (limits, tally, home) = (server.limits(), Tally::begin(server), view.db());
-    let now_ms = view.now_ms();
     while let Some(mut batch) = reader.next_batch()? {
         take_notes(server, &mut batch, existing)?;
-        let outcome = insert(&batch, &limits, now_ms, &tally, |entry, value| {
+        let outcome = insert(server, &batch, &limits, horizon_ms, &tally, |entry, value| {
             let key = server.keyspace.key(&entry.key);
             view.select(entry.attributes.db);
             let replace = existing == Existing::Replace;
@@ -173,27 +196,36 @@ fn load_here(server: &Server, view: &mut View<'_>, file: impl Read, existing: Ex
         outcome?;
     }
     tally.tell();
-    Ok(())
+    Ok(reader.end())
 }
 
 /// Reads the values of a batch and passes those on that are to be stored, which `store` may refuse.
 fn insert(
+    server: &Server,
     batch: &Batch,
     limits: &Limits,
-    now_ms: i64,
+    horizon_ms: i64,
     tally: &Tally<'_>,
     mut store: impl FnMut(&Entry<'_>, storage::rdb::Loaded) -> bool,
 ) -> Result<(), Problem> {
     let (mut loaded, mut expired) = (0, 0);
+    let mut ahead = batch.entries();
+    let mut prefetch = |count| {
+        for entry in ahead.by_ref().take(count).flatten() {
+            server.keyspace.prefetch_page(entry.attributes.db, &server.keyspace.key(&entry.key));
+        }
+    };
+    prefetch(PREFETCHED);
     for entry in batch.entries() {
         let entry = entry?;
+        prefetch(1);
         let Some(value) = entry.load(limits)? else {
             if tally.empty.fetch_add(1, Relaxed) < MOST_TOLD {
                 log::warning!("A key has no elements: skipping empty key: {}", entry.key.escape_ascii());
             }
             continue;
         };
-        if entry.attributes.expiry.is_some_and(|when| when < now_ms) {
+        if entry.attributes.expiry.is_some_and(|when| when < horizon_ms) {
             expired += 1;
         } else if store(&entry, value) {
             loaded += 1;
@@ -229,8 +261,9 @@ impl Tally<'_> {
 /// Logs what is told about the server that wrote the file, and adds its libraries.
 fn take_notes(server: &Server, batch: &mut Batch, existing: Existing) -> Result<(), Problem> {
     let mut libraries = Vec::new();
-    for note in std::mem::take(&mut batch.notes) {
+    for (_, note) in std::mem::take(&mut batch.notes) {
         match note {
+            Note::Database(_) => {}
             Note::Aux(name, value) => take_aux(server, &name, &String::from_utf8_lossy(&value)),
             Note::Function(code) => libraries.push(code),
             Note::Module(name) => {

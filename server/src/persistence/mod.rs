@@ -1,6 +1,8 @@
 //! Snapshots: all data in a file, from which the server starts.
 
+pub mod aof;
 mod background;
+pub mod check;
 mod file;
 mod load;
 mod loading;
@@ -10,11 +12,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
 pub use background::{Background, Pace, Progress, begin, begin_if_due};
 pub use file::Preface;
-pub use load::{Existing, load_at_start, reload};
+pub use load::{Existing, load_preamble, reload};
 pub use loading::Loading;
 pub use save::{Failed, save};
 
-use crate::server::{Server, unix_ms};
+use crate::command::Error;
+use crate::server::{Server, os_error_text, unix_ms};
 
 /// What is known about snapshots.
 pub struct Persistence {
@@ -52,6 +55,11 @@ impl Default for Persistence {
 }
 
 impl Persistence {
+    /// Whether a snapshot is being written in the background.
+    pub fn is_saving(&self) -> bool {
+        self.background.is_running()
+    }
+
     /// Notes that all changes so far are in a file.
     fn note_saved(&self, changes: u64) {
         self.last_save_s.store(unix_ms() / 1000, Relaxed);
@@ -60,9 +68,35 @@ impl Persistence {
     }
 }
 
-/// Whether writes are refused because what they change could not be saved.
+/// Loads the data that the server starts with: from the log if that is to be written, and else from the last snapshot.
+pub fn load_at_start(server: &'static Server) -> Result<(), String> {
+    aof::read_manifest(server)?;
+    if !server.config.appendonly() {
+        return load::load_at_start(server);
+    }
+    aof::load_at_start(server)?;
+    server.persistence.loaded.store(true, Relaxed);
+    Ok(())
+}
+
+/// Why writes are refused: what they change could not be kept.
 #[inline]
-pub fn refuses_writes(server: &Server) -> bool {
+pub fn refusal(server: &Server) -> Option<Error> {
+    let unlikely = server.persistence.failed.load(Relaxed) || server.aof.is_on();
+    if unlikely { refusal_of_changes(server) } else { None }
+}
+
+fn refusal_of_changes(server: &Server) -> Option<Error> {
+    if refuses_unsaved(server) {
+        return Some(Error::NOT_SAVED);
+    }
+    let error = server.aof.error()?;
+    Some(Error::new(format!("MISCONF Errors writing to the AOF file: {}", os_error_text(&error))))
+}
+
+/// Whether writes are refused because the last snapshot failed.
+#[inline]
+pub fn refuses_unsaved(server: &Server) -> bool {
     let config = &server.config;
     server.persistence.failed.load(Relaxed) && config.stop_writes_on_bgsave_error() && !config.save().is_empty()
 }

@@ -18,8 +18,7 @@ use crate::command::dispatch::{self, Executor};
 use crate::command::keys;
 use crate::command::spec::{Flags, Group};
 use crate::command::table::Command;
-use crate::log;
-use crate::persistence;
+use crate::{journal, log, persistence};
 
 /// What a script may do.
 #[derive(Clone, Copy)]
@@ -73,6 +72,8 @@ pub struct ScriptHost<'h> {
     /// What others know of it, once it takes long.
     slow: Option<Announced<'static>>,
     attended_ms: i64,
+    /// What it changes is written down, unless it has asked for the contrary.
+    writes_down: bool,
 }
 
 /// How often the other clients of the worker are looked at while a script takes long.
@@ -107,6 +108,7 @@ impl<'h> ScriptHost<'h> {
             looked_ms: started_ms,
             slow: None,
             attended_ms: 0,
+            writes_down: true,
         }
     }
 
@@ -122,8 +124,10 @@ impl<'h> ScriptHost<'h> {
             Error::fixed("ERR This Redis command is not allowed from script")
         } else if self.limits.read_only && flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE) {
             Error::fixed("ERR Write commands are not allowed from read-only scripts.")
-        } else if !self.wrote && flags.contains(Flags::WRITE) && persistence::refuses_writes(self.executor.server) {
-            Error::NOT_SAVED
+        } else if let Some(refusal) =
+            persistence::refusal(self.executor.server).filter(|_| !self.wrote && flags.contains(Flags::WRITE))
+        {
+            refusal
         } else if self.limits.out_of_memory && !self.wrote && flags.contains(Flags::DENYOOM) {
             Error::OUT_OF_MEMORY
         } else {
@@ -255,7 +259,12 @@ impl Host for ScriptHost<'_> {
         if !self.note_effects(command.spec.flags) {
             return Flow::Kill;
         }
-        self.executor.call_nested(self.client, self.db, command, args, reply, Within::Script);
+        let mut call = || self.executor.call_nested(self.client, self.db, command, args, reply, Within::Script);
+        if self.writes_down {
+            call();
+        } else {
+            journal::unwritten(call);
+        }
         self.calls += 1;
         if self.calls < CALLS_PER_LOOK && self.executor.now_ms() == self.looked_ms {
             return Flow::Continue;
@@ -289,8 +298,9 @@ impl Host for ScriptHost<'_> {
         Some(self.executor.recheck(self.client, command, args).is_ok())
     }
 
-    fn set_replication(&mut self, _: Replication) {
-        // There is neither a journal nor a replica yet.
+    fn set_replication(&mut self, replication: Replication) {
+        // There are no replicas yet.
+        self.writes_down = replication.aof;
     }
 
     fn error_replied(&mut self, error: &[u8]) {

@@ -242,10 +242,10 @@ const PREFIX: usize = 128;
 /// Tells a client, or whom it has named in its place.
 fn send(clients: &Registry, client: &Arc<Shared>, mode: Mode, stale: Stale<'_>) {
     if mode.redirect == 0 {
-        return client.push(|out| stale.write(out, false));
+        return client.push_news(|out| stale.write(out, false));
     }
     match clients.get(mode.redirect).filter(|target| !target.leaving.load(Relaxed)) {
-        Some(target) => target.push(|out| stale.write(out, target.is_subscriber())),
+        Some(target) => target.push_news(|out| stale.write(out, target.is_subscriber())),
         None => {
             if let Some(mode) = &mut *client.tracking.lock() {
                 mode.broken = true;

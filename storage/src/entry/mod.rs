@@ -334,11 +334,11 @@ impl Slot {
         Ok(result)
     }
 
-    /// Removes about `most` elements that have expired inside the value, and hides the others. Returns how many it
-    /// removed.
-    pub fn expire_inside(&mut self, now_ms: i64, most: usize) -> usize {
+    /// Removes about `most` elements that have expired inside the value, and hides the others. Calls `each` with the name
+    /// of every one that it removes, and returns how many these were.
+    pub fn expire_inside(&mut self, now_ms: i64, most: usize, each: impl FnMut(&[u8])) -> usize {
         let Some(boxed) = self.boxed_mut() else { return 0 };
-        let removed = boxed.expire(now_ms, most);
+        let removed = boxed.expire(now_ms, most, each);
         let timed = boxed.next_expiry().is_some();
         self.set_kind(if timed { Kind::Timed } else { Kind::Boxed });
         removed

@@ -194,7 +194,7 @@ impl FieldTable {
         self.deadlines.first()
     }
 
-    pub(super) fn expire(&mut self, now_ms: i64, most: usize) -> usize {
+    pub(super) fn expire(&mut self, now_ms: i64, most: usize, mut each: impl FnMut(&[u8])) -> usize {
         let mut removed = 0;
         while removed < most
             && self.before_expiry()
@@ -202,6 +202,7 @@ impl FieldTable {
             && let Some(due) = self.deadlines.first_field()
             && let Some(blob) = self.table.remove(hash(due.name()), |blob| blob.is(due))
         {
+            each(blob.name());
             self.free(blob);
             removed += 1;
         }

@@ -390,17 +390,17 @@ impl Collection for Hash {
         }
     }
 
-    fn expire(&mut self, now_ms: i64, most: usize) -> usize {
+    fn expire(&mut self, now_ms: i64, most: usize, mut each: impl FnMut(&[u8])) -> usize {
         match self {
             Hash::Packed(_) => 0,
             Hash::Timed(pack) => {
                 let borrowed = pack.as_ref();
                 let due = triples(borrowed, 3).take_while(|(.., expiry)| expiry.is_some_and(|when| when < now_ms));
-                let count = due.count();
+                let count = due.inspect(|(field, ..)| each(field.bytes(&mut itoa::Buffer::new()))).count();
                 pack.remove(pack.as_ref().start(), count * 3);
                 count
             }
-            Hash::Table(table) => table.expire(now_ms, most),
+            Hash::Table(table) => table.expire(now_ms, most, each),
         }
     }
 }

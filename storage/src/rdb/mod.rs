@@ -67,6 +67,43 @@ mod kind {
     pub const HASH_LISTPACK_EX: u8 = 25;
 }
 
+/// What Redis's tools call a form.
+pub fn form_name(form: u8) -> &'static str {
+    match form {
+        kind::STRING => "string",
+        kind::LIST => "list-linked",
+        kind::SET => "set-hashtable",
+        kind::ZSET => "zset-v1",
+        kind::HASH => "hash-hashtable",
+        kind::ZSET_2 => "zset-v2",
+        kind::MODULE => "module-value",
+        kind::MODULE_2 => "",
+        kind::HASH_ZIPMAP => "hash-zipmap",
+        kind::LIST_ZIPLIST => "list-ziplist",
+        kind::SET_INTSET => "set-intset",
+        kind::ZSET_ZIPLIST => "zset-ziplist",
+        kind::HASH_ZIPLIST => "hash-ziplist",
+        kind::LIST_QUICKLIST => "quicklist",
+        kind::STREAM_LISTPACKS => "stream",
+        kind::HASH_LISTPACK => "hash-listpack",
+        kind::ZSET_LISTPACK => "zset-listpack",
+        kind::LIST_QUICKLIST_2 => "quicklist-v2",
+        kind::STREAM_LISTPACKS_2 => "stream-v2",
+        kind::SET_LISTPACK => "set-listpack",
+        kind::STREAM_LISTPACKS_3 => "stream-v3",
+        kind::HASH_METADATA_EARLY => "hash-hashtable-md-pre-release",
+        kind::HASH_LISTPACK_EX_EARLY => "hash-listpack-md-pre-release",
+        kind::HASH_METADATA => "hash-hashtable-md",
+        kind::HASH_LISTPACK_EX => "hash-listpack-md",
+        _ => "unknown",
+    }
+}
+
+/// Whether values of a form are hashes with fields that expire.
+pub fn is_of_timed_hash(form: u8) -> bool {
+    matches!(form, kind::HASH_METADATA_EARLY..=kind::HASH_LISTPACK_EX)
+}
+
 /// The numbers of what stands in a file beside values.
 mod opcode {
     pub const SLOT_INFO: u8 = 244;

@@ -58,7 +58,7 @@ impl View<'_> {
         key: &Key<'_>,
         change: impl FnOnce(&mut C, &mut Log) -> R,
     ) -> Result<R, WrongType> {
-        if let Some(found) = self.find(key) {
+        if let Some(found) = self.find_to_change(key) {
             return self.change_found(key, found, change);
         }
         let (mut collection, mut log) = (C::new(), Log::default());
@@ -84,7 +84,7 @@ impl View<'_> {
         key: &Key<'_>,
         change: impl FnOnce(&mut C, &mut Log) -> R,
     ) -> Result<Option<R>, WrongType> {
-        match self.find(key) {
+        match self.find_to_change(key) {
             Some(found) => self.change_found(key, found, change).map(Some),
             None => Ok(None),
         }

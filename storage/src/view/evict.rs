@@ -4,6 +4,7 @@ use super::{Free, View};
 use crate::access::AccessPolicy;
 use crate::effects::Event;
 use crate::entry::Slot;
+use crate::journal::Lapse;
 use crate::keyspace::{Db, Key, Keyspace, SHARDS};
 use crate::table::NO_HINT;
 
@@ -165,6 +166,7 @@ impl View<'_> {
         }
         self.discard(key, handle, Free::Later);
         self.effects.evicted += 1;
+        self.lapsed(key, Lapse::Evicted);
         self.record(key, Event::EVICTED);
         true
     }

@@ -2,6 +2,7 @@
 
 use super::{Free, View};
 use crate::effects::Event;
+use crate::journal::Lapse;
 use crate::keyspace::Key;
 use crate::table::{NO_HINT, Position};
 
@@ -44,7 +45,10 @@ impl View<'_> {
         for (page, name) in due {
             let key = self.keyspace.key(&name);
             let fields_left = end.saturating_sub(self.effects.expired_fields) as usize;
-            let Some(found) = self.find_expiring(&key, fields_left) else { continue };
+            let found = self.find_expiring(&key, fields_left);
+            // Each key by itself, lest a great many become one transaction.
+            self.complete();
+            let Some(found) = found else { continue };
             // The page's hint knows nothing of what the value has left.
             self.lower_hint(&key, found);
             let rest = self.table_db(&key).table.at(found).inner_expiry();
@@ -73,21 +77,28 @@ impl View<'_> {
     /// Removes up to so many fields that have expired inside a value. The place of the key, unless it went with the last of it.
     #[cold]
     pub(super) fn expire_inside(&mut self, key: &Key<'_>, handle: Position, most: usize) -> Option<Position> {
-        let now_ms = self.now_ms;
+        let (horizon_ms, journaled) = (self.horizon_ms, self.keyspace.journal().is_some());
         let db = self.table_db(key);
         let slot = db.table.at_mut(handle);
-        if slot.inner_expiry().is_none_or(|when| when >= now_ms) {
+        if slot.inner_expiry().is_none_or(|when| when >= horizon_ms) {
             return Some(handle);
         }
         self.hand_over(key, handle);
+        let mut names: Vec<Box<[u8]>> = Vec::new();
+        let slot = self.table_db(key).table.at_mut(handle);
+        let removed = slot.expire_inside(horizon_ms, most, |field| {
+            if journaled {
+                names.push(field.into());
+            }
+        });
         let db = self.table_db(key);
         let slot = db.table.at_mut(handle);
-        let removed = slot.expire_inside(now_ms, most);
         db.timed -= usize::from(!slot.is_timed());
         let spent = slot.is_spent();
         if removed > 0 {
             self.effects.expired_fields += removed as u64;
             self.touch_watches(key);
+            self.lapsed(key, Lapse::Fields(&names));
             self.tell_waiting(key, Event::HEXPIRED);
             self.tell(key, Event::LAPSED);
         }
@@ -106,6 +117,7 @@ impl View<'_> {
         }
         self.discard(key, handle, Free::Later);
         self.effects.expired += 1;
+        self.lapsed(key, Lapse::Expired);
         self.record(key, Event::EXPIRED);
     }
 

@@ -5,6 +5,7 @@ mod change;
 mod entry;
 mod evict;
 mod expire;
+mod journal;
 mod restore;
 mod serve;
 mod snapshot;
@@ -56,6 +57,8 @@ pub struct View<'k> {
     locked: Locked<'k>,
     db: usize,
     now_ms: i64,
+    /// What was to expire before this has expired: now, or never while old changes are made anew.
+    horizon_ms: i64,
     actor: Actor,
     /// Whether reading a key counts as an access to it (CLIENT NO-TOUCH turns it off).
     touch: bool,
@@ -63,6 +66,8 @@ pub struct View<'k> {
     keep_expired: bool,
     /// Keys that changed while somebody waits for them.
     ready: Option<Box<Ready>>,
+    /// Something was written down that is not complete yet.
+    incomplete: bool,
     /// Something was left out that somebody holds for long.
     gave_up: Cell<bool>,
     /// What was done so far.
@@ -78,11 +83,13 @@ impl<'k> View<'k> {
             locked,
             db,
             now_ms,
+            horizon_ms: now_ms,
             actor: Actor::default(),
             touch: true,
             keep_expired: false,
             ready,
             effects,
+            incomplete: false,
             gave_up: Cell::new(false),
         }
     }
@@ -103,6 +110,22 @@ impl<'k> View<'k> {
     /// The instant, in Unix milliseconds, at which everything seen through this view happens.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
+    }
+
+    /// What expires up to this, in Unix milliseconds, has expired.
+    pub fn horizon_ms(&self) -> i64 {
+        self.horizon_ms
+    }
+
+    /// Whether nothing expires by itself: see [`View::keep_all`].
+    pub fn keeps_all(&self) -> bool {
+        self.horizon_ms == i64::MIN
+    }
+
+    /// Has nothing expire by itself: changes of the past are made anew through this view, whoever made them has seen what
+    /// they are about, and where it expired there is a change that says so.
+    pub fn keep_all(&mut self) {
+        self.horizon_ms = i64::MIN;
     }
 
     /// Says for whom the view is used from now on. Returns for whom it was until now.
@@ -135,7 +158,8 @@ impl<'k> View<'k> {
         let (touch, keyspace, now_ms) = (self.touch, self.keyspace, self.now_ms);
         let slot = self.table_db(key).table.at_mut(handle);
         if touch {
-            touch_slot(keyspace, slot, now_ms);
+            let clock = keyspace.access.read(slot.access(), now_ms, quick_random);
+            note_access(slot, clock);
         }
         Some(Entry(slot))
     }
@@ -280,6 +304,9 @@ impl<'k> View<'k> {
     /// Does as another view does.
     pub fn take_settings(&mut self, other: &View<'_>) {
         (self.actor, self.touch, self.keep_expired) = (other.actor, other.touch, other.keep_expired);
+        if other.keeps_all() {
+            self.keep_all();
+        }
     }
 
     /// Removes a key. Tells whether it was there.
@@ -415,7 +442,7 @@ impl<'k> View<'k> {
     fn look(&self, key: &Key<'_>) -> Option<Entry<'_>> {
         let table = &self.locked.shard_ref(key.shard()).db(self.db)?.table;
         let slot = table.find(key.hash, |slot| slot.key() == key.bytes)?;
-        (!is_expired(slot, self.now_ms)).then_some(Entry(slot))
+        (!is_expired(slot, self.horizon_ms)).then_some(Entry(slot))
     }
 
     fn table_db(&mut self, key: &Key<'_>) -> &mut Db {
@@ -428,19 +455,39 @@ impl<'k> View<'k> {
         self.find_expiring(key, FIELDS_AT_ONCE)
     }
 
+    /// As [`View::find`], but where changes are written down, no dead field is left in a hash, not even hidden: when the
+    /// change is made anew, nothing tells what time it was.
+    #[inline]
+    fn find_to_change(&mut self, key: &Key<'_>) -> Option<Position> {
+        self.find_with(key, |view, handle| {
+            let most = if view.keyspace.journal().is_some() { usize::MAX } else { FIELDS_AT_ONCE };
+            view.expire_inside(key, handle, most)
+        })
+    }
+
     /// As [`View::find`]; of a hash, up to so many dead fields are removed on the way.
     #[inline]
     fn find_expiring(&mut self, key: &Key<'_>, most_fields: usize) -> Option<Position> {
-        let now_ms = self.now_ms;
+        self.find_with(key, |view, handle| view.expire_inside(key, handle, most_fields))
+    }
+
+    /// As [`View::find`]; `look_inside` sees to a value in which something expires.
+    #[inline]
+    fn find_with(
+        &mut self,
+        key: &Key<'_>,
+        look_inside: impl FnOnce(&mut Self, Position) -> Option<Position>,
+    ) -> Option<Position> {
+        let horizon_ms = self.horizon_ms;
         let table = &self.table_db(key).table;
         let handle = table.position(key.hash, |slot| slot.key() == key.bytes)?;
         let slot = table.at(handle);
-        if is_expired(slot, now_ms) {
+        if is_expired(slot, horizon_ms) {
             self.expire(key, handle);
             return None;
         }
         if slot.is_timed() {
-            return self.expire_inside(key, handle, most_fields);
+            return look_inside(self, handle);
         }
         Some(handle)
     }
@@ -608,13 +655,18 @@ impl<'k> View<'k> {
 
 /// A key is there up to and including the millisecond of its expiry.
 #[inline]
-fn is_expired(slot: &Slot, now_ms: i64) -> bool {
-    slot.expiry().is_some_and(|when| when < now_ms)
+fn is_expired(slot: &Slot, horizon_ms: i64) -> bool {
+    slot.expiry().is_some_and(|when| when < horizon_ms)
 }
 
 #[inline]
 fn touch_slot(keyspace: &Keyspace, slot: &mut Slot, now_ms: i64) {
     let clock = keyspace.access.touched(slot.access(), now_ms, quick_random);
+    note_access(slot, clock);
+}
+
+#[inline]
+fn note_access(slot: &mut Slot, clock: u32) {
     if clock != slot.access() {
         slot.set_access(clock);
     }

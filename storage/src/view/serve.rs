@@ -58,6 +58,8 @@ impl View<'_> {
     #[cold]
     fn serve_ready(&mut self) {
         let home = self.db;
+        // Whoever is served has not done what serves him.
+        self.complete();
         while let Some((db, name)) = self.ready.as_mut().and_then(|ready| ready.take()) {
             let key = self.keyspace.key(&name);
             self.db = db;
@@ -70,7 +72,9 @@ impl View<'_> {
                 let list = self.locked.shard_ref(key.shard()).waiting();
                 let Some((at, waiter)) = list.and_then(|list| list.waiter(db, &name, kind, index)) else { break };
                 index = at;
-                match waiter.serve(self) {
+                let served = waiter.serve(self);
+                self.complete();
+                match served {
                     Served::Done => self.locked.shard(key.shard()).leave(db, &name, &waiter),
                     Served::NotYet => index += 1,
                 }

@@ -93,10 +93,11 @@ impl View<'_> {
         usage: Option<Usage>,
         replace: bool,
     ) -> bool {
-        if !replace && self.exists(key) {
+        if replace {
+            self.vacate(key);
+        } else if self.exists(key) {
             return false;
         }
-        self.vacate(key);
         self.bring(key, value, expiry, usage);
         true
     }

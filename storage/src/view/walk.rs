@@ -7,10 +7,10 @@ use crate::value::Type;
 impl View<'_> {
     /// Calls `each` with every live key of the current database. Needs all shards.
     pub fn for_each_key(&mut self, mut each: impl FnMut(&[u8])) {
-        let (db, now_ms) = (self.db, self.now_ms);
+        let (db, horizon_ms) = (self.db, self.horizon_ms);
         for shard in self.locked.all() {
             let Some(db) = shard.db(db) else { continue };
-            for slot in db.table.iter().filter(|slot| !is_expired(slot, now_ms)) {
+            for slot in db.table.iter().filter(|slot| !is_expired(slot, horizon_ms)) {
                 each(slot.key());
             }
         }
@@ -19,10 +19,10 @@ impl View<'_> {
     /// One step of SCAN over one shard: passes the live keys of the next page on and returns the cursor of the one
     /// after it, 0 at the end.
     pub fn scan_shard(&mut self, shard: usize, cursor: u64, mut each: impl FnMut(&[u8], Type)) -> u64 {
-        let (db, now_ms) = (self.db, self.now_ms);
+        let (db, horizon_ms) = (self.db, self.horizon_ms);
         let Some(db) = self.locked.shard(shard).db(db) else { return 0 };
         db.table.scan(cursor, |slot| {
-            if !is_expired(slot, now_ms) {
+            if !is_expired(slot, horizon_ms) {
                 each(slot.key(), slot.value().kind());
             }
         })
@@ -32,10 +32,10 @@ impl View<'_> {
     /// turns up, unless this view keeps them.
     fn random_in_shard(&mut self, shard: usize, mut random: impl FnMut() -> u64) -> Option<(Vec<u8>, bool)> {
         loop {
-            let (db, now_ms) = (self.db, self.now_ms);
+            let (db, horizon_ms) = (self.db, self.horizon_ms);
             let slot = self.locked.shard(shard).db(db)?.table.random(&mut random)?;
             let name = slot.key().to_vec();
-            let live = !is_expired(slot, now_ms);
+            let live = !is_expired(slot, horizon_ms);
             if live || self.keep_expired {
                 return Some((name, live));
             }

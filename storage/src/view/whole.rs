@@ -72,7 +72,7 @@ impl View<'_> {
         view.take_settings(self);
         let result = work(&mut view);
         view.serve_waiters();
-        self.effects.absorb(view.effects);
+        self.effects.absorb(std::mem::take(&mut view.effects));
         Some(result)
     }
 

@@ -152,7 +152,7 @@ pub fn loaded(input: impl Read) -> Result<(Keyspace, Vec<Note>), FileError> {
     let mut notes = Vec::new();
     let mut reader = FileReader::new(input, DATABASES)?;
     while let Some(mut batch) = reader.next_batch()? {
-        notes.append(&mut batch.notes);
+        notes.extend(std::mem::take(&mut batch.notes).into_iter().map(|(_, note)| note));
         let mut view = keyspace.view_all(0, NOW_MS);
         for entry in batch.entries() {
             let entry = entry?;

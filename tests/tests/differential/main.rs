@@ -5,13 +5,15 @@
 
 mod collections;
 mod dump;
+mod entries;
 mod exchange;
 mod generate;
 mod geo;
+mod replay;
 mod run;
 mod streams;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use libtest_mimic::{Arguments, Trial};
@@ -43,6 +45,20 @@ fn exchange_with(version: &'static str, server: Option<PathBuf>, expires_fields:
     Trial::test(format!("exchange_with_{version}"), test).with_ignored_flag(ignored)
 }
 
+/// A test of what is written down.
+fn entries_with(
+    server: Option<PathBuf>,
+    name: &str,
+    compare: impl FnOnce(&Path) -> Result<(), String> + Send + 'static,
+) -> Trial {
+    let ignored = server.is_none();
+    let test = move || match &server {
+        Some(reference) => compare(reference).map_err(Into::into),
+        None => Err("no Redis 8 to compare with: run tests/reference/get".into()),
+    };
+    Trial::test(name, test).with_ignored_flag(ignored)
+}
+
 fn main() {
     let arguments = Arguments::from_args();
     // The one to be like.
@@ -61,6 +77,16 @@ fn main() {
         Trial::test(format!("{}_resp{resp}", family.name), test).with_ignored_flag(ignored)
     };
     let mut trials: Vec<Trial> = FAMILIES.iter().flat_map(|family| [trial(family, 2), trial(family, 3)]).collect();
+    // What a log has of these.
+    let logged = FAMILIES.iter().filter(|family| family.name != "connection");
+    trials.extend(logged.map(|family| {
+        entries_with(newest.clone(), &format!("log_of_{}", family.name), move |path| entries::compare(path, family))
+    }));
+    trials.push(entries_with(newest.clone(), "log", entries::compare_table));
+    for (name, replay) in [("repeat", replay::repeat as fn(Option<&Path>) -> _), ("order", replay::order)] {
+        let reference = newest.clone();
+        trials.push(Trial::test(name, move || replay(reference.as_deref()).map_err(Into::into)));
+    }
     trials.push(exchange_with("8.0", newest.clone(), true));
     trials.push(exchange_with("7.0", older, false));
     libtest_mimic::run(&arguments, trials).exit();

@@ -6,7 +6,7 @@ use storage::rdb::{self, PayloadError};
 use storage::{Event, Free, Usage};
 
 use crate::command::{Arg, ArgKind, Categories, CommandResult, Context, Error, Flags, Group, KeyFlags, KeySpec, Spec};
-use crate::{log, set};
+use crate::{journal, log, set};
 
 pub(super) const DUMP: Spec = Spec::new("dump", 2, dump)
     .doc(Group::Generic, "2.6.0", "O(N) where N is the size of the value.", "Serializes the value of a key.")
@@ -71,12 +71,22 @@ fn restore(cx: &mut Context<'_>) -> CommandResult {
     };
     let base_ms = if options.absolute { 0 } else { cx.now_ms() };
     let expiry = (ttl > 0).then(|| ttl.saturating_add(base_ms));
-    if expiry.is_some_and(|when| when <= cx.now_ms()) {
+    if expiry.is_some_and(|when| when <= cx.horizon_ms()) {
         // It has expired on the way; what was to make room for it goes all the same.
         let free = if cx.server.config.lazy_server_del() { Free::Later } else { Free::Now };
-        cx.db.remove(&key, free, Event::DEL);
+        if cx.db.remove(&key, free, Event::DEL) {
+            journal::removal(cx.db, &key, free);
+        }
     } else {
         cx.db.restore(&key, value, expiry, options.usage);
+        if let Some(when) = expiry.filter(|_| !options.absolute) {
+            let (mut digits, args) = (itoa::Buffer::new(), cx.args);
+            journal::instead(cx.db, |entries| {
+                let mut command = journal::changed(args, &[(2, Some(digits.format(when).as_bytes()))]);
+                command.push(b"ABSTTL");
+                entries.command(command);
+            });
+        }
     }
     cx.reply.ok();
     Ok(())

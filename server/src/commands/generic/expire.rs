@@ -3,7 +3,7 @@
 use storage::{Event, Free};
 
 use crate::command::{Arg, ArgKind, Categories, CommandResult, Context, Error, Flags, Group, KeyFlags, KeySpec, Spec};
-use crate::set;
+use crate::{journal, set};
 
 const CONDITION: Arg = Arg::one_of(
     "condition",
@@ -88,11 +88,15 @@ fn expire_at(cx: &mut Context<'_>, base_ms: i64, unit: Unit) -> CommandResult {
         None => false,
         Some(entry) => condition.holds(entry.expiry(), when),
     };
-    if done && when <= cx.now_ms() {
+    if done && when <= cx.horizon_ms() {
         let free = if cx.server.config.lazy_expire() { Free::Later } else { Free::Now };
         cx.db.remove(&key, free, Event::DEL);
+        journal::removal(cx.db, &key, free);
     } else if done {
         cx.db.set_expiry(&key, Some(when), Event::EXPIRE);
+        let (mut digits, args) = (itoa::Buffer::new(), cx.args);
+        let changes = [(0, Some(&b"PEXPIREAT"[..])), (2, Some(digits.format(when).as_bytes()))];
+        journal::instead(cx.db, |entries| entries.command(journal::changed(args, &changes)));
     }
     cx.reply.integer(i64::from(done));
     Ok(())

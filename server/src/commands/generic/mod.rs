@@ -8,6 +8,8 @@ pub(crate) mod scan;
 mod sort;
 mod wait;
 
+pub(crate) use wait::Logged;
+
 use crate::command::spec::Spec;
 
 /// The family's declarations.

@@ -8,6 +8,7 @@ use super::cell::Position;
 use crate::command::{CommandResult, Context, Error};
 use crate::commands::zsets::add::{Elements, Options, add_elements};
 use crate::commands::zsets::bounds::parse_score;
+use crate::journal;
 
 /// Reads the longitude at `index` and the latitude behind it.
 pub(super) fn parse_position(args: Args<'_>, index: usize) -> Result<Position, Error> {
@@ -74,7 +75,24 @@ pub(super) fn geoadd(cx: &mut Context<'_>) -> CommandResult {
     if elements.is_empty() {
         return Err(Error::SYNTAX);
     }
-    add_elements(cx, &options, &elements)
+    add_elements(cx, &options, &elements)?;
+    if cx.db.effects.written != cx.db.effects.dirty {
+        write_scores(cx, index, &elements);
+    }
+    Ok(())
+}
+
+/// Has it written down what places come to: what a place is reckoned to be does not have to be the same everywhere.
+fn write_scores(cx: &mut Context<'_>, options_end: usize, elements: &[(f64, &[u8])]) {
+    let args = cx.args;
+    journal::instead(cx.db, |entries| {
+        // They are whole numbers.
+        let scores: Vec<String> = elements.iter().map(|(score, _)| (*score as u64).to_string()).collect();
+        let mut command: Vec<&[u8]> = vec![b"ZADD"];
+        command.extend((1..options_end).map(|index| &args[index]));
+        command.extend(scores.iter().zip(elements).flat_map(|(score, (_, member))| [score.as_bytes(), *member]));
+        entries.command(command);
+    });
 }
 
 pub(super) fn geopos(cx: &mut Context<'_>) -> CommandResult {

@@ -1,11 +1,14 @@
 //! Fields that expire.
 
 use protocol::Args;
+use smallvec::SmallVec;
 use storage::hash::{FieldTtl, Hash, HashRef, MAX_EXPIRY};
-use storage::{Collection, Event};
+use storage::{Collection, Event, Key, View};
 
+use super::write_fields;
 use crate::command::{CommandResult, Context, Error};
 use crate::commands::elements::reply_found;
+use crate::journal;
 
 /// What the replies about single fields say.
 const NO_FIELD: i64 = -2;
@@ -74,6 +77,38 @@ fn check_type(cx: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
+/// Fields that a command has changed.
+type Fields<'a> = SmallVec<[&'a [u8]; 8]>;
+
+/// Has it written down which fields expire at another time than before (`None` is never), and which had to go because
+/// that time is over.
+fn write_expiry(
+    db: &mut View<'_>,
+    key: &Key<'_>,
+    (expiry, condition): (Option<i64>, Option<&[u8]>),
+    changed: &Fields<'_>,
+    removed: &Fields<'_>,
+) {
+    if !changed.is_empty() {
+        let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let count = count.format(changed.len()).as_bytes();
+        let fields = changed.iter().copied();
+        match expiry {
+            None => write_fields(db, &[b"HPERSIST", key.bytes, b"FIELDS", count], fields),
+            Some(when) => {
+                let mut start = SmallVec::<[&[u8]; 6]>::new();
+                start.extend([b"HPEXPIREAT", key.bytes, time.format(when).as_bytes()]);
+                start.extend(condition);
+                start.extend([b"FIELDS", count]);
+                write_fields(db, &start, fields);
+            }
+        }
+    }
+    if !removed.is_empty() {
+        write_fields(db, &[b"HDEL", key.bytes], removed.iter().copied());
+    }
+}
+
 fn expire(cx: &mut Context<'_>, unit: Unit) -> CommandResult {
     check_type(cx)?;
     let when = unit.parse(cx, 2)?;
@@ -88,37 +123,39 @@ fn expire(cx: &mut Context<'_>, unit: Unit) -> CommandResult {
     if count != fields.len() as i64 {
         return Err(COUNT_DIFFERS);
     }
-    let (key, now_ms) = (cx.key(1), cx.now_ms());
+    let (key, horizon_ms) = (cx.key(1), cx.horizon_ms());
     cx.reply.array(fields.len());
     let reply = &mut *cx.reply;
+    let (mut changed, mut removed) = (Fields::new(), Fields::new());
     let found = cx.db.change_existing::<Hash, _>(&key, |hash, log| {
         // As in Redis, even if in the end no field gets one.
         if hash.make_timed() {
             log.silently();
         }
-        let mut changed = 0;
-        let mut removed = 0;
         for field in fields.iter() {
             let outcome = match hash.as_ref().expiry(field) {
                 None => NO_FIELD,
                 Some(old) if !condition.is_none_or(|condition| is_met(condition, old, when)) => CONDITION_NOT_MET,
-                Some(_) if when <= now_ms => {
+                Some(_) if when <= horizon_ms => {
                     hash.remove(field);
-                    removed += 1;
+                    removed.push(field);
                     REMOVED
                 }
                 Some(_) => {
                     hash.set_expiry(field, Some(when));
-                    changed += 1;
+                    changed.push(field);
                     DONE
                 }
             };
             reply.integer(outcome);
         }
-        if changed + removed > 0 {
-            log.changed(if removed > 0 { Event::HDEL } else { Event::HEXPIRE }, changed + removed);
+        if changed.len() + removed.len() > 0 {
+            let event = if removed.is_empty() { Event::HEXPIRE } else { Event::HDEL };
+            log.changed(event, changed.len() + removed.len());
         }
     })?;
+    let condition = condition.map(|_| cx.arg(3));
+    write_expiry(cx.db, &key, (Some(when), condition), &changed, &removed);
     if found.is_none() {
         fields.iter().for_each(|_| cx.reply.integer(NO_FIELD));
     }
@@ -230,14 +267,14 @@ pub(super) fn hgetex(cx: &mut Context<'_>) -> CommandResult {
         None => (None, if persist { 3 } else { 2 }),
     };
     let fields = fields(cx, at)?;
-    let (key, now_ms) = (cx.key(1), cx.now_ms());
+    let (key, horizon_ms) = (cx.key(1), cx.horizon_ms());
     cx.reply.array(fields.len());
     let reply = &mut *cx.reply;
+    let (mut changed, mut removed) = (Fields::new(), Fields::new());
     let found = cx.db.change_existing::<Hash, _>(&key, |hash, log| {
         if (expiry.is_some() || persist) && hash.make_timed() {
             log.silently();
         }
-        let (mut changed, mut removed) = (0, 0);
         for field in fields.iter() {
             let value = hash.as_ref().get(field);
             reply_found(reply, value);
@@ -245,20 +282,26 @@ pub(super) fn hgetex(cx: &mut Context<'_>) -> CommandResult {
                 continue;
             }
             match expiry {
-                Some(when) if when <= now_ms => removed += usize::from(hash.remove(field)),
-                Some(when) => changed += usize::from(hash.set_expiry(field, Some(when))),
-                None if persist && hash.as_ref().expiry(field).flatten().is_some() => {
-                    changed += usize::from(hash.set_expiry(field, None));
+                Some(when) if when <= horizon_ms => {
+                    if hash.remove(field) {
+                        removed.push(field);
+                    }
                 }
-                None => {}
+                None if !(persist && hash.as_ref().expiry(field).flatten().is_some()) => {}
+                expiry => {
+                    if hash.set_expiry(field, expiry) {
+                        changed.push(field);
+                    }
+                }
             }
         }
-        if removed > 0 {
-            log.changed(Event::HDEL, removed);
-        } else if changed > 0 {
-            log.changed(if persist { Event::HPERSIST } else { Event::HEXPIRE }, changed);
+        if !removed.is_empty() {
+            log.changed(Event::HDEL, removed.len());
+        } else if !changed.is_empty() {
+            log.changed(if persist { Event::HPERSIST } else { Event::HEXPIRE }, changed.len());
         }
     })?;
+    write_expiry(cx.db, &key, (expiry, None), &changed, &removed);
     if found.is_none() {
         fields.iter().for_each(|_| cx.reply.null());
     }
@@ -277,6 +320,8 @@ enum Condition {
 struct SetOptions<'a> {
     condition: Condition,
     ttl: FieldTtl,
+    /// Where that is said.
+    ttl_at: usize,
     /// Fields and values in turn.
     pairs: Args<'a>,
 }
@@ -285,7 +330,7 @@ impl<'a> SetOptions<'a> {
     /// Reads options in any order, and the fields, which come last.
     fn parse(cx: &Context<'a>) -> Result<SetOptions<'a>, Error> {
         let wrong_arity = || Error::wrong_arity(&cx.command.full_name);
-        let (mut condition, mut ttl) = (Condition::Always, FieldTtl::Clear);
+        let (mut condition, mut ttl, mut ttl_at) = (Condition::Always, FieldTtl::Clear, 0);
         let mut index = 2;
         while let Some(word) = cx.args.get(index) {
             let unit = unit_of(word);
@@ -300,7 +345,7 @@ impl<'a> SetOptions<'a> {
                     if count * 2 != pairs.len() as i64 {
                         return Err(wrong_arity());
                     }
-                    return Ok(SetOptions { condition, ttl, pairs });
+                    return Ok(SetOptions { condition, ttl, ttl_at, pairs });
                 }
                 b"fnx" | b"fxx" if condition != Condition::Always => {
                     return Err(Error::fixed("ERR Only one of FXX or FNX arguments can be specified"));
@@ -315,6 +360,7 @@ impl<'a> SetOptions<'a> {
                     return Err(Error::fixed(text));
                 }
                 _ => {
+                    ttl_at = index;
                     ttl = match unit {
                         None => FieldTtl::Keep,
                         Some(unit) => {
@@ -331,8 +377,8 @@ impl<'a> SetOptions<'a> {
 }
 
 pub(super) fn hsetex(cx: &mut Context<'_>) -> CommandResult {
-    let SetOptions { condition, ttl, pairs } = SetOptions::parse(cx)?;
-    let (key, limits, now_ms) = (cx.key(1), cx.server.hash_limits(), cx.now_ms());
+    let SetOptions { condition, ttl, ttl_at, pairs } = SetOptions::parse(cx)?;
+    let (key, limits, horizon_ms) = (cx.key(1), cx.server.hash_limits(), cx.horizon_ms());
     let done = cx.db.change::<Hash, _>(&key, |hash, log| {
         let exists = |field: &[u8]| hash.as_ref().get(field).is_some();
         let mut fields = pairs.iter().step_by(2);
@@ -346,7 +392,7 @@ pub(super) fn hsetex(cx: &mut Context<'_>) -> CommandResult {
         }
         let count = pairs.len() / 2;
         hash.prepare(count, pairs.iter().map(<[u8]>::len).max().unwrap_or(0), limits);
-        let is_past = matches!(ttl, FieldTtl::At(when) if when <= now_ms);
+        let is_past = matches!(ttl, FieldTtl::At(when) if when <= horizon_ms);
         if let FieldTtl::At(_) = ttl {
             hash.make_timed();
         }
@@ -365,6 +411,17 @@ pub(super) fn hsetex(cx: &mut Context<'_>) -> CommandResult {
         }
         true
     })?;
+    if let FieldTtl::At(when) = ttl
+        && done
+    {
+        if when <= horizon_ms {
+            write_fields(cx.db, &[b"HDEL", key.bytes], pairs.iter().step_by(2));
+        } else {
+            let (mut digits, args) = (itoa::Buffer::new(), cx.args);
+            let changes = [(ttl_at, Some(&b"PXAT"[..])), (ttl_at + 1, Some(digits.format(when).as_bytes()))];
+            journal::instead(cx.db, |entries| entries.command(journal::changed(args, &changes)));
+        }
+    }
     cx.reply.integer(done.into());
     Ok(())
 }

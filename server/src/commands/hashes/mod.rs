@@ -4,8 +4,11 @@ mod expiry;
 mod read;
 mod write;
 
+use smallvec::SmallVec;
+use storage::View;
+
 use crate::command::{Arg, ArgKind, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
-use crate::set;
+use crate::{journal, set};
 
 const EACH: &str = "O(N) where N is the number of fields named";
 const WHOLE: &str = "O(N) where N is the size of the hash";
@@ -230,3 +233,11 @@ pub const COMMANDS: &[Spec] = &[
         .tips(&["nondeterministic_output_order"])
         .args(&[KEY]),
 ];
+
+/// Has a command written down that ends with fields.
+fn write_fields<'f>(db: &mut View<'_>, start: &[&'f [u8]], fields: impl Iterator<Item = &'f [u8]>) {
+    journal::instead(db, |entries| {
+        let command: SmallVec<[&[u8]; 32]> = start.iter().copied().chain(fields).collect();
+        entries.command(command);
+    });
+}

@@ -3,8 +3,10 @@
 use storage::Event;
 use storage::hash::{FieldTtl, Hash};
 
+use super::write_fields;
 use crate::command::{CommandResult, Context, Error};
 use crate::commands::elements::reply_found;
+use crate::journal;
 use crate::longdouble::LongDouble;
 
 pub(super) fn hset(cx: &mut Context<'_>) -> CommandResult {
@@ -78,7 +80,11 @@ pub(super) fn hgetdel(cx: &mut Context<'_>) -> CommandResult {
         if removed > 0 {
             log.changed(Event::HDEL, removed);
         }
+        removed
     })?;
+    if found.is_some_and(|removed| removed > 0) {
+        write_fields(cx.db, &[b"HDEL", key.bytes], fields.iter());
+    }
     if found.is_none() {
         fields.iter().for_each(|_| cx.reply.null());
     }
@@ -121,6 +127,7 @@ pub(super) fn hincrbyfloat(cx: &mut Context<'_>) -> CommandResult {
         log.changed(Event::HINCRBYFLOAT, 1);
         Ok::<_, Error>(text)
     })??;
+    journal::instead(cx.db, |entries| entries.command([&b"HSET"[..], key.bytes, &args[2], text.as_bytes()]));
     cx.reply.bulk(text.as_bytes());
     Ok(())
 }

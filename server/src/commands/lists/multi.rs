@@ -9,6 +9,7 @@ use crate::blocking::{Blocking, first_served, serve_or_wait};
 use crate::command::{CommandResult, Context, Error};
 use crate::commands::elements::reply_item;
 use crate::commands::lists::ends::pop_event;
+use crate::journal;
 
 /// Takes elements from an end of the first list that has any.
 struct Pop {
@@ -30,7 +31,15 @@ impl Pop {
             let taken = list.pop(self.end, self.count.unwrap_or(1), |item| reply_item(reply, item));
             list.settle(self.limit);
             log.changed(pop_event(self.end), taken);
+            taken
         })?;
+        if let Some(taken) = found {
+            let name = if self.end == End::Head { &b"LPOP"[..] } else { b"RPOP" };
+            journal::instead(db, |entries| match self.count {
+                None => entries.command([name, key.bytes]),
+                Some(_) => entries.command([name, key.bytes, itoa::Buffer::new().format(taken).as_bytes()]),
+            });
+        }
         Ok(found.is_some())
     }
 }

@@ -10,6 +10,7 @@ use super::end_at;
 use super::ends::{pop_event, push_event};
 use crate::blocking::{Blocking, first_served, serve_or_wait};
 use crate::command::{CommandResult, Context, Error};
+use crate::journal;
 
 /// Moves elements.
 struct Move {
@@ -21,6 +22,8 @@ struct Move {
     /// How many of them; without it one, which is not answered as an array.
     batch: Option<Batch>,
     limit: NodeLimit,
+    /// It was asked for as RPOPLPUSH, which old servers know as well.
+    classic: bool,
 }
 
 /// How many elements LMOVEM moves, and what becomes of their order.
@@ -59,7 +62,12 @@ type Moving = SmallVec<[Vec<u8>; 1]>;
 impl Move {
     fn new(cx: &Context<'_>, from: End, to: End, batch: Option<Batch>) -> Move {
         let (source, destination) = ([cx.arg(1).to_vec()], cx.arg(2).to_vec());
-        Move { source, destination, from, to, batch, limit: cx.server.list_limit() }
+        Move { source, destination, from, to, batch, limit: cx.server.list_limit(), classic: false }
+    }
+
+    /// What RPOPLPUSH moves.
+    fn classic(cx: &Context<'_>) -> Move {
+        Move { classic: true, ..Move::new(cx, End::Tail, End::Head, None) }
     }
 
     /// What goes; nothing if there is not enough.
@@ -88,6 +96,22 @@ impl Move {
             End::Head => elements.iter().rev().for_each(push),
             End::Tail => elements.iter().for_each(push),
         }
+    }
+
+    /// What was moved does not depend on who waited for it any more.
+    fn write_down(&self, db: &mut View<'_>, moved: usize) {
+        let end = |end: End| if end == End::Head { &b"LEFT"[..] } else { b"RIGHT" };
+        let ([source], destination, from, to) = (&self.source, &self.destination, end(self.from), end(self.to));
+        journal::instead(db, |entries| match &self.batch {
+            None if self.classic => entries.command([b"RPOPLPUSH", source.as_slice(), destination]),
+            None => entries.command([b"LMOVE", source.as_slice(), destination, from, to]),
+            Some(batch) => {
+                let mut digits = itoa::Buffer::new();
+                let count = digits.format(moved).as_bytes();
+                let order = if batch.in_order { &b"BULK"[..] } else { b"OBO" };
+                entries.command([b"LMOVEM", source.as_slice(), destination, from, to, b"EXACTLY", count, order]);
+            }
+        });
     }
 
     fn answer(&self, elements: &Moving, reply: &mut Reply) {
@@ -146,6 +170,7 @@ impl Blocking for Move {
                     log.changed(pop_event(self.from), elements.len());
                 })?;
             }
+            self.write_down(db, elements.len());
             self.answer(&elements, reply);
             Ok(true)
         })?;
@@ -185,7 +210,7 @@ pub(super) fn lmovem(cx: &mut Context<'_>) -> CommandResult {
 }
 
 pub(super) fn rpoplpush(cx: &mut Context<'_>) -> CommandResult {
-    let transfer = Move::new(cx, End::Tail, End::Head, None);
+    let transfer = Move::classic(cx);
     move_now(cx, &transfer)
 }
 
@@ -205,6 +230,6 @@ pub(super) fn blmovem(cx: &mut Context<'_>) -> CommandResult {
 
 pub(super) fn brpoplpush(cx: &mut Context<'_>) -> CommandResult {
     let until_ms = cx.deadline_seconds(3)?;
-    let transfer = Move::new(cx, End::Tail, End::Head, None);
+    let transfer = Move::classic(cx);
     serve_or_wait(cx, until_ms, transfer)
 }

@@ -67,12 +67,14 @@ pub const COMMANDS: &[Spec] = &[
             .doc(Group::Scripting, "7.0.0", "O(1) (considering compilation time is redundant)", "Adds a library.")
             .flags(set!(Flags: WRITE | DENYOOM | NOSCRIPT))
             .acl(Categories::SCRIPTING)
+            .all_shards()
             .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
             .args(&[Arg::flag("replace", "REPLACE").optional(), Arg::new("function-code", ArgKind::String)]),
         Spec::new("flush", -2, function::flush)
             .doc(Group::Scripting, "7.0.0", "O(N) where N is the number of functions deleted", "Removes all libraries.")
             .flags(set!(Flags: WRITE | NOSCRIPT))
             .acl(Categories::SCRIPTING)
+            .all_shards()
             .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
             .args(&[Arg::one_of("flush-type", &[Arg::flag("async", "ASYNC"), Arg::flag("sync", "SYNC")]).optional()]),
         Spec::new("list", -2, function::list)
@@ -89,12 +91,14 @@ pub const COMMANDS: &[Spec] = &[
             .doc(Group::Scripting, "7.0.0", "O(N) where N is the number of functions on the payload", "Adds libraries that were serialized.")
             .flags(set!(Flags: WRITE | DENYOOM | NOSCRIPT))
             .acl(Categories::SCRIPTING)
+            .all_shards()
             .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
             .args(&[Arg::new("serialized-value", ArgKind::String), Arg::one_of("policy", &[Arg::flag("flush", "FLUSH"), Arg::flag("append", "APPEND"), Arg::flag("replace", "REPLACE")]).optional()]),
         Spec::new("delete", 3, function::delete)
             .doc(Group::Scripting, "7.0.0", "O(1)", "Removes a library.")
             .flags(set!(Flags: WRITE | NOSCRIPT))
             .acl(Categories::SCRIPTING)
+            .all_shards()
             .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
             .args(&[Arg::new("library-name", ArgKind::String)]),
         Spec::new("help", 2, function::help)

@@ -14,6 +14,7 @@ use crate::eviction::Room;
 use crate::monitor;
 use crate::persistence;
 use crate::scripts::{Conduct, Known, Limits, Lua, Origin, ScriptHost, Subject};
+use crate::server::os_error_text;
 
 const NO_SCRIPT: Error = Error::fixed("NOSCRIPT No matching script. Please use EVAL.");
 
@@ -118,7 +119,7 @@ impl Call<'_> {
         let out_of_memory = cx.executor.room() == Room::None;
         let Some(flags) = self.flags else { return Ok(Limits { read_only: self.read_only, out_of_memory }) };
         let writes = !flags.contains(ScriptFlags::NO_WRITES);
-        if writes && persistence::refuses_writes(cx.server) {
+        if writes && persistence::refuses_unsaved(cx.server) {
             return Err(Error::fixed(
                 "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Writable \
                  scripts are blocked. Use 'no-writes' flag for read only scripts.",
@@ -126,6 +127,13 @@ impl Call<'_> {
         }
         if writes && self.read_only {
             return Err(Error::fixed("ERR Can not execute a script with write flag using *_ro command."));
+        }
+        if writes && let Some(error) = cx.server.aof.error() {
+            return Err(Error::new(format!(
+                "MISCONF Redis is configured to persist data to AOF, but it's currently unable to persist to disk. \
+                 Writable scripts are blocked. Use 'no-writes' flag for read only scripts. AOF error: {}",
+                os_error_text(&error)
+            )));
         }
         let may_lack_memory = flags.contains(ScriptFlags::ALLOW_OOM) || !writes;
         if out_of_memory && !may_lack_memory {

@@ -3,7 +3,7 @@
 use storage::Free;
 
 use crate::command::*;
-use crate::{persistence, set};
+use crate::{journal, persistence, set};
 
 const FLUSH_ARGS: &[Arg] = &[Arg::one_of(
     "flush-type",
@@ -77,6 +77,8 @@ fn flushdb(cx: &mut Context<'_>) -> CommandResult {
 }
 
 fn flushed(cx: &mut Context<'_>, free: Free) -> CommandResult {
+    // Even if there was nothing: as in Redis.
+    journal::anyway(cx);
     if free == Free::Now {
         // As with Redis, which frees in the background even then and replies when that is done.
         cx.server.tracking.broadcast(&cx.server.clients);

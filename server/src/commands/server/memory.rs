@@ -83,7 +83,7 @@ fn stats(cx: &mut Context<'_>) -> CommandResult {
         ("clients.slaves", Count(0)),
         ("clients.normal", bytes(figures.clients)),
         ("cluster.links", Count(0)),
-        ("aof.buffer", Count(0)),
+        ("aof.buffer", bytes(cx.server.aof.memory() as u64)),
         ("lua.caches", Count(0)),
         ("functions.caches", Count(0)),
         ("script.VMs", Count(0)),

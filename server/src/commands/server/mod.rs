@@ -27,6 +27,7 @@ pub const COMMANDS: &[Spec] = &[
     lolwut::LOLWUT,
     memory::MEMORY,
     monitor::MONITOR,
+    process::BGREWRITEAOF,
     process::BGSAVE,
     process::LASTSAVE,
     process::ROLE,

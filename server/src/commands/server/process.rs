@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::client::Wait;
 use crate::command::*;
 use crate::config::ShutdownFlags;
+use crate::persistence::aof::Outcome;
 use crate::{persistence, set};
 
 pub(super) const LASTSAVE: Spec = Spec::new("lastsave", 1, lastsave)
@@ -22,6 +23,10 @@ pub(super) const SAVE: Spec = Spec::new("save", 1, save)
         "Saves all data, and lets everybody wait for it.",
     )
     .flags(set!(Flags: ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI));
+
+pub(super) const BGREWRITEAOF: Spec = Spec::new("bgrewriteaof", 1, bgrewriteaof)
+    .doc(Group::Server, "1.0.0", "O(1)", "Replaces the append-only log by what it amounts to, in the background.")
+    .flags(set!(Flags: ADMIN | NOSCRIPT | NO_ASYNC_LOADING));
 
 pub(super) const BGSAVE: Spec = Spec::new("bgsave", -1, bgsave)
     .doc(Group::Server, "1.0.0", "O(1)", "Saves all data while everybody goes on.")
@@ -76,6 +81,22 @@ fn save(cx: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
+fn bgrewriteaof(cx: &mut Context<'_>) -> CommandResult {
+    match cx.server.aof.rewrite_if_possible(cx.server, cx.is_nested()) {
+        Outcome::Started => cx.reply.simple("Background append only file rewriting started"),
+        Outcome::Scheduled => cx.reply.simple("Background append only file rewriting scheduled"),
+        Outcome::AlreadyRunning => {
+            return Err(Error::fixed("ERR Background append only file rewriting already in progress"));
+        }
+        Outcome::Failed => {
+            return Err(Error::fixed(
+                "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn bgsave(cx: &mut Context<'_>) -> CommandResult {
     if cx.args.len() > 2 || (cx.args.len() == 2 && !cx.arg_is(1, "schedule")) {
         return Err(Error::SYNTAX);
@@ -84,7 +105,14 @@ fn bgsave(cx: &mut Context<'_>) -> CommandResult {
     if background.is_running() {
         return Err(ALREADY_SAVING);
     }
-    if cx.is_nested() {
+    let is_rewriting = cx.server.aof.rewrites.is_running();
+    if is_rewriting && cx.args.len() == 1 {
+        return Err(Error::fixed(
+            "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to \
+             schedule a BGSAVE whenever possible.",
+        ));
+    }
+    if cx.is_nested() || is_rewriting {
         // What is half done is in no snapshot.
         background.schedule();
         cx.reply.simple("Background saving scheduled");

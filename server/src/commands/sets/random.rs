@@ -5,6 +5,7 @@ use storage::{Collection, Event, Free};
 
 use crate::command::{CommandResult, Context, Error};
 use crate::commands::elements::{self, Picks, reply_found, reply_item};
+use crate::journal;
 
 pub(super) fn spop(cx: &mut Context<'_>) -> CommandResult {
     if cx.args.len() > 3 {
@@ -16,7 +17,11 @@ pub(super) fn spop(cx: &mut Context<'_>) -> CommandResult {
             log.changed(Event::SPOP, 1);
             set.pop(rand::random)
         })?;
-        match popped.flatten() {
+        let popped = popped.flatten();
+        if let Some(member) = &popped {
+            journal::instead(cx.db, |entries| entries.command([&b"SREM"[..], key.bytes, member]));
+        }
+        match popped {
             Some(member) => cx.reply.bulk(&member),
             None => cx.reply.null(),
         }
@@ -40,16 +45,23 @@ pub(super) fn spop(cx: &mut Context<'_>) -> CommandResult {
         // The removal counts as one change.
         cx.db.change_existing::<Set, _>(&key, |_, log| log.changed(Event::SPOP, len - 1))?;
         cx.db.remove(&key, Free::Later, Event::DEL);
+        journal::removal(cx.db, &key, Free::Now);
         return Ok(());
     }
-    cx.db.change_existing::<Set, _>(&key, |set, log| {
+    let chosen = cx.db.change_existing::<Set, _>(&key, |set, log| {
         let chosen = choose(set, count);
         for member in &chosen {
             reply.bulk(member);
             set.remove(member);
         }
         log.changed(Event::SPOP, count);
+        chosen
     })?;
+    let chosen = chosen.unwrap_or_default();
+    journal::instead(cx.db, |entries| {
+        let command: Vec<&[u8]> = [b"SREM", key.bytes].into_iter().chain(chosen.iter().map(Vec::as_slice)).collect();
+        entries.command(command);
+    });
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use storage::stream::{Keep, References, Stream, StreamId, StreamLimits, Trim};
 
 use super::id::{self, NewId, reply_id};
 use crate::command::{CommandResult, Context, Error};
+use crate::journal;
 
 /// What stands between the key and the fields.
 struct Options {
@@ -16,6 +17,9 @@ struct Options {
     id: Option<NewId>,
     /// Where the options end.
     next: usize,
+    /// Where the bound of the trimming stands, and a limit of the work.
+    bound_at: usize,
+    limits_at: SmallVec<[usize; 1]>,
 }
 
 pub(super) fn xadd(cx: &mut Context<'_>) -> CommandResult {
@@ -35,7 +39,7 @@ pub(super) fn xadd(cx: &mut Context<'_>) -> CommandResult {
     }
     let (now_ms, limits) = (cx.now_ms(), limits(cx));
     let args = cx.args;
-    let added = cx.db.change::<Stream, _>(&key, |stream, log| {
+    let (added, bound) = cx.db.change::<Stream, _>(&key, |stream, log| {
         let last = stream.entries().last_id();
         if last == StreamId::MAX {
             return Err(Error::fixed("ERR The stream has exhausted the last possible ID, unable to add more items"));
@@ -54,10 +58,63 @@ pub(super) fn xadd(cx: &mut Context<'_>) -> CommandResult {
         {
             log.changed(Event::XTRIM, 0);
         }
-        Ok(id)
+        Ok((id, Bound::of(stream)))
     })??;
+    let id_at = options.next;
+    let wants_id = !matches!(options.id, Some(NewId::Given(_)));
+    options.write_down(cx, wants_id.then_some((id_at, added)), bound);
     reply_id(cx.reply, added);
     Ok(())
+}
+
+/// What trimming has left.
+struct Bound {
+    len: usize,
+    first: Option<StreamId>,
+}
+
+impl Bound {
+    fn of(stream: &Stream) -> Bound {
+        let first = (!stream.is_empty()).then(|| stream.entries().first_id());
+        Bound { len: stream.len(), first }
+    }
+}
+
+impl Options {
+    /// Has the request written down with what came of it: the ID that was chosen, and what was left where it was trimmed
+    /// only about as far as it says.
+    fn write_down(&self, cx: &mut Context<'_>, id: Option<(usize, StreamId)>, left: Bound) {
+        let trim = self.trim.filter(|trim| trim.approximate);
+        if id.is_none() && trim.is_none() {
+            return;
+        }
+        let args = cx.args;
+        journal::instead(cx.db, |entries| {
+            let (mut digits, id_text, first) =
+                (itoa::Buffer::new(), id.map(|(at, id)| (at, id::text(id))), left.first.map(id::text));
+            let mut changes: SmallVec<[journal::Change<'_>; 8]> = SmallVec::new();
+            if let Some((at, text)) = &id_text {
+                changes.push((*at, Some(text)));
+            }
+            if let Some(trim) = trim {
+                changes.push((self.bound_at - 1, Some(b"=")));
+                for at in &self.limits_at {
+                    changes.extend([(*at, None), (*at + 1, None)]);
+                }
+                match (&first, trim.keep, trim.references) {
+                    (Some(first), Keep::From(_), References::Keep | References::Delete) => {
+                        changes.push((self.bound_at, Some(first)));
+                    }
+                    // What is still needed may stand in front of what had to go: only its number tells.
+                    _ => {
+                        changes.push((self.bound_at - 2, Some(b"MAXLEN")));
+                        changes.push((self.bound_at, Some(digits.format(left.len).as_bytes())));
+                    }
+                }
+            }
+            entries.command(journal::changed(args, &changes));
+        });
+    }
 }
 
 /// The ID of a new entry.
@@ -78,9 +135,15 @@ pub(super) fn xtrim(cx: &mut Context<'_>) -> CommandResult {
         if removed > 0 {
             log.changed(Event::XTRIM, removed);
         }
-        removed
+        (removed, Bound::of(stream))
     })?;
-    cx.reply.integer(removed.unwrap_or(0) as i64);
+    let removed = removed.map_or(0, |(removed, bound)| {
+        if removed > 0 {
+            options.write_down(cx, None, bound);
+        }
+        removed
+    });
+    cx.reply.integer(removed as i64);
     Ok(())
 }
 
@@ -93,7 +156,14 @@ pub(super) fn limits(cx: &Context<'_>) -> StreamLimits {
 fn parse(cx: &Context<'_>, adding: bool) -> Result<Options, Error> {
     let (args, mut index) = (cx.args, 2);
     let (mut keep, mut approximate, mut limit, mut references) = (None, false, None, None);
-    let mut options = Options { trim: None, only_existing: false, id: None, next: args.len() };
+    let mut options = Options {
+        trim: None,
+        only_existing: false,
+        id: None,
+        next: args.len(),
+        bound_at: 0,
+        limits_at: SmallVec::new(),
+    };
     while index < args.len() {
         let more = args.len() - 1 - index;
         let trims_by_len = cx.arg_is(index, "maxlen");
@@ -116,7 +186,9 @@ fn parse(cx: &Context<'_>, adding: bool) -> Result<Options, Error> {
                 Keep::From(id::parse_strict(cx, index + 1)?)
             });
             index += 1;
+            options.bound_at = index;
         } else if cx.arg_is(index, "limit") && more > 0 {
+            options.limits_at.push(index);
             limit = Some(not_negative(cx, index + 1, "LIMIT")?);
             index += 1;
         } else if references.is_none()
@@ -148,6 +220,8 @@ fn parse(cx: &Context<'_>, adding: bool) -> Result<Options, Error> {
         return Ok(options);
     };
     let limit = match limit {
+        // Redis leaves the limit there when it writes down what was left.
+        _ if cx.db.keeps_all() => 0,
         Some(_) if !approximate => {
             return Err(Error::fixed("ERR syntax error, LIMIT cannot be used without the special ~ option"));
         }

@@ -5,6 +5,7 @@ use storage::stream::{ConsumerAt, Group, Stream, StreamId};
 use storage::{Key, Log};
 
 use super::groups::no_key_or_group;
+use super::handed::Handed;
 use super::id::{self, reply_entry, reply_id};
 use crate::command::{CommandResult, Context, Error};
 
@@ -56,7 +57,7 @@ pub(super) fn xclaim(cx: &mut Context<'_>) -> CommandResult {
     // A time that cannot be is no error: clients reckon with clocks of their own.
     claim.delivered_ms = delivered_ms.filter(|time| (0..=now_ms).contains(time)).unwrap_or(now_ms);
     let (name, consumer) = (cx.arg(2), cx.arg(3));
-    let reply = &mut *cx.reply;
+    let (reply, mut handed) = (&mut *cx.reply, Handed::new(cx.db));
     cx.db.change_existing::<Stream, _>(&key, |stream, log| {
         let Some((entries, group)) = stream.group_mut(name) else { return };
         let mut dirty = 0;
@@ -64,11 +65,12 @@ pub(super) fn xclaim(cx: &mut Context<'_>) -> CommandResult {
             group.last_id = last_id;
             dirty = 1;
         }
-        let to = claimant(group, consumer, now_ms, log);
+        let to = claimant(group, consumer, now_ms, log, &mut handed);
         let (deferred, mut count, mut claimed) = (reply.defer(), 0, 0);
         for &id in &ids {
             let pending = group.pending(id);
             let Some(entry) = entries.get(id) else {
+                handed.drops(group, id);
                 claimed += usize::from(group.acknowledge(id));
                 continue;
             };
@@ -84,6 +86,7 @@ pub(super) fn xclaim(cx: &mut Context<'_>) -> CommandResult {
                 }
             };
             group.assign(id, to, claim.delivered_ms, claim.counted(deliveries));
+            handed.claimed(group, id);
             claimed += 1;
             count += 1;
             if claim.only_id {
@@ -95,9 +98,13 @@ pub(super) fn xclaim(cx: &mut Context<'_>) -> CommandResult {
         if count > 0 {
             active(group, to, now_ms);
         }
+        if count == 0 && dirty > 0 {
+            handed.read(group);
+        }
         reply.end_array(deferred, count);
         log.changed_quietly(if claimed > 0 { claimed } else { dirty });
     })?;
+    handed.write_down(cx.db, &key, name, consumer);
     Ok(())
 }
 
@@ -144,10 +151,10 @@ pub(super) fn xautoclaim(cx: &mut Context<'_>) -> CommandResult {
     existing_group(cx, &key)?;
     let (name, consumer, now_ms) = (cx.arg(2), cx.arg(3), cx.now_ms());
     let claim = Claim { delivered_ms: now_ms, deliveries: None, only_id };
-    let reply = &mut *cx.reply;
+    let (reply, mut handed) = (&mut *cx.reply, Handed::new(cx.db));
     cx.db.change_existing::<Stream, _>(&key, |stream, log| {
         let Some((entries, group)) = stream.group_mut(name) else { return };
-        let to = claimant(group, consumer, now_ms, log);
+        let to = claimant(group, consumer, now_ms, log, &mut handed);
         // What is looked at is known before anything is changed.
         let (mut chosen, mut deleted, mut next) = (Vec::new(), Vec::new(), None);
         let (mut attempts, mut room) = (wanted.saturating_mul(ATTEMPTS), wanted);
@@ -174,6 +181,7 @@ pub(super) fn xautoclaim(cx: &mut Context<'_>) -> CommandResult {
                 reply_entry(reply, *entry);
             }
             group.assign(entry.id, to, now_ms, claim.counted(*deliveries));
+            handed.claimed(group, entry.id);
         }
         if !chosen.is_empty() {
             active(group, to, now_ms);
@@ -181,10 +189,13 @@ pub(super) fn xautoclaim(cx: &mut Context<'_>) -> CommandResult {
         reply.array(deleted.len());
         for id in &deleted {
             reply_id(reply, *id);
+            handed.drops(group, *id);
             group.acknowledge(*id);
         }
+        handed.in_order();
         log.changed_quietly(chosen.len() + deleted.len());
     })?;
+    handed.write_down(cx.db, &key, name, consumer);
     Ok(())
 }
 
@@ -267,9 +278,10 @@ fn existing_group(cx: &mut Context<'_>, key: &Key<'_>) -> Result<(), Error> {
 }
 
 /// The consumer who claims; made if need be, which is told.
-pub(super) fn claimant(group: &mut Group, name: &[u8], now_ms: i64, log: &mut Log) -> ConsumerAt {
+pub(super) fn claimant(group: &mut Group, name: &[u8], now_ms: i64, log: &mut Log, handed: &mut Handed) -> ConsumerAt {
     let (at, made) = group.find_or_add(name, now_ms);
     if made {
+        handed.new_consumer = true;
         log.changed(Event::XGROUP_CREATECONSUMER, 1);
     }
     if let Some(consumer) = group.consumer_mut(at) {

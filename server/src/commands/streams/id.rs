@@ -1,6 +1,7 @@
 //! IDs as clients write them, and entries as they are sent.
 
 use protocol::Reply;
+use smallvec::SmallVec;
 use storage::stream::{Entry, StreamId};
 
 use crate::command::{Context, Error};
@@ -134,13 +135,16 @@ fn number(text: &[u8]) -> Option<u64> {
 
 /// An ID as it is sent.
 pub(super) fn reply_id(reply: &mut Reply, id: StreamId) {
+    reply.bulk(&text(id));
+}
+
+/// An ID as text.
+pub(super) fn text(id: StreamId) -> SmallVec<[u8; 48]> {
     let (mut ms, mut seq) = (itoa::Buffer::new(), itoa::Buffer::new());
-    let (ms, seq) = (ms.format(id.ms).as_bytes(), seq.format(id.seq).as_bytes());
-    let mut text = [0u8; 41];
-    text[..ms.len()].copy_from_slice(ms);
-    text[ms.len()] = b'-';
-    text[ms.len() + 1..][..seq.len()].copy_from_slice(seq);
-    reply.bulk(&text[..ms.len() + 1 + seq.len()]);
+    let mut text = SmallVec::from_slice(ms.format(id.ms).as_bytes());
+    text.push(b'-');
+    text.extend_from_slice(seq.format(id.seq).as_bytes());
+    text
 }
 
 /// An entry as it is sent: its ID and its fields.

@@ -4,6 +4,7 @@ mod add;
 mod claim;
 mod delete;
 mod groups;
+mod handed;
 mod id;
 mod info;
 mod pending;

@@ -5,6 +5,7 @@ use storage::stream::{ConsumerAt, Entries, Group, Stream, StreamId};
 use storage::{Key, Type, View};
 
 use super::claim::{active, claimant};
+use super::handed::Handed;
 use super::id::{self, reply_entry, reply_fields, reply_id};
 use super::pending::shown_idle;
 use crate::blocking::{self, Blocking};
@@ -280,9 +281,10 @@ impl Read {
         reply: &mut Reply,
     ) -> Result<bool, Error> {
         let now_ms = db.now_ms();
+        let mut handed = Handed::new(db);
         let served = db.change_existing::<Stream, _>(key, |stream, log| {
             let Some((entries, group)) = stream.group_mut(&reader.group) else { return false };
-            let to = claimant(group, &reader.consumer, now_ms, log);
+            let to = claimant(group, &reader.consumer, now_ms, log, &mut handed);
             // What is delivered once more counts as no change, though its number of deliveries does change.
             log.silently();
             let (deferred, mut count) = (reply.defer(), 0);
@@ -302,9 +304,11 @@ impl Read {
                 }
                 From::New => {
                     if let Some(min_idle) = reader.claim {
-                        count = claim_idle(entries, group, to, now_ms - min_idle, self.count, now_ms, reply);
+                        let idle: Vec<StreamId> = group.idle_since(now_ms - min_idle).take(self.count).collect();
+                        count = claim_idle(entries, group, to, &idle, now_ms, reply, &mut handed);
                     }
                     let (room, with_delivery) = (self.count - count, reader.claim.is_some());
+                    let read_before = group.last_id;
                     let fresh = group.deliver(entries, to, room, !reader.no_ack, now_ms, |entry| {
                         if !with_delivery {
                             return reply_entry(reply, entry);
@@ -319,6 +323,9 @@ impl Read {
                         active(group, to, now_ms);
                     }
                     count += fresh;
+                    if fresh > 0 {
+                        handed.delivered(entries, group, read_before, !reader.no_ack);
+                    }
                     if count == 0 {
                         return false;
                     }
@@ -328,6 +335,7 @@ impl Read {
             reply.end_array(deferred, count);
             true
         })?;
+        handed.write_down(db, key, &reader.group, &reader.consumer);
         Ok(served == Some(true))
     }
 }
@@ -341,22 +349,22 @@ fn has_new(db: &mut View<'_>, key: &Key<'_>, reader: &Reader) -> bool {
         || due.is_some_and(|due| group.oldest_delivery().is_some_and(|delivered| delivered <= due))
 }
 
-/// Gives a consumer what has been pending since a time, up to `most` entries. What is not in the stream any more stops
+/// Gives a consumer entries that have been pending for long. What is not in the stream any more stops
 /// being pending. Returns how many there were.
 fn claim_idle(
     entries: &Entries,
     group: &mut Group,
     to: ConsumerAt,
-    until_ms: i64,
-    most: usize,
+    idle: &[StreamId],
     now_ms: i64,
     reply: &mut Reply,
+    handed: &mut Handed,
 ) -> usize {
     let mut claimed = 0;
-    let idle: Vec<StreamId> = group.idle_since(until_ms).take(most).collect();
-    for id in idle {
+    for &id in idle {
         let Some(pending) = group.pending(id) else { continue };
         let Some(entry) = entries.get(id) else {
+            handed.drops(group, id);
             group.acknowledge(id);
             continue;
         };
@@ -366,6 +374,7 @@ fn claim_idle(
         reply.integer(shown_idle(group, pending, now_ms));
         reply.integer(pending.deliveries);
         group.assign(id, to, now_ms, pending.deliveries.saturating_add(1));
+        handed.claimed(group, id);
         claimed += 1;
     }
     claimed

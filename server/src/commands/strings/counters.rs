@@ -1,8 +1,8 @@
 //! Strings as numbers.
 
-use storage::{Event, NewValue, StrRef};
+use storage::{Event, NewValue, StrRef, Ttl};
 
-use super::string_of;
+use super::{string_of, written_as_set};
 use crate::command::{CommandResult, Context, Error};
 use crate::longdouble::LongDouble;
 
@@ -55,6 +55,7 @@ pub(super) fn incrbyfloat(cx: &mut Context<'_>) -> CommandResult {
     let sum = before.add(&amount).and_then(|sum| sum.to_text());
     let text = sum.ok_or(Error::fixed("ERR increment would produce NaN or Infinity"))?;
     cx.db.update(&key, Event::INCRBYFLOAT, |_| Ok::<_, Error>(NewValue::Str(text.as_bytes())))?;
+    written_as_set(cx.db, &key, text.as_bytes(), Ttl::Keep);
     cx.reply.bulk(text.as_bytes());
     Ok(())
 }

@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::options::Condition;
 use super::string_of;
 use crate::command::{CommandResult, Context, Error};
+use crate::journal;
 
 /// The fingerprint of a string, as 16 hexadecimal digits.
 fn fingerprint(string: StrRef<'_>) -> String {
@@ -75,6 +76,7 @@ fn remove_if(cx: &mut Context<'_>, condition: Condition<'_>) -> CommandResult {
     };
     if holds {
         cx.db.remove(&key, Free::Now, Event::DEL);
+        journal::removal(cx.db, &key, Free::Now);
     }
     cx.reply.integer(holds.into());
     Ok(())

@@ -1,11 +1,12 @@
 //! INCREX: a counter with bounds and an expiry.
 
 use protocol::{Args, Reply, Resp, parse_i64};
-use storage::{Event, Free, NewValue, StrRef};
+use storage::{Event, Free, NewValue, StrRef, Ttl};
 
 use super::options::{Unit, absolute};
-use super::string_of;
+use super::{string_of, written_as_set};
 use crate::command::{CommandResult, Context, Error};
+use crate::journal;
 use crate::longdouble::LongDouble;
 
 /// The options of a call, numbers as they were written.
@@ -119,7 +120,9 @@ fn by_int(cx: &mut Context<'_>, options: &Options<'_>, amount: &[u8]) -> Command
         Step { stored: false, value: before, applied: 0 }
     };
     if step.stored {
-        store(cx, options, expiry, NewValue::Int(step.value), Event::INCRBY);
+        let mut digits = itoa::Buffer::new();
+        let text = digits.format(step.value).as_bytes();
+        store(cx, options, expiry, text, NewValue::Int(step.value), Event::INCRBY);
     }
     cx.reply.array(2);
     cx.reply.integer(step.value);
@@ -176,7 +179,7 @@ fn by_float(cx: &mut Context<'_>, options: &Options<'_>, amount: &[u8]) -> Comma
     let value = step.value.to_text().ok_or_else(not_a_number)?;
     let applied = step.applied.to_text().ok_or_else(not_a_number)?;
     if step.stored {
-        store(cx, options, expiry, NewValue::Str(value.as_bytes()), Event::INCRBYFLOAT);
+        store(cx, options, expiry, value.as_bytes(), NewValue::Str(value.as_bytes()), Event::INCRBYFLOAT);
     }
     cx.reply.array(2);
     reply_float(cx.reply, &value);
@@ -197,14 +200,21 @@ fn expiry(cx: &Context<'_>, options: &Options<'_>) -> Result<Option<i64>, Error>
 }
 
 /// Stores the new value and changes the key's expiry, or removes the key if that time is over.
-fn store(cx: &mut Context<'_>, options: &Options<'_>, expiry: Option<i64>, value: NewValue<'_>, event: Event) {
+fn store(
+    cx: &mut Context<'_>,
+    options: &Options<'_>,
+    expiry: Option<i64>,
+    text: &[u8],
+    value: NewValue<'_>,
+    event: Event,
+) {
     let key = cx.key(1);
     let expires = cx.db.peek(&key).is_some_and(|entry| entry.expiry().is_some());
     let expiry = expiry.filter(|_| !(options.only_timeless && expires));
-    if expiry.is_some_and(|when| when <= cx.now_ms()) {
+    if expiry.is_some_and(|when| when <= cx.horizon_ms()) {
         let free = if cx.server.config.lazy_expire() { Free::Later } else { Free::Now };
         cx.db.remove(&key, free, Event::DEL);
-        return;
+        return journal::removal(cx.db, &key, free);
     }
     let dirty = cx.db.effects.dirty;
     let stored = cx.db.update(&key, event, |_| Ok::<_, Error>(value));
@@ -216,4 +226,10 @@ fn store(cx: &mut Context<'_>, options: &Options<'_>, expiry: Option<i64>, value
     }
     // One change in all.
     cx.db.effects.dirty = dirty + 1;
+    let ttl = match expiry {
+        Some(when) => Ttl::At(when),
+        None if options.persist => Ttl::Clear,
+        None => Ttl::Keep,
+    };
+    written_as_set(cx.db, &key, text, ttl);
 }

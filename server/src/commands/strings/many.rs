@@ -5,6 +5,7 @@ use storage::{Event, Ttl};
 use super::options::{Accepts, Condition, Options};
 use super::{reply_string, value_of};
 use crate::command::{CommandResult, Context, Error};
+use crate::journal;
 
 pub(super) fn mget(cx: &mut Context<'_>) -> CommandResult {
     cx.reply.array(cx.args.len() - 1);
@@ -49,6 +50,12 @@ pub(super) fn msetex(cx: &mut Context<'_>) -> CommandResult {
     };
     if holds {
         set_pairs(cx, 2, end, ttl);
+        if let Ttl::At(when) = ttl {
+            let (mut digits, args) = (itoa::Buffer::new(), cx.args);
+            let option = [&b"PXAT"[..], digits.format(when).as_bytes()];
+            let command: Vec<&[u8]> = args.iter().take(end).chain(option).collect();
+            journal::instead(cx.db, |entries| entries.command(command));
+        }
     }
     cx.reply.integer(holds.into());
     Ok(())

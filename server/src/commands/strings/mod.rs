@@ -10,10 +10,10 @@ mod options;
 mod single;
 
 use protocol::Reply;
-use storage::{Entry, Key, NewValue, StrRef, View};
+use storage::{Entry, Key, NewValue, StrRef, Ttl, View};
 
 use crate::command::{Arg, ArgKind, Categories, Error, Flags, Group, KeyFlags, KeySpec, Spec};
-use crate::set;
+use crate::{journal, set};
 
 /// The family's declarations.
 pub const COMMANDS: &[Spec] = &[
@@ -374,4 +374,20 @@ pub(crate) fn check_length(server: &crate::server::Server, offset: usize, more: 
         Some(total) if total as u64 <= server.config.proto_max_bulk_len() as u64 => Ok(()),
         _ => Err(Error::STRING_TOO_LONG),
     }
+}
+
+/// Has it written down that a key has been given a value and an expiry, whatever command that was.
+fn written_as_set(db: &mut View<'_>, key: &Key<'_>, value: &[u8], ttl: Ttl) {
+    let command = [&b"SET"[..], key.bytes, value];
+    journal::instead(db, |entries| match ttl {
+        Ttl::Clear => entries.command(command),
+        Ttl::Keep => {
+            let [name, key, value] = command;
+            entries.command([name, key, value, b"KEEPTTL"]);
+        }
+        Ttl::At(when) => {
+            let [name, key, value] = command;
+            entries.command([name, key, value, b"PXAT", itoa::Buffer::new().format(when).as_bytes()]);
+        }
+    });
 }

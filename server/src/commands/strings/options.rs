@@ -35,6 +35,11 @@ pub(super) enum Condition<'a> {
 }
 
 impl<'a> Condition<'a> {
+    /// Whether it looks at the value.
+    pub(super) fn compares(&self) -> bool {
+        !matches!(self, Condition::Always | Condition::Missing | Condition::Exists)
+    }
+
     /// A condition that compares, by its keyword.
     pub(super) fn comparing(word: &[u8], operand: &'a [u8]) -> Option<Condition<'a>> {
         Some(match word.to_ascii_lowercase().as_slice() {
@@ -127,6 +132,11 @@ impl<'a> Options<'a> {
     /// Whether the expiry was given as a point in time.
     pub(super) fn is_absolute(&self) -> bool {
         matches!(self.expiry, Some((Unit::UnixSeconds | Unit::UnixMillis, _)))
+    }
+
+    /// Whether the expiry needs no reckoning.
+    pub(super) fn is_in_unix_ms(&self) -> bool {
+        matches!(self.expiry, Some((Unit::UnixMillis, _)))
     }
 
     /// What becomes of the key's expiry.

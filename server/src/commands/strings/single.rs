@@ -1,12 +1,13 @@
 //! GET, SET and their relatives for one key.
 
 use protocol::Args;
+use smallvec::SmallVec;
 use storage::{Event, Free, Ttl};
 
 use super::options::{Accepts, Condition, Options, Unit, absolute};
-use super::{digest, reply_string, string_of, value_of};
+use super::{digest, reply_string, string_of, value_of, written_as_set};
 use crate::command::{CommandResult, Context, Error, KeyFlags};
-use crate::set;
+use crate::{journal, set};
 
 #[inline]
 pub(super) fn get(cx: &mut Context<'_>) -> CommandResult {
@@ -36,6 +37,14 @@ pub(super) fn set(cx: &mut Context<'_>) -> CommandResult {
         return Ok(());
     }
     cx.db.set(&key, value_of(cx.args, 2), ttl, Event::SET);
+    if options.condition.compares() || matches!(ttl, Ttl::At(_)) && !options.is_in_unix_ms() {
+        written_as_set(cx.db, &key, cx.arg(2), ttl);
+    } else if options.get && !matches!(ttl, Ttl::At(_)) {
+        let args = cx.args;
+        let word = |index: &usize| *index < 3 || !args[*index].eq_ignore_ascii_case(b"get");
+        let words: SmallVec<[&[u8]; 8]> = (0..args.len()).filter(word).map(|index| &args[index]).collect();
+        journal::instead(cx.db, |entries| entries.command(words));
+    }
     if !options.get {
         cx.reply.ok();
     }
@@ -85,6 +94,7 @@ fn set_expiring(cx: &mut Context<'_>, unit: Unit) -> CommandResult {
     let when = absolute(unit, cx.arg(2), cx.now_ms(), cx.command.spec.name)?;
     let key = cx.key(1);
     cx.db.set(&key, value_of(cx.args, 3), Ttl::At(when), Event::SET);
+    written_as_set(cx.db, &key, cx.arg(3), Ttl::At(when));
     cx.reply.ok();
     Ok(())
 }
@@ -93,6 +103,7 @@ pub(super) fn getset(cx: &mut Context<'_>) -> CommandResult {
     get(cx)?;
     let key = cx.key(1);
     cx.db.set(&key, value_of(cx.args, 2), Ttl::Clear, Event::SET);
+    written_as_set(cx.db, &key, cx.arg(2), Ttl::Clear);
     Ok(())
 }
 
@@ -100,7 +111,9 @@ pub(super) fn getdel(cx: &mut Context<'_>) -> CommandResult {
     get(cx)?;
     let key = cx.key(1);
     let free = if cx.server.config.lazy_del() { Free::Later } else { Free::Now };
-    cx.db.remove(&key, free, Event::DEL);
+    if cx.db.remove(&key, free, Event::DEL) {
+        journal::removal(cx.db, &key, Free::Now);
+    }
     Ok(())
 }
 
@@ -114,10 +127,23 @@ pub(super) fn getex(cx: &mut Context<'_>) -> CommandResult {
     }
     let had_expiry = cx.db.peek(&key).is_some_and(|entry| entry.expiry().is_some());
     let expiry = options.expiry(now, "getex")?;
+    let horizon_ms = cx.horizon_ms();
     match expiry {
-        Some(when) if options.is_absolute() && when <= now => drop(cx.db.remove(&key, Free::Now, Event::DEL)),
-        Some(when) => drop(cx.db.set_expiry(&key, Some(when), Event::EXPIRE)),
-        None if options.persist && had_expiry => drop(cx.db.set_expiry(&key, None, Event::PERSIST)),
+        Some(when) if options.is_absolute() && when <= horizon_ms => {
+            let free = if cx.server.config.lazy_expire() { Free::Later } else { Free::Now };
+            cx.db.remove(&key, free, Event::DEL);
+            journal::removal(cx.db, &key, free);
+        }
+        Some(when) => {
+            cx.db.set_expiry(&key, Some(when), Event::EXPIRE);
+            let mut digits = itoa::Buffer::new();
+            let command = [&b"PEXPIREAT"[..], key.bytes, digits.format(when).as_bytes()];
+            journal::instead(cx.db, |entries| entries.command(command));
+        }
+        None if options.persist && had_expiry => {
+            cx.db.set_expiry(&key, None, Event::PERSIST);
+            journal::instead(cx.db, |entries| entries.command([&b"PERSIST"[..], key.bytes]));
+        }
         None => {}
     }
     Ok(())

@@ -7,6 +7,7 @@ use storage::{Collection, Event, Key, Type, View};
 use super::Form;
 use crate::blocking::{Blocking, first_served, serve_or_wait};
 use crate::command::{CommandResult, Context, Error};
+use crate::journal;
 
 /// How a pop is answered.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,7 +65,15 @@ impl Pop {
             if count > 0 {
                 log.changed(event, count);
             }
+            count
         })?;
+        if let Some(count) = found.filter(|_| !matches!(self.shape, Shape::Elements { .. })) {
+            let name = if self.highest { &b"ZPOPMAX"[..] } else { b"ZPOPMIN" };
+            journal::instead(db, |entries| match self.shape {
+                Shape::One => entries.command([name, key.bytes]),
+                _ => entries.command([name, key.bytes, itoa::Buffer::new().format(count).as_bytes()]),
+            });
+        }
         Ok(found.is_some())
     }
 }

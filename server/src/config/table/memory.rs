@@ -1,5 +1,7 @@
 //! Memory: its limit, eviction, expiry, freeing, and the thresholds of compact encodings.
 
+use storage::Measure;
+
 use super::{Apply, Directive, INT, LONG, bytes, directives, number, one_of, switch};
 use crate::config::value::{Number, OneOf, OomScores, Switch, Unit, choices};
 
@@ -7,10 +9,12 @@ choices! {
     /// What goes when memory is full.
     MaxmemoryPolicy {
         VolatileLru = "volatile-lru",
+        VolatileLrm = "volatile-lrm",
         VolatileLfu = "volatile-lfu",
         VolatileRandom = "volatile-random",
         VolatileTtl = "volatile-ttl",
         AllkeysLru = "allkeys-lru",
+        AllkeysLrm = "allkeys-lrm",
         AllkeysLfu = "allkeys-lfu",
         AllkeysRandom = "allkeys-random",
         NoEviction = "noeviction",
@@ -23,17 +27,23 @@ choices! {
 impl MaxmemoryPolicy {
     /// Whether it goes by when or how often keys are used.
     pub fn is_by_access(self) -> bool {
-        self.is_lfu() || matches!(self, MaxmemoryPolicy::VolatileLru | MaxmemoryPolicy::AllkeysLru)
+        use MaxmemoryPolicy::*;
+        matches!(self, VolatileLru | AllkeysLru | VolatileLrm | AllkeysLrm | VolatileLfu | AllkeysLfu)
+    }
+
+    /// What is to be noted of each key for it.
+    pub fn measure(self) -> Measure {
+        use MaxmemoryPolicy::*;
+        match self {
+            VolatileLfu | AllkeysLfu => Measure::Frequency,
+            VolatileLrm | AllkeysLrm => Measure::LastChange,
+            _ => Measure::LastAccess,
+        }
     }
 
     /// Whether any key is as good as any other.
     pub fn is_random(self) -> bool {
         matches!(self, MaxmemoryPolicy::VolatileRandom | MaxmemoryPolicy::AllkeysRandom)
-    }
-
-    /// Whether it goes by how often keys are used.
-    pub fn is_lfu(self) -> bool {
-        matches!(self, MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllkeysLfu)
     }
 }
 

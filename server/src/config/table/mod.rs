@@ -34,6 +34,7 @@ use super::value::{Choice, Number, OneOf, Setting, Switch, Text, Unit, Validator
 pub enum Apply {
     AccessPolicy,
     AppendOnly,
+    AppendTime,
     Bind,
     ClientMemory,
     CrashReports,

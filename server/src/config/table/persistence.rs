@@ -65,7 +65,7 @@ directives! {
         /// Whether a rewritten file begins with a snapshot.
         aof_use_rdb_preamble: Switch = switch("aof-use-rdb-preamble", true);
         /// Whether the append-only file tells the time.
-        aof_timestamp_enabled: Switch = switch("aof-timestamp-enabled", false);
+        aof_timestamp_enabled: Switch = switch("aof-timestamp-enabled", false).apply(Apply::AppendTime);
         /// Whether files that a rewrite replaced are kept.
         aof_disable_auto_gc: Switch = switch("aof-disable-auto-gc", false).hidden();
     }

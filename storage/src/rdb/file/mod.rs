@@ -14,7 +14,7 @@ use std::{fmt, io};
 use super::{Error, opcode};
 use crate::access::Usage;
 
-pub use reader::{Batch, Entry, FileReader, Note};
+pub use reader::{Batch, Entry, FileReader, Note, Part};
 pub use writer::{FileWriter, Options};
 pub(crate) use writer::{save_entry, save_head};
 

@@ -8,7 +8,7 @@ use std::io::Read;
 
 use super::super::payload::load_function;
 use super::super::{Checksum, Cursor, Error, Limits, Loaded, VERSION, load_value};
-use super::skip::{skip_module, skip_value};
+use super::skip::{is_form, skip_module, skip_value};
 use super::{Attributes, CHECKSUM_LEN, FIRST_WITH_CHECKSUM, FileError, SIGNATURE, VERSION_DIGITS, opcode};
 use crate::access::Usage;
 
@@ -18,6 +18,8 @@ const BATCH: usize = 512 * 1024;
 /// What stands in a file beside keys.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Note {
+    /// The keys that follow are in this database.
+    Database(usize),
     /// Something about the server that wrote it.
     Aux(Vec<u8>, Vec<u8>),
     /// The text of a library of functions.
@@ -34,8 +36,33 @@ pub struct Batch {
     /// Where the batch begins in the file.
     offset: u64,
     entries: Vec<EntryAt>,
-    /// What stood among them.
-    pub notes: Vec<Note>,
+    /// What stood among them, and where in the file each ends.
+    pub notes: Vec<(u64, Note)>,
+}
+
+/// What is read at a place of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Part {
+    #[default]
+    Header,
+    Form,
+    Expiry,
+    Number,
+    Aux,
+    Module,
+    Function,
+    Key,
+    Value,
+    Checksum,
+}
+
+/// What a reader was about to read.
+#[derive(Clone, Copy, Default)]
+struct Reading {
+    part: Part,
+    /// Of the key that it was at: its form, and where it stands if that was found out.
+    form: Option<u8>,
+    key: Option<(usize, usize)>,
 }
 
 /// Where an entry of a batch stands: its key, and its value, to the end.
@@ -51,7 +78,8 @@ pub struct Entry<'a> {
     pub attributes: Attributes,
     pub key: Cow<'a, [u8]>,
     value: &'a [u8],
-    offset: u64,
+    /// Where the value begins in the file.
+    pub offset: u64,
 }
 
 impl Entry<'_> {
@@ -105,6 +133,7 @@ pub struct FileReader<R> {
     ended: bool,
     /// Bytes of a batch, unless one key takes more.
     batch: usize,
+    reading: Reading,
 }
 
 /// What a step over the bytes has come by.
@@ -128,6 +157,7 @@ impl<R: Read> FileReader<R> {
             databases,
             ended: false,
             batch: BATCH,
+            reading: Reading::default(),
         };
         let header = SIGNATURE.len() + VERSION_DIGITS;
         while reader.bytes.len() < header {
@@ -155,8 +185,31 @@ impl<R: Read> FileReader<R> {
         self.offset
     }
 
+    /// Whether files of its version end with a checksum.
+    pub fn has_checksum(&self) -> bool {
+        self.version >= FIRST_WITH_CHECKSUM
+    }
+
+    /// Where a file ends of which all batches were read: behind its checksum, if it has one.
+    pub fn end(&self) -> u64 {
+        let checksum = if self.has_checksum() { CHECKSUM_LEN } else { 0 };
+        self.offset + checksum as u64
+    }
+
+    /// What it was about to read when there was no next batch.
+    pub fn part(&self) -> Part {
+        self.reading.part
+    }
+
+    /// The key that it was at then, if it has read so far, and the number of the form of its value.
+    pub fn key(&self) -> (Option<Cow<'_, [u8]>>, Option<u8>) {
+        let bytes = self.reading.key.and_then(|(from, to)| self.bytes.get(from..to));
+        (bytes.and_then(|bytes| Cursor::new(bytes).string().ok()), self.reading.form)
+    }
+
     /// Reads up to so many more bytes. Returns how many.
     fn read_more(&mut self, most: usize) -> Result<usize, FileError> {
+        self.bytes.reserve(most);
         Ok((&mut self.input).take(most as u64).read_to_end(&mut self.bytes)?)
     }
 
@@ -178,23 +231,27 @@ impl<R: Read> FileReader<R> {
         loop {
             let mut cursor = Cursor::new(&self.bytes);
             // What was looked at and is not whole is looked at anew when there is more.
-            let step = cursor.take(done as u64).and_then(|_| step(&mut cursor, &mut self.db, self.databases));
+            let step = cursor
+                .take(done as u64)
+                .and_then(|_| step(&mut cursor, &mut self.db, self.databases, &mut self.reading));
             match step {
+                // The end, or what is wrong, is told when what comes before it has been handed out.
+                Ok(Step::End) | Err(_) if !entries.is_empty() || !notes.is_empty() => break,
                 Ok(step) => {
                     done = cursor.position();
                     match step {
                         Step::Entry(entry) => entries.push(entry),
-                        Step::Note(note) => notes.push(note),
+                        Step::Note(note) => notes.push((offset + done as u64, note)),
                         Step::Nothing => {}
                         Step::End => break self.ended = true,
                     }
                 }
-                Err(Error::Truncated) if !entries.is_empty() || !notes.is_empty() => break,
                 Err(Error::Truncated) => {
+                    let at = offset + cursor.position() as u64;
                     // By as much again, so that a large value is not looked at too often.
                     let more = self.bytes.len().max(self.batch);
                     if self.read_more(more)? == 0 {
-                        return Err(FileError::Content(offset + self.bytes.len() as u64, Error::Truncated));
+                        return Err(FileError::Content(at, Error::Truncated));
                     }
                 }
                 Err(problem) => return Err(FileError::Content(offset + cursor.position() as u64, problem)),
@@ -202,7 +259,8 @@ impl<R: Read> FileReader<R> {
         }
         let bytes = self.leave_behind(done);
         if self.ended {
-            notes.extend(self.check_end()?);
+            self.reading = Reading { part: Part::Checksum, ..Reading::default() };
+            notes.extend(self.check_end()?.map(|note| (self.end(), note)));
         } else {
             self.read_more(self.batch.saturating_sub(self.bytes.len()))?;
         }
@@ -211,7 +269,7 @@ impl<R: Read> FileReader<R> {
 
     /// Compares the checksum behind the end with that of what was read.
     fn check_end(&mut self) -> Result<Option<Note>, FileError> {
-        if self.version < FIRST_WITH_CHECKSUM {
+        if !self.has_checksum() {
             let behind = Error::Corrupt("Bytes behind the end of a file without a checksum");
             let is_end = self.bytes.is_empty() && self.read_more(1)? == 0;
             return if is_end { Ok(None) } else { Err(FileError::Content(self.offset, behind)) };
@@ -220,7 +278,7 @@ impl<R: Read> FileReader<R> {
             self.read_more(CHECKSUM_LEN - self.bytes.len())?;
         }
         let found = self.bytes.first_chunk::<CHECKSUM_LEN>();
-        let found = found.ok_or(FileError::Content(self.offset + self.bytes.len() as u64, Error::Truncated))?;
+        let found = found.ok_or(FileError::Content(self.offset, Error::Truncated))?;
         let (found, expected) = (u64::from_le_bytes(*found), std::mem::take(&mut self.checksum).finish());
         match found {
             0 => Ok(Some(Note::NoChecksum)),
@@ -231,10 +289,20 @@ impl<R: Read> FileReader<R> {
 }
 
 /// Moves over a key with its value, or over something else.
-fn step(from: &mut Cursor<'_>, db: &mut usize, databases: usize) -> Result<Step, Error> {
+fn step(from: &mut Cursor<'_>, db: &mut usize, databases: usize, reading: &mut Reading) -> Result<Step, Error> {
+    *reading = Reading { part: Part::Form, ..Reading::default() };
     let mut attributes = Attributes { db: *db, form: 0, expiry: None, usage: None };
     loop {
-        match from.byte()? {
+        let number = from.byte()?;
+        reading.part = match number {
+            opcode::EXPIRY_MS | opcode::EXPIRY_S => Part::Expiry,
+            opcode::DATABASE | opcode::SIZES | opcode::SLOT_INFO => Part::Number,
+            opcode::AUX => Part::Aux,
+            opcode::FUNCTION | opcode::FUNCTION_2 => Part::Function,
+            opcode::MODULE_AUX => Part::Module,
+            _ => Part::Form,
+        };
+        match number {
             opcode::EXPIRY_MS => attributes.expiry = Some(from.int64()?),
             opcode::EXPIRY_S => attributes.expiry = Some(i64::from(from.int32()?) * 1000),
             opcode::IDLE => attributes.usage = Some(Usage::Idle(from.count()?)),
@@ -242,7 +310,7 @@ fn step(from: &mut Cursor<'_>, db: &mut usize, databases: usize) -> Result<Step,
             opcode::DATABASE => {
                 let number = usize::try_from(from.count()?).ok().filter(|number| *number < databases);
                 *db = number.ok_or(Error::Corrupt("A database of a server that is configured to have more of them"))?;
-                return Ok(Step::Nothing);
+                return Ok(Step::Note(Note::Database(*db)));
             }
             opcode::SIZES => {
                 (0..2).try_for_each(|_| from.count().map(drop))?;
@@ -261,11 +329,14 @@ fn step(from: &mut Cursor<'_>, db: &mut usize, databases: usize) -> Result<Step,
             }
             opcode::MODULE_AUX => return skip_module(from).map(|name| Step::Note(Note::Module(name))),
             opcode::END => return Ok(Step::End),
+            form if !is_form(form) => return Err(Error::UnknownKind(form)),
             form => {
                 attributes.form = form;
                 let key = from.position();
+                *reading = Reading { part: Part::Key, form: Some(form), key: None };
                 from.skip_string()?;
                 let value = from.position();
+                *reading = Reading { part: Part::Value, form: Some(form), key: Some((key, value)) };
                 skip_value(from, form)?;
                 return Ok(Step::Entry(EntryAt { attributes, key, value, end: from.position() }));
             }

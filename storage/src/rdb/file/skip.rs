@@ -16,6 +16,11 @@ mod part {
 /// Bytes of an ID where it is written as such.
 const ID_LEN: u64 = 16;
 
+/// Whether values have such a form.
+pub fn is_form(number: u8) -> bool {
+    matches!(number, kind::STRING..=kind::MODULE_2 | kind::HASH_ZIPMAP..=kind::HASH_LISTPACK_EX)
+}
+
 /// Moves behind a value of a form.
 pub fn skip_value(from: &mut Cursor<'_>, form: u8) -> Result<(), Error> {
     match form {
@@ -59,8 +64,9 @@ pub fn skip_value(from: &mut Cursor<'_>, form: u8) -> Result<(), Error> {
         kind::STREAM_LISTPACKS => skip_stream(from, 1),
         kind::STREAM_LISTPACKS_2 => skip_stream(from, 2),
         kind::STREAM_LISTPACKS_3 => skip_stream(from, 3),
-        // Where the end of the first ones is only their module knows; that of the later ones would not help.
-        kind::MODULE | kind::MODULE_2 => Err(Error::Module(module_name(from.count()?))),
+        // Where the end of the first ones is only their module knows.
+        kind::MODULE => Err(Error::Module(module_name(from.count()?))),
+        kind::MODULE_2 => skip_module(from).map(drop),
         _ => Err(Error::UnknownKind(form)),
     }
 }
@@ -98,7 +104,7 @@ fn skip_stream(from: &mut Cursor<'_>, version: u8) -> Result<(), Error> {
     })
 }
 
-/// Moves behind what a module has written beside values. Its name.
+/// Moves behind what a module has written. Its name.
 pub fn skip_module(from: &mut Cursor<'_>) -> Result<String, Error> {
     let name = module_name(from.count()?);
     loop {

@@ -188,7 +188,13 @@ fn run(cx: &mut Context<'_>, may_store: bool) -> CommandResult {
         // What is stored must not depend on how the set happens to lie.
         (options.unsorted, options.alpha, options.by) = (false, true, None);
     }
-    let elements = load(value, &options)?;
+    let mut elements = load(value, &options)?;
+    if for_others && options.alpha && matches!(value, Some(Value::Set(_))) {
+        // The same goes for members whose weights are equal.
+        let mut members: Vec<&[u8]> = elements.as_args().iter().collect();
+        members.sort_unstable();
+        elements = members.into_iter().collect();
+    }
     let elements = elements.as_args();
     let order = if options.unsorted { (0..elements.len()).collect() } else { order(cx, &options, elements)? };
     let sorted = order.into_iter().map(|index| &elements[index]);

@@ -33,6 +33,11 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
     }
     let subcommand = cx.arg(1).to_ascii_lowercase();
     match (subcommand.as_slice(), cx.args.len()) {
+        (b"aof-flush-sleep", 3) => {
+            let delay_us = u64::try_from(leading_number(cx.arg(2))).unwrap_or(0);
+            cx.server.aof.write_delay_us.store(delay_us, Relaxed);
+            done(cx)
+        }
         (b"assert", _) => crash::assert(),
         (b"client-eviction", 2) => client_sizes(cx),
         (b"change-repl-id", 2) => change_replication_id(cx),
@@ -61,6 +66,7 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
             let printed = Some("Listpack structure printed on stdout");
             keys::describe(cx, &["listpack", "listpackex"], printed, "ERR Not a listpack encoded object.")
         }
+        (b"loadaof", 2) => load_log(cx),
         (b"log", 3) => log_line(cx),
         (b"object", 3) => keys::object(cx),
         (b"oom", _) => crash::out_of_memory(),
@@ -154,6 +160,21 @@ fn reload(cx: &mut Context<'_>) -> CommandResult {
     done(cx)
 }
 
+/// Writes the append-only log out and reads it in the place of all data.
+fn load_log(cx: &mut Context<'_>) -> CommandResult {
+    cx.lock_all()?;
+    let dirty = cx.db.effects.dirty;
+    let loaded = persistence::aof::reload(cx.server, cx.db);
+    cx.db.effects.dirty = dirty;
+    if let Err(reason) = loaded {
+        // There is no data any more to go on with.
+        log::warning!("{reason}");
+        std::process::exit(1);
+    }
+    log::warning!("Append Only File loaded by DEBUG LOADAOF");
+    done(cx)
+}
+
 fn set_active_expire(cx: &mut Context<'_>) -> CommandResult {
     cx.server.active_expire.store(leading_number(cx.arg(2)) != 0, Relaxed);
     done(cx)
@@ -219,6 +240,8 @@ fn log_line(cx: &mut Context<'_>) -> CommandResult {
 
 fn help(cx: &mut Context<'_>) -> CommandResult {
     cx.help(&[
+        "AOF-FLUSH-SLEEP <microseconds>",
+        "    Wait so long before each write to the append-only file.",
         "ASSERT",
         "    Crash with a failed assertion.",
         "CHANGE-REPL-ID",
@@ -243,6 +266,8 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
         "    Lose the memory of a string.",
         "LISTPACK <key>",
         "    About the listpack of a value.",
+        "LOADAOF",
+        "    Write the append-only log out and read it in the place of all data.",
         "LOG <message>",
         "    Write to the server's log.",
         "OBJECT <key>",

@@ -1,0 +1,217 @@
+//! Writing what was appended to the file.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::pending::Cut;
+use crate::log;
+use crate::server::os_error_text;
+
+/// A buffer that has grown beyond this is given back.
+const BUFFER_KEPT: usize = 1 << 20;
+/// Errors that go on are logged no more often.
+const ERRORS_LOGGED_EVERY: Duration = Duration::from_secs(30);
+/// So long entries may wait for the disk to be done with those before.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The file that is being written, and what is about to be.
+#[derive(Default)]
+pub struct Writer {
+    file: Option<Arc<File>>,
+    /// Files that were written to their ends and are not known to be on the disk.
+    finished: Vec<Arc<File>>,
+    /// Bytes in the file.
+    size: u64,
+    /// Taken over from where entries are appended; those before `done` are written.
+    chunk: Vec<u8>,
+    done: usize,
+    cut: Option<Cut>,
+    error_logged: Option<Instant>,
+    /// Since when entries wait for the disk.
+    postponed: Option<Instant>,
+}
+
+/// What is to be forced to the disk.
+pub struct Unsynced {
+    pub finished: Vec<Arc<File>>,
+    pub file: Option<Arc<File>>,
+}
+
+impl Writer {
+    /// Goes on behind the end of a file, which has so many bytes.
+    pub fn open(&mut self, file: Arc<File>, size: u64) {
+        *self = Writer { file: Some(file), size, ..Writer::default() };
+    }
+
+    /// Lets go of the file.
+    pub fn close(&mut self) -> Unsynced {
+        std::mem::take(self).unsynced()
+    }
+
+    /// Bytes in the file, as far as they were written.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether all that was taken over is written.
+    pub fn is_done(&self) -> bool {
+        self.done == self.chunk.len() && self.cut.is_none()
+    }
+
+    /// Bytes of memory.
+    pub fn memory(&self) -> usize {
+        self.chunk.capacity()
+    }
+
+    /// Takes over what was appended. All that was taken before must be done.
+    pub fn take(&mut self, exchange: impl FnOnce(Vec<u8>) -> (Vec<u8>, Option<Cut>)) {
+        debug_assert!(self.is_done());
+        let mut empty = std::mem::take(&mut self.chunk);
+        empty.clear();
+        empty.shrink_to(BUFFER_KEPT);
+        (self.chunk, self.cut) = exchange(empty);
+        self.done = 0;
+    }
+
+    /// Whether entries may wait a little longer for the disk.
+    pub fn may_wait(&mut self) -> bool {
+        self.postponed.get_or_insert_with(Instant::now).elapsed() < PATIENCE
+    }
+
+    /// Writes what was taken over. Answers how many bytes were written, and the first error.
+    pub fn write(&mut self) -> (u64, io::Result<()>) {
+        self.postponed = None;
+        let mut written = 0;
+        loop {
+            let until = self.cut.as_ref().map_or(self.chunk.len(), |cut| cut.at);
+            let (count, outcome) = self.write_until(until);
+            written += count;
+            if outcome.is_err() {
+                return (written, outcome);
+            }
+            let Some(cut) = self.cut.take() else { return (written, Ok(())) };
+            self.finished.extend(self.file.replace(cut.file));
+            self.size = 0;
+        }
+    }
+
+    fn write_until(&mut self, until: usize) -> (u64, io::Result<()>) {
+        let mut rest = self.chunk.get(self.done..until).unwrap_or_default();
+        let expected = rest.len();
+        let Some(file) = self.file.as_ref().filter(|_| expected > 0) else { return (0, Ok(())) };
+        let outcome = loop {
+            if rest.is_empty() {
+                break Ok(());
+            }
+            match (&mut &**file).write(rest) {
+                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        let mut written = expected - rest.len();
+        let Err(mut error) = outcome else {
+            self.size += written as u64;
+            self.done += written;
+            return (written as u64, Ok(()));
+        };
+        let tells = self.error_logged.is_none_or(|when| when.elapsed() > ERRORS_LOGGED_EVERY);
+        if tells {
+            self.error_logged = Some(Instant::now());
+        }
+        if written == 0 {
+            if tells {
+                log::warning!("Error writing to the AOF file: {}", os_error_text(&error));
+            }
+        } else {
+            if tells {
+                log::warning!("Short write while writing to the AOF file: (nwritten={written}, expected={expected})");
+            }
+            // Nobody could read what stands behind half an entry.
+            match file.set_len(self.size) {
+                Ok(()) => written = 0,
+                Err(error) if tells => log::warning!(
+                    "Could not remove short write from the append-only file.  The server may refuse to load the AOF the \
+                     next time it starts.  ftruncate: {}",
+                    os_error_text(&error)
+                ),
+                Err(_) => {}
+            }
+            error = io::Error::from_raw_os_error(libc::ENOSPC);
+        }
+        self.size += written as u64;
+        self.done += written;
+        (written as u64, Err(error))
+    }
+
+    /// What has to be forced to the disk so that all that is written stays.
+    pub fn unsynced(&mut self) -> Unsynced {
+        Unsynced { finished: std::mem::take(&mut self.finished), file: self.file.clone() }
+    }
+
+    /// The files that could not be forced to the disk, to be tried again.
+    pub fn still_unsynced(&mut self, mut finished: Vec<Arc<File>>) {
+        finished.append(&mut self.finished);
+        self.finished = finished;
+    }
+}
+
+impl Unsynced {
+    /// Forces everything to the disk, in the order in which it was written.
+    pub fn sync(&mut self) -> io::Result<()> {
+        while let Some(first) = self.finished.first() {
+            first.sync_data()?;
+            self.finished.remove(0);
+        }
+        self.file.as_ref().map_or(Ok(()), |file| file.sync_data())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Seek};
+
+    use super::*;
+    use crate::persistence::aof::pending::Pending;
+
+    fn content(mut file: &File) -> String {
+        let mut text = String::new();
+        file.rewind().and_then(|()| file.read_to_string(&mut text)).expect("it can be read");
+        text
+    }
+
+    #[test]
+    fn what_comes_behind_a_cut_goes_to_the_next_file() {
+        let files = [(); 2].map(|()| Arc::new(tempfile::tempfile().expect("there is room for one")));
+        let mut writer = Writer::default();
+        writer.open(Arc::clone(&files[0]), 0);
+        let mut pending = Pending::default();
+        pending.append(0, b"a", false);
+        pending.cut(Arc::clone(&files[1]));
+        pending.append(0, b"b", false);
+        writer.take(|empty| pending.take(empty));
+        let (written, outcome) = writer.write();
+        assert!(outcome.is_ok() && writer.is_done());
+        let (first, second) = (content(&files[0]), content(&files[1]));
+        assert_eq!(written as usize, first.len() + second.len());
+        assert!(first.ends_with("\r\na") && second.ends_with("\r\nb"), "{first} {second}");
+        assert_eq!(writer.size(), second.len() as u64);
+        let mut unsynced = writer.unsynced();
+        assert_eq!(unsynced.finished.len(), 1);
+        assert!(unsynced.sync().is_ok() && unsynced.finished.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_kept() {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("the system has it");
+        let mut writer = Writer::default();
+        writer.open(Arc::new(full), 0);
+        writer.take(|_| (b"entry".to_vec(), None));
+        let (written, outcome) = writer.write();
+        assert_eq!((written, outcome.map_err(|error| error.raw_os_error())), (0, Err(Some(libc::ENOSPC))));
+        assert!(!writer.is_done());
+    }
+}

@@ -1,0 +1,368 @@
+//! The append-only log: what is written, what a server starts with, what is wrong with files, and rewrites.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use harness::{Connection, Server, ServerBuilder, call, converse, server_under_test};
+use tempfile::TempDir;
+
+const OK: &str = "+OK\\r\\n";
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn binary() -> PathBuf {
+    server_under_test(env!("CARGO_BIN_EXE_server-under-test"))
+}
+
+fn builder(dir: &Path) -> ServerBuilder {
+    let options = ["--io-threads", "2", "--enable-debug-command", "yes", "--appendonly", "yes", "--dir"];
+    ServerBuilder::new(binary()).args(options).arg(dir)
+}
+
+fn start(dir: &Path) -> (Server, Connection) {
+    let server = builder(dir).start().expect("it starts");
+    let connection = server.connect().expect("a connection");
+    (server, connection)
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+/// A field of INFO persistence.
+fn figure(client: &mut Connection, name: &str) -> String {
+    let info = client.call(&["INFO", "persistence"]).expect("a reply");
+    let info = String::from_utf8_lossy(info.payload()).into_owned();
+    let line = info.lines().find_map(|line| line.strip_prefix(&format!("{name}:")).map(str::to_owned));
+    line.unwrap_or_default()
+}
+
+/// Commands as they stand in a log.
+fn log(commands: &[&str]) -> Vec<u8> {
+    commands.iter().flat_map(|command| harness::encode(&command.split(' ').collect::<Vec<_>>())).collect()
+}
+
+/// A log of one incremental file.
+fn write_log(dir: &Path, bytes: &[u8]) -> PathBuf {
+    let folder = dir.join("appendonlydir");
+    fs::create_dir_all(&folder).expect("a folder");
+    let manifest = "file appendonly.aof.1.incr.aof seq 1 type i\n";
+    fs::write(folder.join("appendonly.aof.manifest"), manifest).expect("a manifest");
+    let path = folder.join("appendonly.aof.1.incr.aof");
+    fs::write(&path, bytes).expect("a log");
+    path
+}
+
+fn manifest(dir: &Path) -> String {
+    fs::read_to_string(dir.join("appendonlydir/appendonly.aof.manifest")).expect("a manifest")
+}
+
+/// What a server says that does not start.
+fn refusal(builder: &ServerBuilder) -> String {
+    match builder.start() {
+        Ok(_) => panic!("it started"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn check(args: &[&str], path: &Path, answer: &str) -> (bool, String) {
+    use std::io::Write;
+    let mut tool = Command::new(binary());
+    tool.arg("--check-aof").args(args).arg(path);
+    tool.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut child = tool.spawn().expect("it starts");
+    // Where nothing is asked, nobody reads the answer.
+    let _ = child.stdin.take().map(|mut input| input.write_all(answer.as_bytes()));
+    let output = child.wait_with_output().expect("it ends");
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn a_new_log_has_an_empty_base_and_a_file_behind_it() {
+    let dir = folder();
+    let (server, mut client) = start(dir.path());
+    let expected = "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n";
+    assert_eq!(manifest(dir.path()), expected);
+    assert_eq!(figure(&mut client, "aof_enabled"), "1");
+    drop(server);
+    // Nothing of that changes when it is started again.
+    let (_server, _) = start(dir.path());
+    assert_eq!(manifest(dir.path()), expected);
+}
+
+#[test]
+fn what_was_logged_is_there_again() {
+    let dir = folder();
+    let (server, mut client) = start(dir.path());
+    for round in 0..200 {
+        for command in [
+            format!("SET s{round} {round}"),
+            format!("RPUSH list {round} element{round}"),
+            format!("SADD set member{round}"),
+            format!("ZADD zset {round} member{round}"),
+            format!("HSET hash field{round} {round}"),
+            format!("XADD stream {}-1 field {round}", round + 1),
+        ] {
+            call(&mut client, &command);
+        }
+    }
+    converse(&mut client, &[("SELECT 3", OK), ("SET other value", OK), ("SELECT 0", OK)]);
+    let before = call(&mut client, "DEBUG DIGEST");
+    server.signal(libc::SIGKILL).expect("it is there");
+    server.wait().expect("it ends");
+    let (_server, mut client) = start(dir.path());
+    assert_eq!(call(&mut client, "DEBUG DIGEST"), before);
+    converse(&mut client, &[("DEBUG LOADAOF", OK)]);
+    assert_eq!(call(&mut client, "DEBUG DIGEST"), before);
+}
+
+#[test]
+fn a_missing_end_is_cut_off_or_refused() {
+    let whole = log(&["SELECT 0", "SET a 1", "SET b 2"]);
+    let cut = [&whole[..], b"*3\r\n$3\r\nSET\r\n$1\r\nc\r\n$4\r\nab"].concat();
+    let dir = folder();
+    let path = write_log(dir.path(), &cut);
+    let text = refusal(&builder(dir.path()).args(["--aof-load-truncated", "no"]));
+    assert!(text.contains("Unexpected end of file reading the append only file appendonly.aof.1.incr.aof"), "{text}");
+    assert_eq!(fs::read(&path).expect("a log"), cut);
+    let (server, mut client) = start(dir.path());
+    converse(&mut client, &[("MGET a b c", "*3\\r\\n$1\\r\\n1\\r\\n$1\\r\\n2\\r\\n$-1\\r\\n")]);
+    let said = format!("Truncating the AOF appendonly.aof.1.incr.aof at offset {}", whole.len());
+    assert!(server.wait_for_log(&said, LIMIT));
+    // What comes now stands right behind.
+    converse(&mut client, &[("SET d 4", OK)]);
+    drop(server);
+    let (_server, mut client) = start(dir.path());
+    converse(&mut client, &[("MGET a d", "*2\\r\\n$1\\r\\n1\\r\\n$1\\r\\n4\\r\\n")]);
+}
+
+#[test]
+fn a_transaction_without_an_end_is_left_out_whole() {
+    let whole = log(&["SELECT 0", "SET a 1"]);
+    for rest in [log(&["MULTI", "SET b 2"]), log(&["MULTI", "SET b 2", "EXEC"])[..30].to_vec(), log(&["MULTI"])] {
+        let dir = folder();
+        let path = write_log(dir.path(), &[&whole[..], &rest].concat());
+        let (server, mut client) = start(dir.path());
+        converse(&mut client, &[("MGET a b", "*2\\r\\n$1\\r\\n1\\r\\n$-1\\r\\n"), ("DBSIZE", ":1\\r\\n")]);
+        drop(server);
+        assert_eq!(fs::read(&path).expect("a log"), whole);
+    }
+    let dir = folder();
+    write_log(dir.path(), &log(&["SELECT 2", "MULTI", "SET a 1", "INCR a", "EXEC"]));
+    let (_server, mut client) = start(dir.path());
+    converse(&mut client, &[("SELECT 2", OK), ("GET a", "$1\\r\\n2\\r\\n")]);
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_its_place() {
+    let good = log(&["SELECT 0", "SET a 1"]);
+    for (bad, said) in [
+        (&b"SET b 2\r\n"[..], "No command begins there"),
+        (b"*0\r\n", "No command begins there"),
+        (b"*1\r\n+PING\r\n", "Expected prefix '$', got: '+'"),
+        (b"*1\r\n$4\r\nPINGPONG\r\n", "Expected \\r\\n, got: 504f"),
+    ] {
+        let dir = folder();
+        let bytes = [&good[..], bad, &good].concat();
+        let path = write_log(dir.path(), &bytes);
+        let text = refusal(&builder(dir.path()));
+        assert!(text.contains("Bad file format reading the append only file appendonly.aof.1.incr.aof"), "{text}");
+        assert!(text.contains("is wrong at offset ") && text.contains(said), "{text}");
+        assert_eq!(fs::read(&path).expect("a log"), bytes);
+    }
+    let dir = folder();
+    write_log(dir.path(), &log(&["NOSUCH command"]));
+    let text = refusal(&builder(dir.path()));
+    assert!(text.contains("Unknown command 'NOSUCH' reading the append only file"), "{text}");
+}
+
+#[test]
+fn a_command_that_fails_is_told_of_and_the_others_carried_out() {
+    let dir = folder();
+    write_log(dir.path(), &log(&["SELECT 0", "SET a 1", "LPUSH a 2", "SET b 3"]));
+    let (server, mut client) = start(dir.path());
+    converse(&mut client, &[("MGET a b", "*2\\r\\n$1\\r\\n1\\r\\n$1\\r\\n3\\r\\n")]);
+    assert!(server.wait_for_log("sending an error to its AOF-loading-client: '-WRONGTYPE", LIMIT));
+}
+
+#[test]
+fn nothing_expires_before_the_log_says_so() {
+    let dir = folder();
+    // Both keys have expired long ago; what was appended to them came before that.
+    let commands = ["SET a 1 PXAT 1000", "APPEND a 2", "SET b 1", "PEXPIREAT b 1000", "INCR b", "PERSIST b"];
+    let more = ["HSET h f 1", "HPEXPIREAT h 1000 FIELDS 1 f", "HINCRBY h f 1", "HPERSIST h FIELDS 1 f"];
+    write_log(dir.path(), &log(&[&["SELECT 0"], &commands[..], &more].concat()));
+    let (_server, mut client) = start(dir.path());
+    converse(
+        &mut client,
+        &[
+            ("GET a", "$-1\\r\\n"),
+            ("GET b", "$1\\r\\n2\\r\\n"),
+            ("HGET h f", "$1\\r\\n2\\r\\n"),
+            ("TTL b", ":-1\\r\\n"),
+        ],
+    );
+}
+
+#[test]
+fn annotations_of_time_are_written_and_passed_over() {
+    let dir = folder();
+    let path = write_log(dir.path(), &[b"#TS:1700000000\r\n", &log(&["SELECT 0", "SET a 1"])[..]].concat());
+    let server = builder(dir.path()).args(["--aof-timestamp-enabled", "yes"]).start().expect("it starts");
+    let mut client = server.connect().expect("a connection");
+    converse(&mut client, &[("GET a", "$1\\r\\n1\\r\\n"), ("SET b 2", OK)]);
+    let text = fs::read_to_string(&path).expect("a log");
+    assert_eq!(text.matches("#TS:").count(), 2, "{text}");
+    drop(server);
+    let (fine, said) = check(&["--truncate-to-timestamp", "1700000001"], &path, "");
+    assert!(fine && said.contains("Successfully truncated AOF"), "{said}");
+    let (_server, mut client) = start(dir.path());
+    converse(&mut client, &[("MGET a b", "*2\\r\\n$1\\r\\n1\\r\\n$-1\\r\\n")]);
+}
+
+#[test]
+fn the_single_file_of_old_becomes_the_base() {
+    let dir = folder();
+    fs::write(dir.path().join("appendonly.aof"), log(&["SELECT 0", "SET a 1"])).expect("a log");
+    let (server, mut client) = start(dir.path());
+    converse(&mut client, &[("GET a", "$1\\r\\n1\\r\\n"), ("SET b 2", OK)]);
+    assert!(!dir.path().join("appendonly.aof").exists());
+    let expected = "file appendonly.aof seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n";
+    assert_eq!(manifest(dir.path()), expected);
+    drop(server);
+    let (_server, mut client) = start(dir.path());
+    converse(&mut client, &[("MGET a b", "*2\\r\\n$1\\r\\n1\\r\\n$1\\r\\n2\\r\\n")]);
+}
+
+#[test]
+fn a_manifest_that_is_wrong_is_refused() {
+    for (text, said) in [
+        ("", "Found an empty AOF manifest"),
+        ("file a seq 1 type x\n", "Unknown AOF file type"),
+        ("file a seq 2 type i\nfile b seq 1 type i\n", "Found a non-monotonic sequence number"),
+        ("file ../a seq 1 type b\n", "File can't be a path, just a filename"),
+        ("file missing seq 1 type b\n", "Unable to obtain the AOF file missing length"),
+    ] {
+        let dir = folder();
+        write_log(dir.path(), b"");
+        fs::write(dir.path().join("appendonlydir/appendonly.aof.manifest"), text).expect("a manifest");
+        let refused = refusal(&builder(dir.path()));
+        assert!(refused.contains(said), "{refused}");
+    }
+}
+
+#[test]
+fn only_the_last_file_may_lack_its_end() {
+    let dir = folder();
+    write_log(dir.path(), b"*1\r\n$4\r\nPI");
+    let text = "file appendonly.aof.1.incr.aof seq 1 type i\nfile appendonly.aof.2.incr.aof seq 2 type i\n";
+    fs::write(dir.path().join("appendonlydir/appendonly.aof.manifest"), text).expect("a manifest");
+    fs::write(dir.path().join("appendonlydir/appendonly.aof.2.incr.aof"), b"").expect("a log");
+    let refused = refusal(&builder(dir.path()));
+    assert!(refused.contains("Fatal error: the truncated file is not the last file"), "{refused}");
+}
+
+#[test]
+fn a_rewrite_leaves_a_base_and_what_came_after_it() {
+    for form in ["rdb", "aof"] {
+        let dir = folder();
+        write_log(
+            dir.path(),
+            &log(&["SELECT 0", "SET a 1", "SET a 2", "RPUSH list x y z", "SELECT 4", "SADD set 1 2 x"]),
+        );
+        let preamble = if form == "rdb" { "yes" } else { "no" };
+        let server = builder(dir.path()).args(["--aof-use-rdb-preamble", preamble]).start().expect("it starts");
+        let mut client = server.connect().expect("a connection");
+        let before = call(&mut client, "DEBUG DIGEST");
+        converse(&mut client, &[("BGREWRITEAOF", "+Background append only file rewriting started\\r\\n")]);
+        assert!(server.wait_for_log("Background AOF rewrite finished successfully", LIMIT));
+        let expected =
+            format!("file appendonly.aof.1.base.{form} seq 1 type b\nfile appendonly.aof.2.incr.aof seq 2 type i\n");
+        assert_eq!(manifest(dir.path()), expected);
+        assert!(!dir.path().join("appendonlydir/appendonly.aof.1.incr.aof").exists());
+        assert_eq!(figure(&mut client, "aof_rewrites"), "1");
+        drop(server);
+        let (fine, said) = check(&[], &dir.path().join("appendonlydir/appendonly.aof.manifest"), "");
+        assert!(fine && said.ends_with("All AOF files and manifest are valid\n"), "{said}");
+        let (_server, mut client) = start(dir.path());
+        assert_eq!(call(&mut client, "DEBUG DIGEST"), before);
+    }
+}
+
+#[test]
+fn the_log_is_turned_on_and_off_while_serving() {
+    let dir = folder();
+    let server = builder(dir.path()).args(["--appendonly", "no"]).start().expect("it starts");
+    let mut client = server.connect().expect("a connection");
+    converse(&mut client, &[("SET a 1", OK)]);
+    assert_eq!(figure(&mut client, "aof_enabled"), "0");
+    converse(&mut client, &[("CONFIG SET appendonly yes", OK)]);
+    assert!(server.wait_for_log("Background AOF rewrite finished successfully", LIMIT));
+    converse(&mut client, &[("SET b 2", OK), ("WAITAOF 1 0 0", "*2\\r\\n:1\\r\\n:0\\r\\n")]);
+    converse(&mut client, &[("CONFIG SET appendonly no", OK), ("SET c 3", OK)]);
+    let refused = "-ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.\\r\\n";
+    converse(&mut client, &[("WAITAOF 1 0 0", refused)]);
+    drop(server);
+    let (_server, mut client) = start(dir.path());
+    converse(&mut client, &[("MGET a b c", "*3\\r\\n$1\\r\\n1\\r\\n$1\\r\\n2\\r\\n$-1\\r\\n")]);
+}
+
+#[test]
+fn the_log_is_rewritten_when_it_has_grown() {
+    let dir = folder();
+    let options = ["--auto-aof-rewrite-percentage", "100", "--auto-aof-rewrite-min-size", "4kb"];
+    let server = builder(dir.path()).args(options).start().expect("it starts");
+    let mut client = server.connect().expect("a connection");
+    let value = "x".repeat(1000);
+    for _ in 0..20 {
+        call(&mut client, &format!("SET key {value}"));
+    }
+    assert!(server.wait_for_log("Starting automatic rewriting of AOF on", LIMIT));
+    assert!(server.wait_for_log("Background AOF rewrite finished successfully", LIMIT));
+    converse(&mut client, &[("STRLEN key", ":1000\\r\\n")]);
+}
+
+#[test]
+fn within_a_transaction_a_rewrite_comes_later() {
+    let dir = folder();
+    let (server, mut client) = start(dir.path());
+    let scheduled = "*1\\r\\n+Background append only file rewriting scheduled\\r\\n";
+    converse(&mut client, &[("MULTI", OK), ("BGREWRITEAOF", "+QUEUED\\r\\n"), ("EXEC", scheduled)]);
+    assert!(server.wait_for_log("Background AOF rewrite finished successfully", LIMIT));
+}
+
+#[test]
+fn a_log_that_cannot_be_written_has_writes_refused() {
+    let dir = folder();
+    let path = write_log(dir.path(), b"");
+    // Nothing can be written there.
+    fs::remove_file(&path).expect("a log");
+    std::os::unix::fs::symlink("/dev/full", &path).expect("a link");
+    let (server, mut client) = start(dir.path());
+    let mut other = server.connect().expect("a connection");
+    call(&mut client, "SET a 1");
+    let refused = "-MISCONF Errors writing to the AOF file: No space left on device\\r\\n";
+    converse(&mut other, &[("SET b 2", refused), ("PING", refused), ("GET a", "$1\\r\\n1\\r\\n")]);
+    converse(&mut other, &[("MULTI", OK), ("SET b 2", refused)]);
+    let aborted = "-EXECABORT Transaction discarded because of previous errors.\\r\\n";
+    converse(&mut other, &[("EXEC", aborted)]);
+    let script = other.call(&["EVAL", "return redis.call('set', 'b', 2)", "1", "b"]).expect("a reply");
+    assert!(script.0.starts_with(b"-MISCONF Errors writing to the AOF file: No space left on device"), "{script:?}");
+    assert_eq!(figure(&mut client, "aof_last_write_status"), "err");
+    assert!(server.wait_for_log("Error writing to the AOF file: No space left on device", LIMIT));
+}
+
+#[test]
+fn with_always_a_log_that_cannot_be_written_ends_the_server() {
+    let dir = folder();
+    let path = write_log(dir.path(), b"");
+    fs::remove_file(&path).expect("a log");
+    std::os::unix::fs::symlink("/dev/full", &path).expect("a link");
+    let server = builder(dir.path()).args(["--appendfsync", "always"]).start().expect("it starts");
+    let mut client = server.connect().expect("a connection");
+    assert!(client.call(&["SET", "a", "1"]).is_err());
+    let (status, log) = server.wait().expect("it ends");
+    assert_eq!(status.code(), Some(1));
+    assert!(log.contains("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting..."));
+}
