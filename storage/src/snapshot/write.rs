@@ -322,7 +322,9 @@ impl<'s> Fair<'s> {
 
 impl Drop for Fair<'_> {
     fn drop(&mut self) {
-        self.0.take().map(MutexGuard::unlock_fair);
+        if let Some(shard) = self.0.take() {
+            MutexGuard::unlock_fair(shard);
+        }
     }
 }
 
