@@ -16,7 +16,8 @@ use storage::hash::{FieldTtl, Hash};
 use storage::list::{End, List};
 use storage::rdb::file::{FileWriter, Options};
 use storage::set::Set;
-use storage::snapshot::{Form, Snapshot, Supervisor, Written};
+use storage::snapshot::{CommandWriter, Form, Snapshot, Supervisor, Written};
+use storage::stream::{Stream, StreamId, StreamLimits};
 use storage::zset::Zset;
 use storage::{Collection, Event, Evictable, Free, Key, Keyspace, NewValue, Ttl, View};
 
@@ -336,4 +337,77 @@ fn who_changes_more_than_may_wait_writes_it_himself() {
     // All of it would be 42 million bytes.
     let peak = snapshot.peak_memory();
     assert!((30_000_000..38_000_000).contains(&peak), "{peak}");
+}
+
+/// What a snapshot is as commands, one a line.
+fn commands(keyspace: &Keyspace) -> Vec<String> {
+    let file = File::default();
+    let snapshot = keyspace.view_all(0, NOW_MS).begin_snapshot(Form::Commands, false);
+    let target = Box::new(CommandWriter::new(file.clone()));
+    let written = snapshot.write(keyspace, target, &Meanwhile(RefCell::new(|| ())));
+    assert_eq!(written.expect("memory takes everything"), Written::Whole);
+    let text = String::from_utf8(std::mem::take(&mut *file.0.lock())).expect("plain names");
+    let mut lines = text.lines();
+    let mut commands = Vec::new();
+    while let Some(count) = lines.next() {
+        let count: usize = count.strip_prefix('*').and_then(|count| count.parse().ok()).expect("a command");
+        let arguments = (0..count).map(|_| {
+            let length = lines.next().and_then(|length| length.strip_prefix('$')?.parse::<usize>().ok());
+            lines.next().filter(|text| Some(text.len()) == length).expect("an argument")
+        });
+        commands.push(arguments.collect::<Vec<_>>().join(" "));
+    }
+    commands
+}
+
+#[test]
+fn commands_make_the_keys_anew() {
+    let (keyspace, limits) = (Keyspace::new(DATABASES), limits());
+    let key = keyspace.key(b"key");
+    let check = |expected: &[&str]| assert_eq!(commands(&keyspace), [&["SELECT 2"], expected].concat());
+    let view = || keyspace.view_all(2, NOW_MS);
+    view().set(&key, NewValue::Int(-5), Ttl::At(NOW_MS + 7), Event::SET);
+    check(&["SET key -5", "PEXPIREAT key 1000007"]);
+    let mut list = List::new();
+    (0..66).for_each(|_| list.push(End::Tail, b"e"));
+    view().store(&key, list, Event::RPUSH, 66);
+    check(&[&format!("RPUSH key{}", " e".repeat(64)), "RPUSH key e e"]);
+    let mut zset = Zset::new();
+    zset.set(b"member", -1.5, limits.zset);
+    zset.set(b"other", f64::INFINITY, limits.zset);
+    view().store(&key, zset, Event::ZADD, 2);
+    check(&["ZADD key -1.5 member inf other"]);
+    let mut hash = Hash::new();
+    hash.set(b"field", b"value", FieldTtl::At(NOW_MS + 9), limits.hash);
+    view().store(&key, hash, Event::HSET, 1);
+    check(&["HMSET key field value", "HPEXPIREAT key 1000009 FIELDS 1 field"]);
+    let mut stream = Stream::new();
+    stream.append(StreamId::new(3, 1), &[b"name", b"value"], StreamLimits { bytes: 4096, entries: 10 });
+    stream.add_group(b"group", StreamId::new(2, 0), None);
+    if let Some((entries, group)) = stream.group_mut(b"group") {
+        let (consumer, _) = group.find_or_add(b"me", 77);
+        group.deliver(entries, consumer, 5, true, 99, |_| {});
+    }
+    view().store(&key, stream, Event::XADD, 1);
+    let expected = [
+        "XADD key 3-1 name value",
+        "XSETID key 3-1 ENTRIESADDED 1 MAXDELETEDID 0-0",
+        "XGROUP CREATE key group 3-1 ENTRIESREAD 1",
+        "XGROUP CREATECONSUMER key group me",
+        "XCLAIM key group me 0 3-1 TIME 99 RETRYCOUNT 1 JUSTID FORCE",
+    ];
+    check(&expected);
+    // In pieces each element is a command.
+    let mut set = Set::new();
+    (0..2000).for_each(|number| {
+        set.add(format!("member{number}").as_bytes(), limits.set);
+    });
+    view().store(&key, set, Event::SADD, 2000);
+    view().set_expiry(&key, Some(NOW_MS + 5), Event::EXPIRE);
+    let mut all = commands(&keyspace);
+    assert_eq!((all.remove(0).as_str(), all.pop().as_deref()), ("SELECT 2", Some("PEXPIREAT key 1000005")));
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 2000);
+    assert!(all.iter().all(|command| command.starts_with("SADD key member")));
 }

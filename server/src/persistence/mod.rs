@@ -82,6 +82,11 @@ pub fn load_at_start(server: &'static Server) -> Result<(), String> {
 /// Why writes are refused: what they change could not be kept.
 #[inline]
 pub fn refusal(server: &Server) -> Option<Error> {
+    let unlikely = server.persistence.failed.load(Relaxed) || server.aof.is_on();
+    if unlikely { refusal_of_changes(server) } else { None }
+}
+
+fn refusal_of_changes(server: &Server) -> Option<Error> {
     if refuses_unsaved(server) {
         return Some(Error::NOT_SAVED);
     }
