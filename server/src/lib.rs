@@ -75,7 +75,7 @@ pub fn main() -> ExitCode {
     if name.to_string_lossy().contains(persistence::check::NAME) {
         return persistence::check::main(&name, &args.collect::<Vec<_>>());
     }
-    if name.to_string_lossy().contains("redis-check-aof") {
+    if name.to_string_lossy().contains(persistence::aof::check::NAME) {
         return persistence::aof::check::main(&name, &args.collect::<Vec<_>>());
     }
     let config = match config::read_invocation(args, &is_command) {

@@ -37,12 +37,15 @@ pub fn save(contenders: &[Contender], keys: usize) -> io::Result<()> {
         let before = span(&server, keys, &|_| Ok(false))?;
         let started = Instant::now();
         server.connect()?.call(&["BGSAVE"])?;
-        let during = span(&server, keys, &|client| Ok(figure(client, "rdb_bgsave_in_progress")? == 0))?;
+        let during = span(&server, keys, &|client| Ok(figure(client, "persistence", "rdb_bgsave_in_progress")? == 0))?;
         let seconds = started.elapsed().as_secs_f64();
         let mut client = server.connect()?;
         // What a child has copied is not resident in the server itself.
-        let copied =
-            if figure(&mut client, "total_forks")? > 0 { figure(&mut client, "rdb_last_cow_size")? } else { 0 };
+        let copied = if figure(&mut client, "stats", "total_forks")? > 0 {
+            figure(&mut client, "persistence", "rdb_last_cow_size")?
+        } else {
+            0
+        };
         let over = (during.resident + copied) as f64 / before.resident as f64 - 1.0;
         println!(
             "| {NAME} of {keys} | {} | {seconds:.1} | {:.2} | {:.2} | {:.1} | {:.1} | {:.0} | {:.0} | {:.1} |",
@@ -115,16 +118,16 @@ fn watch(
             return Ok(());
         }
         // Those who never say so want a span of some length.
-        if started.elapsed() > SPAN && figure(&mut client, "rdb_bgsave_in_progress")? == 0 {
+        if started.elapsed() > SPAN && figure(&mut client, "persistence", "rdb_bgsave_in_progress")? == 0 {
             return Ok(());
         }
         thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// A number that INFO tells.
-fn figure(client: &mut Connection, name: &str) -> io::Result<u64> {
-    let reply = client.call(&["INFO"])?;
+/// A number that a section of INFO tells; whole reports would be a load of their own.
+fn figure(client: &mut Connection, section: &str, name: &str) -> io::Result<u64> {
+    let reply = client.call(&["INFO", section])?;
     let text = String::from_utf8_lossy(reply.payload()).into_owned();
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     value.and_then(|value| value.parse().ok()).ok_or_else(|| io::Error::other(format!("INFO does not tell {name}")))

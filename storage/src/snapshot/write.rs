@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
+
 use super::frozen::Frozen;
 use super::pieces::{Access, Piece};
 use super::{File, Left, MAX_QUEUED, Mark, Snapshot, Target};
@@ -92,8 +94,8 @@ impl Snapshot {
         buffer: &mut Vec<u8>,
         now_ms: i64,
     ) -> Option<usize> {
-        let mut shard = keyspace.shards[shard].lock();
-        let db = shard.dbs_mut().find(|db| db.mark.as_ref().is_some_and(|mark| self.is_of(mark)))?;
+        let mut shard = Fair::lock(&keyspace.shards[shard]);
+        let db = shard.shard()?.dbs_mut().find(|db| db.mark.as_ref().is_some_and(|mark| self.is_of(mark)))?;
         let mark = db.mark.as_mut()?;
         let number = mark.db;
         self.was_written(mark.queue.len());
@@ -205,8 +207,8 @@ impl Snapshot {
             let Some(piece) = self.pieces.lock().front().cloned() else { return true };
             let goes_on = self.put_piece(&piece, |buffer| {
                 self.rest(supervisor.rest_after(0));
-                let mut shard = keyspace.shards[piece.shard()].lock();
-                if let Some(collection) = piece.find(&mut shard) {
+                let mut shard = Fair::lock(&keyspace.shards[piece.shard()]);
+                if let Some(collection) = shard.shard().and_then(|shard| piece.find(shard)) {
                     return Some(Piece::step(collection, buffer, STEP_BYTES));
                 }
                 drop(shard);
@@ -299,6 +301,29 @@ impl Snapshot {
         let mut resting = self.rest.0.lock();
         if !self.is_stopped() {
             self.rest.1.wait_for(&mut resting, duration);
+        }
+    }
+}
+
+/// A shard's lock that goes to whoever waits for it when it is let go of. The thread that writes comes back to the same
+/// shard at once, and would mostly be there before those who wait have woken up.
+struct Fair<'s>(Option<MutexGuard<'s, Shard>>);
+
+impl<'s> Fair<'s> {
+    fn lock(shard: &'s Mutex<Shard>) -> Fair<'s> {
+        Fair(Some(shard.lock()))
+    }
+
+    /// The shard; there until the lock goes.
+    fn shard(&mut self) -> Option<&mut Shard> {
+        self.0.as_deref_mut()
+    }
+}
+
+impl Drop for Fair<'_> {
+    fn drop(&mut self) {
+        if let Some(shard) = self.0.take() {
+            MutexGuard::unlock_fair(shard);
         }
     }
 }

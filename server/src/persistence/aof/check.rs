@@ -7,20 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use protocol::OwnedArgs;
-use storage::PackLimits;
-use storage::list::NodeLimit;
-use storage::rdb::Limits;
-use storage::rdb::file::FileReader;
-use storage::set::SetLimits;
+use protocol::log::{Item, LogReader, Problem};
 
 use super::load::begins_as_snapshot;
 use super::manifest::Manifest;
 use crate::log;
+use crate::persistence::check;
 use crate::server::os_error_text;
-use protocol::log::{Item, LogReader, Problem};
 
-/// Values of a snapshot are only looked at, so it does not matter which are small.
-const PACKED: PackLimits = PackLimits { entries: 128, value: 64 };
 /// What became of a file that could be checked.
 enum Finding {
     Valid,
@@ -52,6 +46,9 @@ struct Check<'io> {
     /// Lines of all files so far.
     lines: u64,
 }
+
+/// How the tool is called where it has a name of its own.
+pub const NAME: &str = "redis-check-aof";
 
 /// Runs the tool. The arguments are those behind its name.
 pub fn main(name: &OsStr, args: &[OsString]) -> ExitCode {
@@ -188,7 +185,7 @@ impl Check<'_> {
         if size == 0 {
             return Ok(Finding::Empty);
         }
-        let start = if is_snapshot { self.preamble(&mut file)? } else { 0 };
+        let start = if is_snapshot { self.preamble(&mut file, path)? } else { 0 };
         file.seek(io::SeekFrom::Start(start))?;
         let mut reader = LogReader::new(&file, start);
         let (valid, problem) = match self.commands(&mut reader, path, name, is_last)? {
@@ -325,27 +322,14 @@ impl Check<'_> {
     }
 
     /// Checks the snapshot that a file begins with. Answers where it ends.
-    fn preamble(&mut self, file: &mut File) -> Result<u64, Ended> {
-        let set = SetLimits { ints: 512, packed: PACKED };
-        let limits = Limits { list: NodeLimit::new(-2), set, zset: PACKED, hash: PACKED };
-        let whole = FileReader::new(file, usize::MAX).and_then(|mut reader| {
-            while let Some(batch) = reader.next_batch()? {
-                for entry in batch.entries() {
-                    entry?.load(&limits)?;
-                }
-            }
-            Ok(reader.end())
-        });
-        match whole {
-            Ok(end) => {
-                writeln!(self.out, "RDB preamble is OK, proceeding with AOF tail...")?;
-                Ok(end)
-            }
-            Err(problem) => {
-                writeln!(self.out, "{problem}\nRDB preamble of AOF file is not sane, aborting.")?;
-                Err(Ended)
-            }
-        }
+    fn preamble(&mut self, file: &mut File, path: &Path) -> Result<u64, Ended> {
+        writeln!(self.out, "[offset 0] Checking RDB file {}", path.display())?;
+        let Some(end) = check::check(file, self.out)? else {
+            writeln!(self.out, "RDB preamble of AOF file is not sane, aborting.")?;
+            return Err(Ended);
+        };
+        writeln!(self.out, "RDB preamble is OK, proceeding with AOF tail...")?;
+        Ok(end)
     }
 }
 

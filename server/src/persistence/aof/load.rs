@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use protocol::log::{Item, LogReader, Problem};
 use protocol::{OwnedArgs, Reply, Resp};
 use storage::{Free, View};
 
@@ -19,7 +20,6 @@ use crate::persistence;
 use crate::persistence::loading::Begun;
 use crate::server::{Server, os_error_text};
 use crate::stats::Stats;
-use protocol::log::{Item, LogReader, Problem};
 
 /// Bytes of commands after which it is told how far loading is.
 const TELL_EVERY: u64 = 256 * 1024;
