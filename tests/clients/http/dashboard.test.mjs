@@ -9,7 +9,7 @@ import { Redis } from '@upstash/redis';
 import { chromium } from 'playwright-core';
 import { startHttpServer } from '../harness/http.mjs';
 
-await startHttpServer();
+await startHttpServer('--enable-debug-command', 'yes');
 const url = process.env.UPSTASH_REDIS_REST_URL;
 const token = process.env.UPSTASH_REDIS_REST_TOKEN;
 const readOnlyToken = process.env.UPSTASH_REDIS_REST_READONLY_TOKEN;
@@ -79,6 +79,11 @@ async function enter(page, secret) {
   await page.keyboard.press('Enter');
 }
 
+/** Comes back when there are lines: rates are known from the second reading on. */
+async function secondReading(page) {
+  await page.locator('figure', { hasText: 'Latency' }).locator('.line0[d*="M"]').waitFor({ state: 'attached' });
+}
+
 async function search(page, pattern) {
   await page.keyboard.press('/');
   await page.keyboard.type(pattern);
@@ -105,8 +110,8 @@ for (const [name, options] of [
     await page.locator('#biggest td', { hasText: 'page:home' }).waitFor();
     await page.locator('#clients td', { hasText: '127.0.0.1' }).first().waitFor();
     assert.doesNotMatch(await page.locator('#tiles').textContent(), /(within|of) –|– since/);
-    // A second reading draws lines.
-    await page.locator('.line0[d^="M"]').first().waitFor({ state: 'attached' });
+    await secondReading(page);
+    await page.locator('.legend', { hasText: /p99.9.*logarithmic/ }).waitFor();
   });
 }
 
@@ -221,11 +226,24 @@ check('looking on uses no keys', desktop, async (page) => {
   await enter(page, token);
   await page.locator('#found li').first().waitFor();
   await page.locator('#biggest button').first().waitFor();
-  // A second reading.
-  await page.locator('.line0[d^="M"]').first().waitFor({ state: 'attached' });
+  await secondReading(page);
   await search(page, 'session:77');
   await page.getByText('1 key.', { exact: true }).waitFor();
   assert.equal(await hits(), before);
+});
+
+check('a walk sees all keys, and a name is found among many', desktop, async (page) => {
+  const fifth = { 'spinel-database': 5 };
+  await put('/debug/populate/9000/many', '10', fifth);
+  await enter(page, token);
+  await page.locator('#found li').first().waitFor();
+  await page.locator('#database').selectOption('5');
+  await page.getByText('From 9000 of 9000 keys of database 5.').waitFor();
+  await page.locator('#types .bar', { hasText: /string.*, 9000$/ }).waitFor();
+  await search(page, 'many:8765');
+  await page.getByText('1 key.', { exact: true }).waitFor();
+  await page.locator('#found .key', { hasText: 'many:8765' }).waitFor();
+  await put('/flushdb', '', fifth);
 });
 
 check('those who may not write see no way to', desktop, async (page) => {
