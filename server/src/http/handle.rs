@@ -78,10 +78,18 @@ async fn respond(
     let limit = usize::try_from(server.config.http_max_body_size()).unwrap_or(usize::MAX);
     let body = request::read_body(head, body, limit, patience(executor)).await?;
     session.begin(user);
+    if let Some(database) = request::database(&head.headers) {
+        let reply = session.ask(&OwnedArgs::from_iter([&b"SELECT"[..], database])).await?;
+        if let Some(error) = error_text(&reply) {
+            return bad(error);
+        }
+        session.reply.clear();
+    }
     let answer = match target.route {
         Route::Pipeline => pipeline(&mut session, &request::commands(&body)?, format).await?,
         Route::Transaction => transaction(&mut session, &request::commands(&body)?, format).await?,
         Route::Metrics => metrics::scrape(&mut session).await?,
+        Route::Keys => dashboard::keys(&mut session, &request::command(&body)?, format).await?,
         Route::Events => return events(session, &target.command(&body)?).await,
         Route::Command | Route::Health | Route::Dashboard => {
             command(&mut session, &target.command(&body)?, format).await?
@@ -143,16 +151,12 @@ async fn transaction(session: &mut Session, commands: &[OwnedArgs], format: Form
     }
     let begin = OwnedArgs::from_iter(["MULTI"]);
     for args in std::iter::once(&begin).chain(commands) {
-        session.reply.clear();
-        session.call(args.as_args()).await?;
-        let reply = Replies::new(&session.reply.to_vec()).next()?;
+        let reply = session.ask(args).await?;
         if let Some(error) = error_text(&reply) {
             return discarded(error);
         }
     }
-    session.reply.clear();
-    session.call(OwnedArgs::from_iter(["EXEC"]).as_args()).await?;
-    let reply = Replies::new(&session.reply.to_vec()).next()?;
+    let reply = session.ask(&OwnedArgs::from_iter(["EXEC"])).await?;
     if let Some(error) = error_text(&reply) {
         return bad(error);
     }
