@@ -307,6 +307,15 @@ fn output_that_nobody_reads_ends_the_connection() {
     while resp.call(&["PUBLISH", "chat", &message]).unwrap().integer() == Some(1) {}
     assert!(call(&mut resp, "INFO stats").contains("client_output_buffer_limit_disconnections:1"));
     assert!(!http.read_to_close().unwrap().is_empty());
+    // Also when nothing has been sent for a while: what comes meanwhile is noticed.
+    resp.call(&["CONFIG", "SET", "client-output-buffer-limit", "pubsub 8mb 0 0"]).unwrap();
+    let mut http = open(&server);
+    http.send("GET", "/subscribe/chat", &[], b"").unwrap();
+    assert_eq!(http.read_head().unwrap().status, 200);
+    let message = "x".repeat(1_000_000);
+    (0..20).for_each(|_| drop(resp.call(&["PUBLISH", "chat", &message]).unwrap()));
+    while resp.call(&["PUBLISH", "chat", "x"]).unwrap().integer() == Some(1) {}
+    assert!(call(&mut resp, "INFO stats").contains("client_output_buffer_limit_disconnections:2"));
 }
 
 #[test]
