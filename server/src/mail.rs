@@ -35,11 +35,14 @@ struct Queue {
     mail: Reply,
     /// Bytes of memory that it has taken for news.
     news: usize,
+    /// Whether the connection was told of mail and has not looked since.
+    announced: bool,
 }
 
 impl Queue {
     /// What waits is about to be taken.
     fn open(&mut self) -> &mut Reply {
+        self.announced = false;
         if self.news > 0 {
             NEWS.fetch_sub(std::mem::take(&mut self.news), Relaxed);
         }
@@ -54,11 +57,11 @@ impl Drop for Queue {
 }
 
 impl Mailbox {
-    /// Puts something behind what waits. Tells whether nothing did, and something does now.
+    /// Puts something behind what waits. Tells whether the connection is to be woken.
     pub fn put(&self, write: impl FnOnce(&mut Reply)) -> bool {
         let mut queue = self.queue.lock();
         write(&mut queue.mail);
-        !queue.mail.is_empty() && !self.full.swap(true, Relaxed)
+        self.announce(&mut queue)
     }
 
     /// The same with news of keys ([`memory_of_news`]).
@@ -69,7 +72,16 @@ impl Mailbox {
         let taken = queue.mail.memory().saturating_sub(before);
         queue.news += taken;
         NEWS.fetch_add(taken, Relaxed);
-        !queue.mail.is_empty() && !self.full.swap(true, Relaxed)
+        self.announce(&mut queue)
+    }
+
+    /// Tells whether there is mail of which the connection has not been told since it last looked.
+    fn announce(&self, queue: &mut Queue) -> bool {
+        if queue.mail.is_empty() {
+            return false;
+        }
+        self.full.store(true, Relaxed);
+        !std::mem::replace(&mut queue.announced, true)
     }
 
     #[inline]
@@ -104,7 +116,8 @@ impl Mailbox {
         let mut queue = self.queue.lock();
         taken.append(&mut queue.mail);
         queue.mail = taken;
-        self.full.store(!queue.mail.is_empty(), Relaxed);
+        queue.announced = !queue.mail.is_empty();
+        self.full.store(queue.announced, Relaxed);
     }
 
     /// Goes over to another version of the protocol: what waits, which is in the old one, is moved to `into`, and all
@@ -121,6 +134,16 @@ impl Mailbox {
     /// Bytes that wait.
     pub fn len(&self) -> usize {
         if self.is_full() { self.queue.lock().mail.len() } else { 0 }
+    }
+
+    /// The same for the connection itself, which leaves them there: it is woken again by what comes next.
+    pub fn look(&self) -> usize {
+        if !self.is_full() {
+            return 0;
+        }
+        let mut queue = self.queue.lock();
+        queue.announced = false;
+        queue.mail.len()
     }
 
     /// Bytes of memory that the mailbox holds.
@@ -185,6 +208,9 @@ mod tests {
         assert!(!mailbox.is_full() && mailbox.len() == 0);
         assert!(mailbox.put(|out| out.push(1)));
         assert!(!mailbox.put(|out| out.null()));
+        // And one more for all that comes after a look.
+        assert_eq!(mailbox.look(), b">1\r\n_\r\n".len());
+        assert!(mailbox.is_full() && mailbox.put(|_| ()) && !mailbox.put(|_| ()));
         let mut reply = Reply::new(Resp::V2);
         reply.null();
         mailbox.take(&mut reply);

@@ -23,7 +23,7 @@ impl OutputWatch {
     // Asked once per round of every connection.
     #[inline(always)]
     pub fn is_exceeded(&mut self, executor: &Executor, client: &Shared, waiting: usize) -> bool {
-        let waiting = (waiting + client.mailbox.len()) as u64;
+        let waiting = (waiting + client.mailbox.look()) as u64;
         if waiting == 0 {
             self.soft_limit_since = None;
             return false;

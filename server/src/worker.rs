@@ -233,7 +233,8 @@ fn look_after_clients(executor: &Executor, now: i64) {
         }
         // A client that neither reads nor writes does not find out itself that its time is over.
         let soft_limit = server.output_limit(client).soft;
-        if soft_limit > 0 && client.output_buffered.load(Relaxed) as u64 >= soft_limit {
+        let waiting = client.output_buffered.load(Relaxed) + client.mailbox.len();
+        if soft_limit > 0 && waiting as u64 >= soft_limit {
             client.wake();
         }
         let idle_ms = now - client.last_active_ms.load(Relaxed);

@@ -174,6 +174,37 @@ fn pages_of_other_sites_do_nothing() {
 }
 
 #[test]
+fn browsers_have_to_tell_whose_page_they_show_where_nobody_has_to_prove_anything() {
+    // To an address that is not of the loopback, over plain HTTP, browsers tell neither a site nor an origin of an image.
+    let server = start(&["--protected-mode", "no"]);
+    let get = |target: &str, lines: &[&str]| {
+        let mut http = open(&server);
+        let head = format!("GET {target} HTTP/1.1\r\nHost: 192.0.2.2:7532\r\n{}\r\n\r\n", lines.join("\r\n"));
+        http.send_bytes(head.as_bytes()).unwrap();
+        http.read().unwrap().status
+    };
+    let browser = "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36";
+    for target in ["/set/pwned/img", "/set/pwned/img?_token=any", "/metrics"] {
+        assert_eq!(get(target, &["X: y", "Referer: http://evil.example/"]), 403, "{target}");
+        assert_eq!(get(target, &[browser, "Referer: http://evil.example/"]), 403, "{target}");
+        // A page can keep its browser from telling even that, but not from telling that it is one.
+        assert_eq!(get(target, &[browser, "Accept: image/*"]), 403, "{target}");
+        assert_eq!(get(target, &[browser, "Authorization: Basic ZGVmYXVsdDp4"]), 403, "{target}");
+    }
+    assert_untouched(&server);
+    let dashboard = get("/", &[browser]);
+    assert_eq!(dashboard, 200);
+    for line in ["Referer: http://192.0.2.2:7532/", "Origin: http://192.0.2.2:7532", "Authorization: Bearer any"] {
+        assert_eq!(get("/ping", &[browser, line]), 200, "{line}");
+    }
+    assert_eq!(get("/ping", &["User-Agent: curl/8.14.1"]), 200);
+    // Whoever has to show a token has proved enough by it.
+    call(&mut server.connect().unwrap(), "CONFIG SET http-token secret");
+    assert_eq!(get("/ping?_token=secret", &[browser]), 200);
+    assert_eq!(get("/ping?_token=any", &[browser]), 401);
+}
+
+#[test]
 fn bodies_have_a_limit() {
     let server = start(&["--http-max-body-size", "4096", "--http-token", "secret"]);
     let token = "Authorization: Bearer secret";
@@ -276,6 +307,15 @@ fn output_that_nobody_reads_ends_the_connection() {
     while resp.call(&["PUBLISH", "chat", &message]).unwrap().integer() == Some(1) {}
     assert!(call(&mut resp, "INFO stats").contains("client_output_buffer_limit_disconnections:1"));
     assert!(!http.read_to_close().unwrap().is_empty());
+    // Also when nothing has been sent for a while: what comes meanwhile is noticed.
+    resp.call(&["CONFIG", "SET", "client-output-buffer-limit", "pubsub 8mb 0 0"]).unwrap();
+    let mut http = open(&server);
+    http.send("GET", "/subscribe/chat", &[], b"").unwrap();
+    assert_eq!(http.read_head().unwrap().status, 200);
+    let message = "x".repeat(1_000_000);
+    (0..20).for_each(|_| drop(resp.call(&["PUBLISH", "chat", &message]).unwrap()));
+    while resp.call(&["PUBLISH", "chat", "x"]).unwrap().integer() == Some(1) {}
+    assert!(call(&mut resp, "INFO stats").contains("client_output_buffer_limit_disconnections:2"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use hyper::HeaderMap;
-use hyper::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
+use hyper::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue, ORIGIN, REFERER, USER_AGENT};
 use protocol::OwnedArgs;
 
 use crate::acl::{DEFAULT_USER, Place, Session, same_secret};
@@ -102,24 +102,53 @@ pub fn has_tokens(server: &Server) -> bool {
 
 /// Whether a page of another site, or of none, has made a browser send this.
 pub fn is_foreign(headers: &HeaderMap) -> bool {
-    let site = headers.get(SEC_FETCH_SITE).map(|site| site.as_bytes());
-    if site.is_some_and(|site| ![&b"same-origin"[..], b"none"].contains(&site)) {
-        return true;
-    }
-    let Some(origin) = headers.get(ORIGIN) else { return false };
-    let origin = origin.to_str().unwrap_or_default();
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    match origin.split_once("://") {
-        Some((_, origin)) => host.is_empty() || !origin.eq_ignore_ascii_case(host),
-        None => true,
-    }
+    signs(headers).contains(&Some(false))
 }
 
-/// Whether a request that proves nothing came under a name that a foreign site may have given to this machine: then its
-/// pages and this server are the same site to a browser.
-pub fn may_be_tricked(server: &Server, headers: &HeaderMap) -> bool {
-    let guarded = server.config.protected_mode() && !has_tokens(server) && server.acl.takes_any_password();
-    guarded && headers.get(HOST).is_some_and(|host| !is_of_this_machine(host.to_str().unwrap_or_default()))
+/// What the headers by which browsers tell of a page say about it: whether it is ours.
+fn signs(headers: &HeaderMap) -> [Option<bool>; 3] {
+    let host = headers.get(HOST).map(HeaderValue::as_bytes).unwrap_or_default();
+    let is_own = |page: &HeaderValue| {
+        let page = page.to_str().unwrap_or_default();
+        page.split_once("://")
+            .and_then(|(_, rest)| rest.split(['/', '?', '#']).next())
+            .is_some_and(|page_host| !host.is_empty() && page_host.as_bytes().eq_ignore_ascii_case(host))
+    };
+    [
+        headers.get(SEC_FETCH_SITE).map(|site| [&b"same-origin"[..], b"none"].contains(&site.as_bytes())),
+        headers.get(ORIGIN).map(is_own),
+        headers.get(REFERER).map(is_own),
+    ]
+}
+
+/// Why a request is refused where anybody may do anything without proving who he is: a page of another site could have
+/// sent it. A bearer token, even one that nobody checks, no page can have a browser send without asking first.
+pub fn may_be_tricked(server: &Server, headers: &HeaderMap) -> Option<&'static str> {
+    if has_tokens(server) || !server.acl.takes_any_password() {
+        return None;
+    }
+    // A site may have given a name of its own to this machine: then its pages and this server are the same to a browser.
+    let host = headers.get(HOST).map(|host| host.to_str().unwrap_or_default());
+    if server.config.protected_mode() && host.is_some_and(|host| !is_of_this_machine(host)) {
+        return Some(
+            "ERR without a password or http-token requests are only answered under an address or as localhost",
+        );
+    }
+    if is_browser(headers) && !has_bearer(headers) && !signs(headers).contains(&Some(true)) {
+        return Some(
+            "ERR without a password or http-token browsers have to send a bearer token or to tell of their page",
+        );
+    }
+    None
+}
+
+/// Whether a browser has sent this: all of them begin alike, and a page cannot change that of what it may send elsewhere.
+fn is_browser(headers: &HeaderMap) -> bool {
+    headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"))
+}
+
+fn has_bearer(headers: &HeaderMap) -> bool {
+    matches!(credentials(headers, None), Credentials::Token(_))
 }
 
 /// Whether a host is an address or `localhost`, with a port or without.
@@ -155,6 +184,10 @@ mod tests {
         assert!(foreign(&[("origin", "http://evil.example")]));
         assert!(foreign(&[("host", "localhost:8079"), ("sec-fetch-site", "cross-site")]));
         assert!(foreign(&[("host", "localhost:8079"), ("sec-fetch-site", "same-site")]));
+        assert!(!foreign(&[("host", "localhost:8079"), ("referer", "http://localhost:8079/?a=b")]));
+        assert!(foreign(&[("host", "localhost:8079"), ("referer", "http://evil.example/localhost:8079")]));
+        assert!(foreign(&[("host", "localhost:8079"), ("referer", "http://localhost:8078/")]));
+        assert!(foreign(&[("host", "localhost:8079"), ("referer", "")]));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 
 use hyper::body::{Body, Bytes, Frame};
@@ -48,7 +49,11 @@ impl Body for Events {
     /// The task that polls this is the connection's, which is woken when there is mail.
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let events = self.collect();
-        if events.is_empty() { Poll::Pending } else { Poll::Ready(Some(Ok(Frame::data(events.into())))) }
+        if events.is_empty() {
+            return Poll::Pending;
+        }
+        self.session.client.shared.output_buffered.fetch_add(events.len(), Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(events.into()))))
     }
 }
 

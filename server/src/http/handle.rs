@@ -63,9 +63,8 @@ async fn respond(
     if auth::is_foreign(&head.headers) {
         return refused(StatusCode::FORBIDDEN, "ERR requests from pages of other sites are not answered");
     }
-    if auth::may_be_tricked(server, &head.headers) {
-        let text = "ERR without a password or http-token requests are only answered under an address or as localhost";
-        return refused(StatusCode::FORBIDDEN, text);
+    if let Some(reason) = auth::may_be_tricked(server, &head.headers) {
+        return refused(StatusCode::FORBIDDEN, reason);
     }
     let Ok(mut session) = session.try_lock_owned() else {
         // One request at a time is read from a connection.

@@ -23,6 +23,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -78,10 +79,10 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, client: Client, 
             Poll::Ready(())
         })
         .await;
-        let mut events_watch = OutputWatch::default();
+        let mut output_watch = OutputWatch::default();
         poll_fn(|cx| {
-            // What waits for a reader of events who does not read.
-            if shared.is_killed() || events_watch.is_exceeded(executor, &shared, 0) {
+            // What waits for a reader who does not read.
+            if shared.is_killed() || output_watch.is_exceeded(executor, &shared, shared.output_buffered.load(Relaxed)) {
                 return Poll::Ready(());
             }
             connection.as_mut().poll(cx).map(|outcome| {

@@ -44,6 +44,9 @@ impl<S> Counted<S> {
             self.executor.stats.writes.add(1);
             self.executor.stats.net_out.add(count as u64);
             self.client.net_out.fetch_add(count as u64, Relaxed);
+            // What stands around the events was not counted.
+            let waiting = self.client.output_buffered.load(Relaxed);
+            self.client.output_buffered.store(waiting.saturating_sub(count), Relaxed);
             self.client.last_active_ms.store(self.executor.now_ms(), Relaxed);
         }
         outcome
