@@ -111,7 +111,7 @@ for (const [name, options] of [
     await page.locator('#clients td', { hasText: '127.0.0.1' }).first().waitFor();
     assert.doesNotMatch(await page.locator('#tiles').textContent(), /(within|of) –|– since/);
     await secondReading(page);
-    await page.locator('.legend', { hasText: /p99.9.*logarithmic/ }).waitFor();
+    await page.locator('figcaption', { hasText: /Latency.* to .*logarithmic/ }).waitFor();
   });
 }
 

@@ -67,14 +67,13 @@ class Chart {
     this.logarithmic = logarithmic;
     this.value = make('span');
     this.top = make('span');
-    this.scale = make('span');
     this.lines = names.map((_, index) => make('svg:path', { class: `line line${index}` }));
     this.area = make('svg:path', { class: 'area' });
     const grid = [0.5, 30, 59.5].map((y) => make('svg:line', { class: 'grid', x1: 0, x2: 300, y1: y, y2: y }));
     const svg = make('svg:svg', { viewBox: '0 0 300 60', preserveAspectRatio: 'none', role: 'img', 'aria-label': title });
     svg.append(...grid, this.area, ...this.lines);
     this.legend = names.length > 1 ? names.map((name, index) => [make('span', { class: `key${index}` }, name), make('b')]) : [];
-    const legend = make('div', { class: 'legend' }, ...this.legend.map(([key, value]) => make('span', {}, key, ' ', value)), this.scale);
+    const legend = make('div', { class: 'legend' }, ...this.legend.map(([key, value]) => make('span', {}, key, ' ', value)));
     this.element = make('figure', { class: 'card' }, make('figcaption', {}, title, this.top), svg, legend);
   }
 
@@ -85,9 +84,7 @@ class Chart {
       if (series.length > Chart.POINTS) series.shift();
     });
     const numbers = this.series.flat().filter((value) => value !== null);
-    const highest = Math.max(...numbers, 0);
-    const share = this.logarithmic ? this.shareOfDecades(numbers) : (value) => value / (highest || 1);
-    this.top.textContent = `highest ${this.format(highest)}`;
+    const share = this.logarithmic ? this.shareOfDecades(numbers) : this.shareOfHighest(numbers);
     const x = (index, length) => (300 * (Chart.POINTS - length + index)) / (Chart.POINTS - 1);
     const y = (value) => 58 - 56 * share(value);
     this.series.forEach((series, index) => {
@@ -105,12 +102,19 @@ class Chart {
     });
   }
 
-  /** How high values stand between the powers of ten around all of them, which the legend names. */
+  /** How high values stand below the highest of them, which the caption names. */
+  shareOfHighest(numbers) {
+    const highest = Math.max(...numbers, 0);
+    this.top.textContent = `highest ${this.format(highest)}`;
+    return (value) => value / (highest || 1);
+  }
+
+  /** How high values stand between the powers of ten around all of them, which the caption names. */
   shareOfDecades(numbers) {
     const logarithms = numbers.filter((value) => value > 0).map(Math.log10);
     const lowest = Math.floor(Math.min(...logarithms, 3));
     const highest = Math.max(Math.ceil(Math.max(...logarithms, lowest)), lowest + 1);
-    this.scale.textContent = `${this.format(10 ** lowest)} to ${this.format(10 ** highest)}, logarithmic`;
+    this.top.textContent = `${this.format(10 ** lowest)} to ${this.format(10 ** highest)}, logarithmic`;
     return (value) => Math.max(0, (Math.log10(value) - lowest) / (highest - lowest));
   }
 }
