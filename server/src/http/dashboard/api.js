@@ -50,7 +50,8 @@ function decoded(value) {
 let database = 0;
 
 async function send(path, body) {
-  const headers = { 'content-type': 'application/json', 'upstash-encoding': 'base64', 'spinel-database': database };
+  const headers = { 'content-type': 'application/json', 'upstash-encoding': 'base64' };
+  if (database !== 0) headers['spinel-database'] = database;
   if (storedToken() !== '') headers.authorization = `Bearer ${storedToken()}`;
   const response = await fetch(path, { method: 'POST', headers, body, cache: 'no-store', redirect: 'error' });
   const answer = await response.json();
