@@ -325,7 +325,7 @@ io-threads 4
         let config = load(SAMPLE).expect("the sample is valid");
         assert_eq!(&*config.bind(), "127.0.0.1 -::1");
         assert_eq!((config.port(), config.timeout(), config.tcp_keepalive()), (7001, 60, 120));
-        assert_eq!((config.maxmemory(), config.maxmemory_policy().is_by_access()), (700 << 20, false));
+        assert_eq!((config.maxmemory(), config.maxmemory_policy().is_by_access()), (700 << 20, true));
         assert_eq!(config.get(&[b"save"]), [(b"save".to_vec(), b"900 1 300 10 60 10000".to_vec())]);
         assert_eq!((config.replica_priority(), config.hash_max_listpack_entries()), (50, 99));
         assert_eq!((config.busy_reply_threshold(), config.unixsocketperm()), (100, 0o770));
