@@ -66,9 +66,7 @@ fn requests_that_are_wrong_do_nothing() {
     for (bytes, expected) in cases {
         assert_eq!(status(&server, bytes.as_bytes()), expected, "{}", &bytes[..bytes.len().min(100)]);
     }
-    for body in
-        ["", "{", "[]", "{\"a\":1}", "[[\"SET\",\"a\",1]]", "[\"SET\",\"a\",null]", "[\"SET\",\"a\",1] x", "\u{0}"]
-    {
+    for body in ["", "{", "[]", "{\"a\":1}", "[[\"SET\",\"a\",1]]", "[\"SET\",\"a\",1] x", "\u{0}"] {
         let answer = open(&server).call("POST", "/", &[], body.as_bytes()).unwrap();
         assert_eq!(answer.status, 400, "{body}");
         assert!(answer.text().starts_with("{\"error\":\"ERR failed to parse the body as JSON"), "{}", answer.text());

@@ -3,11 +3,12 @@
 //! A connection ([`serve`]) belongs to one worker, as one of RESP does, and has a client of its own, which is on the list
 //! of clients. Each request of it is looked at in this order: its form ([`framing`], [`handle`]), who sends it ([`auth`]),
 //! its body ([`request`]). What it asks for is then carried out by the same dispatch as commands of RESP ([`session`]), and what
-//! they reply is turned into JSON ([`json`], [`answer`]) or into a stream of events ([`events`]). Nothing of a request
+//! they reply is turned into JSON ([`json`], [`answer`], for many commands piece by piece: [`batch`]) or into a stream of events ([`events`]). Nothing of a request
 //! that is wrong anywhere is carried out.
 
 mod answer;
 mod auth;
+mod batch;
 mod dashboard;
 mod events;
 mod framing;

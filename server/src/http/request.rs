@@ -102,7 +102,10 @@ impl Target {
     /// The command of a request for one.
     pub fn command(self, body: &Bytes) -> Result<OwnedArgs, Failure> {
         if self.words.is_empty() {
-            return json::read_command(body).or_else(|error| malformed(&error));
+            return match json::read_command(body).or_else(|error| malformed(&error))? {
+                json::Command::Whole(args) => Ok(args),
+                json::Command::WithNull => bad(json::NULL_ARGUMENT),
+            };
         }
         let mut args = OwnedArgs::new();
         self.words.iter().for_each(|word| json::push(&mut args, word));
@@ -115,12 +118,8 @@ impl Target {
     }
 }
 
-/// The commands of a request for several.
-pub fn commands(body: &Bytes) -> Result<Vec<OwnedArgs>, Failure> {
-    json::read_commands(body).or_else(|error| malformed(&error))
-}
-
-fn malformed<T>(error: &str) -> Result<T, Failure> {
+/// The refusal of a body that is no JSON or not what it should be.
+pub fn malformed<T>(error: &str) -> Result<T, Failure> {
     bad(format!("ERR failed to parse the body as JSON: {error}"))
 }
 
