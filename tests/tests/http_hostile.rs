@@ -317,6 +317,36 @@ fn output_that_nobody_reads_ends_the_connection() {
 }
 
 #[test]
+fn who_leaves_is_noticed_although_he_has_sent_something_behind_his_request() {
+    let server = start(&[]);
+    let mut resp = server.connect().unwrap();
+    let mut until = |line: &str| while !call(&mut resp, "INFO").contains(&format!(r"\r\n{line}\r\n")) {};
+    let begin = |target: &str, behind: &str| {
+        let mut http = open(&server);
+        http.send_bytes(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n{behind}").as_bytes()).unwrap();
+        http
+    };
+    for behind in ["", "G", "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+        let (waiting, reading) = (begin("/blpop/list/0", behind), begin("/subscribe/chat", behind));
+        until("blocked_clients:1");
+        until("pubsub_channels:1");
+        drop(waiting);
+        until("blocked_clients:0");
+        drop(reading);
+        until("pubsub_channels:0");
+        until("connected_clients:1");
+    }
+    // What was sent behind is answered in its turn, however it came.
+    let mut http = begin("/blpop/list/0", "GET /echo/a HTTP/1.1\r\nHo");
+    until("blocked_clients:1");
+    http.send_bytes(b"st: localhost\r\n\r\nGET /echo/b HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    call(&mut server.connect().unwrap(), "RPUSH list x");
+    for result in [r#"{"result":["list","x"]}"#, r#"{"result":"a"}"#, r#"{"result":"b"}"#] {
+        assert_eq!(http.read().unwrap().text(), result);
+    }
+}
+
+#[test]
 fn random_bytes_do_no_harm() {
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};

@@ -44,7 +44,7 @@ pub use auth::has_tokens;
 use framing::Framing;
 use handle::handle;
 use session::Session;
-use traffic::Counted;
+use traffic::{Counted, Line};
 
 /// The head of a request, its path and all headers, has to fit into this.
 const MAX_HEAD: usize = 128 * 1024;
@@ -67,7 +67,9 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, client: Client, 
                 answer
             }
         });
-        let stream = TokioIo::new(Counted::new(stream, Arc::clone(&shared), executor, Rc::clone(&framing)));
+        let line = Line::new(stream, Arc::clone(&shared), executor, Rc::clone(&framing));
+        let line = Rc::new(RefCell::new(line));
+        let stream = TokioIo::new(Counted(Rc::clone(&line)));
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -86,11 +88,16 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, client: Client, 
             if shared.is_killed() || output_watch.is_exceeded(executor, &shared, shared.output_buffered.load(Relaxed)) {
                 return Poll::Ready(());
             }
-            connection.as_mut().poll(cx).map(|outcome| {
-                if let Err(error) = outcome {
+            line.borrow_mut().begin();
+            match connection.as_mut().poll(cx) {
+                Poll::Ready(Ok(())) => Poll::Ready(()),
+                Poll::Ready(Err(error)) => {
                     log::verbose!("HTTP connection from {}: {error}", shared.peer.addr);
+                    Poll::Ready(())
                 }
-            })
+                Poll::Pending if line.borrow_mut().is_over(cx) => Poll::Ready(()),
+                Poll::Pending => Poll::Pending,
+            }
         })
         .await;
     }
