@@ -101,6 +101,11 @@ impl Engine {
         removed.is_some()
     }
 
+    /// Frees what scripts that were forgotten have left.
+    pub fn collect_garbage(&mut self) {
+        self.vm.state().collect_garbage();
+    }
+
     /// How many scripts have been compiled.
     pub fn len(&self) -> usize {
         self.scripts.len()

@@ -257,7 +257,9 @@ impl List {
         while state.next(table) {
             state.pop(1);
             seen += 1;
-            if state.number(state.top()) != Some(seen as f64) {
+            // A text that reads as the number is another key.
+            let top = state.top();
+            if state.kind(top) != Kind::Number || state.number(top) != Some(seen as f64) {
                 state.set_top(table);
                 return false;
             }

@@ -1,5 +1,10 @@
 //! Glob patterns as Redis has them: `*`, `?`, `[a-z]`, `[^a]` and backslash escapes.
 
+/// Whether a pattern fits nothing but itself.
+pub fn is_literal(pattern: &[u8]) -> bool {
+    !pattern.iter().any(|byte| matches!(byte, b'*' | b'?' | b'[' | b'\\'))
+}
+
 /// Whether a text matches a pattern. Takes time proportional to the product of the lengths at worst, whatever the
 /// pattern: only the last star is ever gone back to.
 pub fn matches(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {

@@ -112,6 +112,9 @@ pub fn main() -> ExitCode {
     }
     crash::install();
     process::survive_full_files();
+    if config.disable_thp() {
+        process::refuse_huge_pages();
+    }
     match serve(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {

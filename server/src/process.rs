@@ -62,6 +62,16 @@ pub fn survive_full_files() {
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
+/// Has the process get small pages only (`disable-thp`). A huge page is cleared and resident as a whole for the first of
+/// its bytes: sessions of 50 to 200 KB took a fifth more memory with them, and twice the CPU.
+pub fn refuse_huge_pages() {
+    // SAFETY: a plain system call without pointers.
+    if unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) } != 0 {
+        let error = io::Error::last_os_error();
+        log::warning!("Transparent huge pages could not be disabled: {}", os_error_text(&error));
+    }
+}
+
 /// Asks for room for so many clients, and takes what it gets where that is less.
 pub fn make_room_for_clients(clients: u64, workers: usize) -> Result<(), TooFewFiles> {
     let files = clients.saturating_add(own_files(workers));

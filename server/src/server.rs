@@ -200,6 +200,7 @@ impl Server {
                 let measure = config.maxmemory_policy().measure();
                 self.keyspace.access.set(measure, config.lfu_log_factor() as u32, config.lfu_decay_time() as u32);
             }
+            Apply::AppendHistory => self.aof.delete_history(config),
             Apply::AppendOnly => {
                 if !config.appendonly() {
                     self.aof.turn_off(self);

@@ -309,6 +309,46 @@ fn the_log_is_turned_on_and_off_while_serving() {
 }
 
 #[test]
+fn what_a_rewrite_has_replaced_is_kept_while_that_is_wanted() {
+    let dir = folder();
+    let (server, mut client) = start(dir.path());
+    let rewrite = ("BGREWRITEAOF", "+Background append only file rewriting started\\r\\n");
+    converse(&mut client, &[("CONFIG SET aof-disable-auto-gc yes", OK), rewrite]);
+    assert!(server.wait_for_log("Background AOF rewrite finished successfully", LIMIT));
+    let kept = ["appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof"];
+    let are_there = || kept.map(|name| dir.path().join("appendonlydir").join(name).exists());
+    assert_eq!(manifest(dir.path()).matches("type h").count(), 2);
+    assert_eq!(are_there(), [true, true]);
+    converse(&mut client, &[("CONFIG SET aof-disable-auto-gc no", OK)]);
+    assert_eq!(manifest(dir.path()).matches("type h").count(), 0);
+    assert_eq!(are_there(), [false, false]);
+}
+
+#[test]
+fn a_rewrite_that_was_stopped_makes_room_for_the_next_one() {
+    let dir = folder();
+    let (server, mut client) = start(dir.path());
+    for round in 0..20 {
+        let key = format!("SET key{round} value");
+        let delay = ("CONFIG SET rdb-key-save-delay 10000000", OK);
+        converse(&mut client, &[(&key, OK), delay]);
+        call(&mut client, "BGREWRITEAOF");
+        converse(&mut client, &[("CONFIG SET rdb-key-save-delay 0 appendonly no", OK)]);
+        converse(&mut client, &[("CONFIG SET appendonly yes", OK), ("INCR after", &format!(":{}\\r\\n", round + 1))]);
+        while figure(&mut client, "aof_rewrite_in_progress") != "0"
+            || figure(&mut client, "aof_rewrite_scheduled") != "0"
+        {
+            std::thread::yield_now();
+        }
+    }
+    assert_eq!(manifest(dir.path()).lines().count(), 2);
+    let before = call(&mut client, "DEBUG DIGEST");
+    drop(server);
+    let (_server, mut client) = start(dir.path());
+    assert_eq!(call(&mut client, "DEBUG DIGEST"), before);
+}
+
+#[test]
 fn the_log_is_rewritten_when_it_has_grown() {
     let dir = folder();
     let options = ["--auto-aof-rewrite-percentage", "100", "--auto-aof-rewrite-min-size", "4kb"];

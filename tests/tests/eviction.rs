@@ -263,6 +263,25 @@ fn workers_that_evict_at_the_same_time_do_not_evict_too_much() {
 }
 
 #[test]
+fn what_one_worker_has_freed_is_not_taken_by_all() {
+    let server = start(&["--io-threads", "2"]);
+    let mut first = server.connect().unwrap();
+    let mut second = server.connect().unwrap();
+    let limit = limit(&mut first, "allkeys-random", 4 << 20);
+    for _ in 0..3 {
+        for connection in [&mut first, &mut second] {
+            pipeline(connection, (0..40_000).map(|n| format!("SET key:{n} {VALUE}")));
+            assert_eq!(call(connection, "FLUSHALL SYNC"), r"+OK\r\n");
+        }
+    }
+    pipeline(&mut first, (0..40_000).map(|n| format!("SET key:{n} {VALUE}")));
+    pipeline(&mut second, (0..12_000).map(|n| format!("SET other:{n} {VALUE}")));
+    // Who asks makes room first, if he looks.
+    let used = info(&mut second, "used_memory");
+    assert!(used < limit + limit / 50, "{used} of {limit}");
+}
+
+#[test]
 fn a_lowered_limit_is_kept_without_a_command() {
     let server = start(&[]);
     let mut connection = server.connect().unwrap();

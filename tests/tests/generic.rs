@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use harness::{Connection, Server, converse, server_under_test};
+use harness::{Connection, Server, call, converse, server_under_test};
 
 fn start() -> (Server, Connection) {
     let server = Server::start(server_under_test(env!("CARGO_BIN_EXE_server-under-test")), &[]).unwrap();
@@ -101,6 +101,27 @@ fn scan_returns_every_key_once_however_it_is_asked() {
         assert_eq!(found.len(), expected, "{options:?}");
         assert_eq!(found.iter().collect::<HashSet<_>>().len(), expected, "{options:?}");
     }
+}
+
+#[test]
+fn a_pattern_that_fits_one_name_only_is_looked_up_at_once() {
+    let (_server, mut connection) = start();
+    for number in 0..2000 {
+        connection.call(&["SET", &format!("key:{number}"), "v"]).unwrap();
+    }
+    call(&mut connection, "RPUSH key:list a");
+    call(&mut connection, "CONFIG RESETSTAT");
+    for (request, reply) in [
+        ("SCAN 0 MATCH key:77 COUNT 1", r"*2\r\n$1\r\n0\r\n*1\r\n$6\r\nkey:77\r\n"),
+        ("SCAN 5 MATCH key:77", r"*2\r\n$1\r\n0\r\n*1\r\n$6\r\nkey:77\r\n"),
+        ("SCAN 0 MATCH key:list TYPE list", r"*2\r\n$1\r\n0\r\n*1\r\n$8\r\nkey:list\r\n"),
+        ("SCAN 0 MATCH key:list TYPE string", r"*2\r\n$1\r\n0\r\n*0\r\n"),
+        ("SCAN 0 MATCH key:2000", r"*2\r\n$1\r\n0\r\n*0\r\n"),
+    ] {
+        assert_eq!(call(&mut connection, request), reply, "{request}");
+    }
+    let stats = call(&mut connection, "INFO stats");
+    assert!(stats.contains("keyspace_hits:0") && stats.contains("keyspace_misses:0"), "{stats}");
 }
 
 #[test]

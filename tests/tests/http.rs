@@ -551,6 +551,79 @@ fn the_dashboard_is_a_page_without_data_that_runs_nothing_else() {
 }
 
 #[test]
+fn the_dashboard_looks_at_keys_without_using_them() {
+    let server =
+        start(&["--http-token", "secret", "--http-readonly-token", "reader", "--maxmemory-policy", "allkeys-lfu"]);
+    let mut resp = connect(&server);
+    call(&mut resp, "SELECT 3");
+    call(&mut resp, "HSET h f v");
+    resp.call(&[&b"SET"[..], b"\xff", b"v", b"PX", b"100000000"]).unwrap();
+    call(&mut resp, "CONFIG RESETSTAT");
+    let mut http = open(&server);
+    let in_third = [READ_ONLY, "Spinel-Database: 3", BASE64];
+    for _ in 0..300 {
+        let page = http.call("POST", "/dashboard/keys", &in_third, br#"["0","COUNT",1000]"#).unwrap();
+        assert_eq!(page.status, 200, "{}", page.text());
+        let page = page.text();
+        // The cursor is at its end; a hash without an expiry and a string that has one; keys as they are.
+        assert!(page.starts_with(r#"{"result":["MA==",["#), "{page}");
+        assert!(page.contains(r#"["aA==","aGFzaA==","#) && page.contains(",-1,5]"), "{page}");
+        assert!(page.contains(r#"["/w==","c3RyaW5n","#) && page.contains(",99999"), "{page}");
+    }
+    let stats = call(&mut resp, "INFO stats");
+    assert!(stats.contains("keyspace_hits:0") && stats.contains("keyspace_misses:0"), "{stats}");
+    assert_eq!(call(&mut resp, "OBJECT FREQ h"), r":5\r\n");
+    // The page is one of SCAN, and so are its errors.
+    for (headers, method, body, status, answer) in [
+        (
+            &[READ_ONLY, "Spinel-Database: 3"][..],
+            "POST",
+            r#"["0","MATCH","h","TYPE","string"]"#,
+            200,
+            r#"{"result":["0",[]]}"#,
+        ),
+        (&[READ_ONLY], "POST", r#"["0","COUNT",10]"#, 200, r#"{"result":["0",[]]}"#),
+        (&[READ_ONLY], "POST", r#"["x"]"#, 400, r#"{"error":"ERR invalid cursor"}"#),
+        (&[READ_ONLY, "Spinel-Database: 99"], "POST", r#"["0"]"#, 400, r#"{"error":"ERR DB index is out of range"}"#),
+        (
+            &[READ_ONLY, "Spinel-Database: x"],
+            "POST",
+            r#"["0"]"#,
+            400,
+            r#"{"error":"ERR value is not an integer or out of range"}"#,
+        ),
+        (&[READ_ONLY], "GET", "", 405, r#"{"error":"ERR GET is not for this path"}"#),
+        (&[], "POST", r#"["0"]"#, 401, r#"{"error":"WRONGPASS invalid or missing auth token"}"#),
+    ] {
+        let got = http.call(method, "/dashboard/keys", headers, body.as_bytes()).unwrap();
+        assert_eq!((got.status, got.text().as_str()), (status, answer), "{body}");
+    }
+    // The database is that of one request, whatever it asks for.
+    let exists =
+        |http: &mut HttpConnection, headers: &[&str]| http.call("GET", "/exists/h", headers, b"").unwrap().text();
+    assert_eq!(exists(&mut http, &[READ_ONLY, "Spinel-Database: 3"]), r#"{"result":1}"#);
+    assert_eq!(exists(&mut http, &[READ_ONLY]), r#"{"result":0}"#);
+}
+
+#[test]
+fn the_dashboard_tells_nothing_of_keys_that_are_not_a_users_business() {
+    let server = start_guarded();
+    let mut resp = connect(&server);
+    call(&mut resp, "MSET mine 1 theirs 2");
+    call(&mut resp, "ACL SETUSER ann on >pw ~mine +scan +memory|usage");
+    call(&mut resp, "ACL SETUSER bob on >pw ~* +get");
+    let mut http = open(&server);
+    let mut keys = |user: &str| {
+        let user = format!("Authorization: Bearer {user}:pw");
+        http.call("POST", "/dashboard/keys", &[&user], br#"["0"]"#).unwrap().text()
+    };
+    let page = keys("ann");
+    assert!(page.contains(r#"["theirs"]"#) && page.contains(r#"["mine","string","#), "{page}");
+    let refusal = keys("bob");
+    assert_eq!(refusal, r#"{"error":"NOPERM User bob has no permissions to run the 'scan' command"}"#);
+}
+
+#[test]
 fn a_client_whose_worker_a_script_holds_gets_its_own_answer_and_nothing_else() {
     let server = start(&["--io-threads", "1", "--busy-reply-threshold", "1", "--http-token", "secret"]);
     let (mut http, mut running, mut other) = (open(&server), connect(&server), connect(&server));

@@ -29,6 +29,31 @@ fn keys_need_not_be_declared() {
 }
 
 #[test]
+fn forgotten_scripts_take_no_memory() {
+    let server = start("2");
+    let mut clients = [connect(&server), connect(&server)];
+    let figure = |client: &mut Connection, name: &str| {
+        let info = call(client, &["INFO", "memory"]);
+        let (_, rest) = info.split_once(&format!("{name}:")).expect("a figure");
+        rest.split("\\r").next().and_then(|number| number.parse::<usize>().ok()).expect("a number")
+    };
+    let text = "x".repeat(4000);
+    for round in 0..2000 {
+        let script = format!("local a = {round} return a -- {text}");
+        assert_eq!(call(&mut clients[round % 2], &["EVAL", &script, "0"]), format!(":{round}\\r\\n"));
+    }
+    // 500 of them are still known, and a few more to the workers.
+    let used = figure(&mut clients[0], "used_memory");
+    call(&mut clients[0], &["SCRIPT", "FLUSH"]);
+    let before = figure(&mut clients[0], "used_memory_vm_eval");
+    while used - figure(&mut clients[0], "used_memory") < 500 * text.len() {
+        std::thread::yield_now();
+    }
+    assert!(figure(&mut clients[0], "used_memory_vm_eval") < before && before < 4_000_000, "{before}");
+    assert!(used < 40_000_000, "{used}");
+}
+
+#[test]
 fn a_script_that_strays_later_than_expected_is_still_whole() {
     let server = start("4");
     let mut client = connect(&server);

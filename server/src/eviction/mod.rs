@@ -95,8 +95,9 @@ pub struct Eviction {
     pool: RefCell<Pool>,
     /// The policy that the pool was filled by.
     policy: Cell<Option<MaxmemoryPolicy>>,
-    /// As long as `maxmemory` is this and the thread itself holds less than so many bytes, memory is not looked at.
-    spared: Cell<(i64, isize)>,
+    /// As long as `maxmemory` is this and the thread itself holds at least so many bytes and less than so many, memory is
+    /// not looked at.
+    spared: Cell<(i64, isize, isize)>,
     /// What was found before the request that is being carried out.
     room: Cell<Room>,
     /// When nothing was found to evict, as the time that commands see.
@@ -258,17 +259,20 @@ impl Executor {
 impl Eviction {
     #[inline]
     fn must_look(&self, limit: i64) -> bool {
-        let (at_limit, until) = self.spared.get();
-        at_limit != limit || own_memory().is_none_or(|own| own >= until)
+        let (at_limit, from, until) = self.spared.get();
+        at_limit != limit || own_memory().is_none_or(|own| own < from || own >= until)
     }
 
     /// Memory need not be looked at before this thread has taken its share of what is left. As others take theirs at the
-    /// same time, all together might go too far by what each is allowed at most: a thousandth of the limit.
+    /// same time, all together might go too far by what each is allowed at most: a thousandth of the limit. What it frees
+    /// others may have taken by the time it wants it back, so that much less makes it look as well.
     fn spare(&self, server: &Server, limit: i64, used: i64) {
         const MOST: i64 = 64 * 1024;
         let workers = server.workers as i64;
-        let share = ((limit - used) / (2 * workers)).min(limit / 1024 / workers).min(MOST);
-        self.spared.set((limit, own_memory().unwrap_or(isize::MAX).saturating_add(share as isize)));
+        let most = (limit / 1024 / workers).min(MOST);
+        let share = ((limit - used) / (2 * workers)).min(most);
+        let Some(own) = own_memory() else { return self.spared.set((limit, 0, 0)) };
+        self.spared.set((limit, own.saturating_sub(most as isize), own.saturating_add(share as isize)));
     }
 }
 

@@ -119,15 +119,15 @@ async fn pipeline(session: &mut Session, body: &[u8], outcomes: &mut Outcomes) -
 
 /// Several commands that happen at one instant, or not at all.
 async fn transaction(session: &mut Session, body: &[u8], outcomes: &mut Outcomes) -> Result<(), Failure> {
-    session.call(OwnedArgs::from_iter(["MULTI"]).as_args()).await?;
+    if let Some(error) = error_text(&session.ask(&OwnedArgs::from_iter(["MULTI"])).await?) {
+        return discarded(error);
+    }
     let mut commands = Commands::new(body);
     let mut count = 0;
     while let Some(command) = commands.next().or_else(|error| malformed(&error))? {
         let Command::Whole(args) = command else { return discarded(NULL_ARGUMENT) };
-        session.reply.clear();
-        session.call(args.as_args()).await?;
-        if let Some(error) = error_in(session)? {
-            return discarded(&error);
+        if let Some(error) = error_text(&session.ask(&args).await?) {
+            return discarded(error);
         }
         count += 1;
         if count % COMMANDS_AT_ONCE == 0 {
@@ -136,22 +136,13 @@ async fn transaction(session: &mut Session, body: &[u8], outcomes: &mut Outcomes
     }
     session.reply.clear();
     session.call(OwnedArgs::from_iter(["EXEC"]).as_args()).await?;
-    if let Some(error) = error_in(session)? {
-        return bad(error);
+    if Replies::enter_array(&mut session.reply) {
+        return outcomes.take(session).await;
     }
-    if !Replies::enter_array(&mut session.reply) {
-        return Err(Unreadable.into());
+    match error_text(&Replies::new(&session.reply.to_vec()).next()?) {
+        Some(error) => bad(error),
+        None => Err(Unreadable.into()),
     }
-    outcomes.take(session).await
-}
-
-/// The error that a command has replied, if it has.
-fn error_in(session: &Session) -> Result<Option<String>, Unreadable> {
-    if !Replies::begins_with_error(&session.reply) {
-        return Ok(None);
-    }
-    let reply = Replies::new(&session.reply.to_vec()).next()?;
-    Ok(error_text(&reply).map(str::to_owned))
 }
 
 /// A transaction of which nothing was carried out.

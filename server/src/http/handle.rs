@@ -74,9 +74,17 @@ async fn respond(
     let limit = usize::try_from(server.config.http_max_body_size()).unwrap_or(usize::MAX);
     let body = request::read_body(head, body, limit, patience(executor)).await?;
     session.begin(user);
+    if let Some(database) = request::database(&head.headers) {
+        let reply = session.ask(&OwnedArgs::from_iter([&b"SELECT"[..], database])).await?;
+        if let Some(error) = error_text(&reply) {
+            return bad(error);
+        }
+        session.reply.clear();
+    }
     let answer = match target.route {
         Route::Pipeline | Route::Transaction => return batch::respond(session, target.route, body, format).await,
         Route::Metrics => metrics::scrape(&mut session).await?,
+        Route::Keys => dashboard::keys(&mut session, &request::command(&body)?, format).await?,
         Route::Events => return events(session, &target.command(&body)?).await,
         Route::Command | Route::Health | Route::Dashboard => {
             command(&mut session, &target.command(&body)?, format).await?

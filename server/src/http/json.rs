@@ -210,11 +210,6 @@ impl Replies {
         head > 0
     }
 
-    /// Whether the first of what commands have written is an error.
-    pub fn begins_with_error(reply: &Reply) -> bool {
-        Replies::front(reply, |bytes| bytes.starts_with(b"-"))
-    }
-
     fn front<T>(reply: &Reply, look: impl FnOnce(&[u8]) -> T) -> T {
         let mut front = [IoSlice::new(&[])];
         reply.fill_io_slices(&mut front);

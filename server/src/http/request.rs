@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{CONTENT_ENCODING, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
+use hyper::header::{CONTENT_ENCODING, EXPECT, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode, Uri, Version};
 use percent_encoding::percent_decode;
@@ -15,6 +15,8 @@ use super::json::{self, Encoding};
 
 /// What of a body that nobody wants is read all the same, so that its sender sees why.
 const DISCARDED: usize = 64 << 20;
+/// Names the database in which a request begins, which is the first one without.
+const DATABASE: &str = "spinel-database";
 
 /// What is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +28,7 @@ pub enum Route {
     Pipeline,
     Transaction,
     Events,
+    Keys,
 }
 
 /// A path and a query, decoded.
@@ -84,6 +87,9 @@ impl Target {
             Some(b"metrics") => (Route::Metrics, true, looks),
             Some(b"pipeline") => (Route::Pipeline, true, !looks),
             Some(b"multi-exec") => (Route::Transaction, true, !looks),
+            Some(b"dashboard") if words.get(1).is_some_and(|word| word == b"keys") && words.len() == 2 => {
+                (Route::Keys, false, !looks)
+            }
             Some(b"favicon.ico" | b"robots.txt") => return refused(StatusCode::NOT_FOUND, "ERR there is no such page"),
             Some(name) if STREAMING.iter().any(|known| known.eq_ignore_ascii_case(name)) => {
                 (Route::Events, false, method != Method::HEAD)
@@ -102,10 +108,7 @@ impl Target {
     /// The command of a request for one.
     pub fn command(self, body: &Bytes) -> Result<OwnedArgs, Failure> {
         if self.words.is_empty() {
-            return match json::read_command(body).or_else(|error| malformed(&error))? {
-                json::Command::Whole(args) => Ok(args),
-                json::Command::WithNull => bad(json::NULL_ARGUMENT),
-            };
+            return command(body);
         }
         let mut args = OwnedArgs::new();
         self.words.iter().for_each(|word| json::push(&mut args, word));
@@ -115,6 +118,14 @@ impl Target {
         }
         self.options.iter().for_each(|word| json::push(&mut args, word));
         Ok(args)
+    }
+}
+
+/// The command in a body.
+pub fn command(body: &Bytes) -> Result<OwnedArgs, Failure> {
+    match json::read_command(body).or_else(|error| malformed(&error))? {
+        json::Command::Whole(args) => Ok(args),
+        json::Command::WithNull => bad(json::NULL_ARGUMENT),
     }
 }
 
@@ -185,6 +196,11 @@ pub fn format(headers: &HeaderMap, route: Route) -> Result<Format, Failure> {
         Some(b"resp2") => Ok(Format::Resp2),
         Some(_) => bad("ERR unknown Upstash-Response-Format"),
     }
+}
+
+/// The database that a request is about, as its sender has written it.
+pub fn database(headers: &HeaderMap) -> Option<&[u8]> {
+    headers.get(DATABASE).map(HeaderValue::as_bytes)
 }
 
 /// Reads a body to its end.

@@ -5,8 +5,10 @@ use std::future::poll_fn;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 
-use protocol::{Args, Reply, Resp};
+use protocol::{Args, OwnedArgs, Reply, ReplyFrame, Resp};
 
+use super::answer::Failure;
+use super::json::Replies;
 use crate::acl;
 use crate::client::{Client, ReplyMode};
 use crate::command::dispatch::{self, Executor};
@@ -128,6 +130,13 @@ impl Session {
         }
         let too_much = OutputWatch::default().is_exceeded(executor, shared, self.reply.len());
         if too_much || shared.is_killed() { Err(Closed) } else { Ok(()) }
+    }
+
+    /// Carries a command out and reads its reply, which stands alone.
+    pub async fn ask(&mut self, args: &OwnedArgs) -> Result<ReplyFrame, Failure> {
+        self.reply.clear();
+        self.call(args.as_args()).await?;
+        Ok(Replies::new(&self.reply.to_vec()).next()?)
     }
 
     /// The connection is over.

@@ -177,6 +177,8 @@ pub struct Scripts {
     /// Scripts may call commands that are not meant for them, which DEBUG SET-DISABLE-DENY-SCRIPTS is for.
     pub may_call_all: AtomicBool,
     pub evicted: AtomicU64,
+    /// How many scripts were forgotten, for those who have them compiled.
+    forgotten: AtomicU64,
     /// Memory of the workers' virtual machines, of scripts and of functions.
     pub eval_memory: AtomicUsize,
     pub function_memory: AtomicUsize,
@@ -223,6 +225,7 @@ impl Scripts {
                 cache.from_eval.push_back(sha);
             } else {
                 cache.forget(&sha);
+                self.forgotten.fetch_add(1, Relaxed);
                 self.evicted.fetch_add(1, Relaxed);
             }
         }
@@ -232,6 +235,7 @@ impl Scripts {
     pub fn flush(&self) {
         let mut cache = self.cache.write();
         cache.scripts.values().for_each(|script| script.forgotten.store(true, Relaxed));
+        self.forgotten.fetch_add(cache.scripts.len() as u64, Relaxed);
         *cache = Cache::default();
     }
 

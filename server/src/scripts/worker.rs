@@ -29,6 +29,8 @@ pub struct Lua {
     known: AHashMap<Sha, Known>,
     /// Those that were called last by their digests.
     recent: [Option<Recent>; RECENT],
+    /// How many scripts the server had forgotten when this was last looked at.
+    forgotten: u64,
     functions: Functions,
     libraries: Libraries,
     libraries_version: u64,
@@ -53,6 +55,9 @@ struct Recent {
 /// characters.
 const RECENT: usize = 16;
 
+/// After so many scripts that the server has forgotten a worker forgets them, too, without waiting for its upkeep.
+const MANY_FORGOTTEN: u64 = 100;
+
 /// How virtual machines are made.
 pub(super) fn options() -> Options {
     let memory_limit = MEMORY_LIMIT.min(system_memory() / 2) as usize;
@@ -66,6 +71,7 @@ impl Default for Lua {
             scripts: Engine::new(&options),
             known: AHashMap::new(),
             recent: Default::default(),
+            forgotten: 0,
             functions: Functions::new(&options),
             libraries: Libraries::new(),
             libraries_version: 0,
@@ -123,11 +129,41 @@ impl Lua {
             }
             return Ok(known);
         }
+        if server.forgotten.load(Relaxed) - self.forgotten >= MANY_FORGOTTEN {
+            self.forget(server);
+        }
         self.scripts.load_as(sha, body).map_err(|text| Error::new([b"ERR ", &text[..]].concat()))?;
         let flags = self.scripts.flags(&sha).flatten();
         let script = server.add(sha, Bytes::copy_from_slice(body), flags, origin);
         self.note_memory(server);
         self.note_known(script).ok_or(Error::fixed("ERR the script was lost"))
+    }
+
+    /// Forgets the scripts that the server has forgotten. Tells whether there were any.
+    fn forget(&mut self, server: &Scripts) -> bool {
+        let forgotten = server.forgotten.load(Relaxed);
+        if std::mem::replace(&mut self.forgotten, forgotten) == forgotten {
+            return false;
+        }
+        for recent in &mut self.recent {
+            recent.take_if(|recent| recent.known.script.is_forgotten());
+        }
+        self.known.retain(|sha, known| {
+            let stays = !known.script.is_forgotten();
+            if !stays {
+                self.scripts.remove(sha);
+            }
+            stays
+        });
+        true
+    }
+
+    /// What is done now and then while no script runs.
+    pub fn tidy(&mut self, server: &Scripts) {
+        if self.forget(server) {
+            self.scripts.collect_garbage();
+            self.note_memory(server);
+        }
     }
 
     /// Runs a script that was found.

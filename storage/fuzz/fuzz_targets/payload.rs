@@ -57,7 +57,9 @@ fn shown(value: Value<'_>) -> Vec<Vec<u8>> {
         Value::List(list) => list.iter().map(|item| item.to_vec()).collect(),
         Value::Set(set) => set.iter().map(|member| member.to_vec()).collect(),
         Value::Zset(zset) => {
-            let parts = zset.iter().map(|(member, score)| [&member.to_vec()[..], b"=", score.to_string().as_bytes()].concat());
+            // A small set has no minus zero, as in Redis: what was large and is read as a small one loses it.
+            let plain = |score: f64| (score + 0.0).to_string();
+            let parts = zset.iter().map(|(member, score)| [&member.to_vec()[..], b"=", plain(score).as_bytes()].concat());
             parts.collect()
         }
         Value::Hash(hash) => hash

@@ -9,7 +9,7 @@ import { Redis } from '@upstash/redis';
 import { chromium } from 'playwright-core';
 import { startHttpServer } from '../harness/http.mjs';
 
-await startHttpServer();
+await startHttpServer('--enable-debug-command', 'yes');
 const url = process.env.UPSTASH_REDIS_REST_URL;
 const token = process.env.UPSTASH_REDIS_REST_TOKEN;
 const readOnlyToken = process.env.UPSTASH_REDIS_REST_READONLY_TOKEN;
@@ -29,9 +29,25 @@ before(async () => {
   await redis.rpush('queue', 'first', 'second');
   await redis.xadd('events', '*', { kind: 'click' });
   for (let index = 0; index < 150; index++) await redis.set(`session:${index}`, { user: index });
-  await fetch(`${url}/set/%ff%fe`, { method: 'POST', body: 'bytes', headers: { authorization: `Bearer ${token}` } });
+  await put('/set/%ff%fe', 'bytes');
+  // Keys that are there in two databases, and a key that is no text beside one that is.
+  await put('/set/%fe%ff%fd', 'the third one', { 'spinel-database': 3 });
+  await put('/set/%fe%ff%fd', 'the first one');
+  await put('/hset/neighbour/field', 'value', { 'spinel-database': 3 });
 });
 after(() => browser?.close());
+
+/** Sends a command whose last argument is the body. */
+async function put(path, body, headers = {}) {
+  const answer = await fetch(url + path, { method: 'POST', body, headers: { authorization: `Bearer ${token}`, ...headers } });
+  assert.equal(answer.status, 200);
+}
+
+/** A string as it is stored, which the client would take for JSON. */
+async function stored(key) {
+  const answer = await fetch(`${url}/get/${key}`, { headers: { authorization: `Bearer ${token}` } });
+  return (await answer.json()).result;
+}
 
 /** Opens the page in a new context for a test, and closes it afterwards. */
 function check(name, options, run) {
@@ -63,6 +79,11 @@ async function enter(page, secret) {
   await page.keyboard.press('Enter');
 }
 
+/** Comes back when there are lines: rates are known from the second reading on. */
+async function secondReading(page) {
+  await page.locator('figure', { hasText: 'Latency' }).locator('.line0[d*="M"]').waitFor({ state: 'attached' });
+}
+
 async function search(page, pattern) {
   await page.keyboard.press('/');
   await page.keyboard.type(pattern);
@@ -83,13 +104,14 @@ for (const [name, options] of [
 ]) {
   check(`figures, ${name}`, options, async (page) => {
     await enter(page, token);
-    await page.locator('#tiles dd', { hasText: /^\s*156/ }).waitFor();
+    await page.locator('#tiles dd', { hasText: /^\s*159/ }).waitFor();
     await page.locator('#commands td', { hasText: 'HSET' }).waitFor();
     await page.locator('#types .bar', { hasText: 'zset' }).waitFor();
     await page.locator('#biggest td', { hasText: 'page:home' }).waitFor();
     await page.locator('#clients td', { hasText: '127.0.0.1' }).first().waitFor();
-    // A second reading draws lines.
-    await page.locator('.line0[d^="M"]').first().waitFor({ state: 'attached' });
+    assert.doesNotMatch(await page.locator('#tiles').textContent(), /(within|of) –|– since/);
+    await secondReading(page);
+    await page.locator('figcaption', { hasText: /Latency.* to .*logarithmic/ }).waitFor();
   });
 }
 
@@ -135,6 +157,93 @@ check('those who may write change values', desktop, async (page) => {
   await page.getByText('The key is not there any more.').waitFor();
   assert.equal(await redis.exists('page:home'), 0);
   assert.equal(await page.title(), 'Spinel');
+});
+
+check('what is saved replaces what was shown and nothing else', desktop, async (page) => {
+  const choose = async (key) => {
+    await search(page, key);
+    await page.getByText('1 key.', { exact: true }).waitFor();
+    await page.locator('#found button', { hasText: key }).click();
+    await page.locator('#preview h3', { hasText: key }).waitFor();
+  };
+  const area = page.locator('#preview textarea');
+  const save = page.getByRole('button', { name: 'Save' });
+  await put('/set/text:windows', 'one\r\ntwo\r\n');
+  await put('/set/text:mixed', 'one\r\ntwo\n');
+  await put('/set/text:taken', 'before');
+  await put('/set/text:newer', 'before');
+  await enter(page, token);
+  await page.locator('#found li').first().waitFor();
+
+  await choose('text:windows');
+  await area.fill('one\ntwo\nthree\n');
+  await save.click();
+  await page.locator('#preview', { hasText: '17 bytes' }).waitFor();
+  assert.equal(await stored('text:windows'), 'one\r\ntwo\r\nthree\r\n');
+  // Nothing was changed: nothing changes.
+  await save.click();
+  await page.locator('#preview', { hasText: '17 bytes' }).waitFor();
+  assert.equal(await stored('text:windows'), 'one\r\ntwo\r\nthree\r\n');
+
+  await choose('text:mixed');
+  await page.getByText('The lines end in different ways').waitFor();
+  assert.equal(await area.count(), 0);
+
+  await choose('text:taken');
+  await redis.del('text:taken');
+  await redis.hset('text:taken', { field: 'kept' });
+  await save.click();
+  await page.locator('#preview [role=alert]', { hasText: 'WRONGTYPE' }).waitFor();
+  assert.deepEqual(await redis.hgetall('text:taken'), { field: 'kept' });
+
+  await choose('text:newer');
+  await area.fill('mine');
+  await redis.set('text:newer', 'theirs');
+  await save.click();
+  await page.getByText('Not saved: the value has changed meanwhile.').waitFor();
+  assert.equal(await stored('text:newer'), 'theirs');
+  await redis.del('text:windows', 'text:mixed', 'text:taken', 'text:newer');
+});
+
+check('keys that are no text are those of their database', desktop, async (page) => {
+  await enter(page, token);
+  await page.locator('#found li').first().waitFor();
+  await page.locator('#database').selectOption('3');
+  await page.getByText('2 keys.', { exact: true }).waitFor();
+  await page.locator('#found li', { hasText: 'neighbour' }).locator('.tag-hash').waitFor();
+  const binary = page.locator('#found li', { hasText: '\\xfe\\xff\\xfd' });
+  await binary.locator('.tag-string').waitFor();
+  await binary.getByRole('button').click();
+  await page.locator('#preview', { hasText: 'the third one' }).waitFor();
+});
+
+check('looking on uses no keys', desktop, async (page) => {
+  const hits = async () => {
+    const answer = await fetch(`${url}/info/stats`, { headers: { authorization: `Bearer ${token}` } });
+    return /keyspace_hits:(\d+)/.exec((await answer.json()).result)[1];
+  };
+  const before = await hits();
+  await enter(page, token);
+  await page.locator('#found li').first().waitFor();
+  await page.locator('#biggest button').first().waitFor();
+  await secondReading(page);
+  await search(page, 'session:77');
+  await page.getByText('1 key.', { exact: true }).waitFor();
+  assert.equal(await hits(), before);
+});
+
+check('a walk sees all keys, and a name is found among many', desktop, async (page) => {
+  const fifth = { 'spinel-database': 5 };
+  await put('/debug/populate/9000/many', '10', fifth);
+  await enter(page, token);
+  await page.locator('#found li').first().waitFor();
+  await page.locator('#database').selectOption('5');
+  await page.getByText('From 9000 of 9000 keys of database 5.').waitFor();
+  await page.locator('#types .bar', { hasText: /string.*, 9000$/ }).waitFor();
+  await search(page, 'many:8765');
+  await page.getByText('1 key.', { exact: true }).waitFor();
+  await page.locator('#found .key', { hasText: 'many:8765' }).waitFor();
+  await put('/flushdb', '', fifth);
 });
 
 check('those who may not write see no way to', desktop, async (page) => {

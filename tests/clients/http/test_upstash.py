@@ -1,6 +1,7 @@
 """Upstash's client for Python, and its rate limiter, against the HTTP port."""
 
 import asyncio
+import threading
 import unittest
 
 import httpx
@@ -154,6 +155,39 @@ class UpstashTest(unittest.TestCase):
             answer = raw(path, content=b'[["SET","a",1]')
             assert answer.status_code == 400 and "JSON" in answer.json()["error"]
         assert redis.exists("a") == 0
+
+    def test_restart(self):
+        """a server that starts again is found again"""
+        patient = Redis(url=URL, token=TOKEN, rest_retries=200, rest_retry_interval=0.05)
+        assert redis.set("a", 1) and patient.set("b", 2)
+        server.stop()
+        with self.assertRaises(httpx.ConnectError):
+            redis.get("a")
+        # It asks while the server starts.
+        starting = threading.Thread(target=server.start)
+        starting.start()
+        assert patient.get("b") is None
+        starting.join()
+        assert redis.get("a") is None
+        assert redis.set("a", 3)
+        pipeline = patient.pipeline()
+        pipeline.get("a").incr("b")
+        assert pipeline.exec() == ["3", 1]
+        # Nobody has asked between its end and its next start.
+        server.restart()
+        assert redis.get("a") is None
+        assert redis.multi().set("a", 4).get("a").exec() == [True, "4"]
+
+    def test_restart_asynchronous(self):
+        """the asynchronous client finds a server again that has started again"""
+        async def run():
+            async with AsyncRedis(url=URL, token=TOKEN, rest_retries=0) as client:
+                assert await client.set("a", 1)
+                await asyncio.to_thread(server.restart)
+                assert await client.get("a") is None
+                assert await client.incr("a") == 1
+
+        asyncio.run(run())
 
 
 if __name__ == "__main__":

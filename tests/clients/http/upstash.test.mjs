@@ -8,7 +8,7 @@ import { Ratelimit } from '@upstash/ratelimit';
 import { Redis } from '@upstash/redis';
 import { startHttpServer } from '../harness/http.mjs';
 
-await startHttpServer('--http-max-body-size', '1mb');
+const server = await startHttpServer('--http-max-body-size', '1mb');
 const url = process.env.UPSTASH_REDIS_REST_URL;
 const token = process.env.UPSTASH_REDIS_REST_TOKEN;
 const options = { url, token, enableTelemetry: true, retry: false };
@@ -211,4 +211,34 @@ test('malformed JSON is refused', async () => {
     assert.match(body.error, /JSON/);
   }
   assert.equal(await redis.exists('a'), 0);
+});
+
+test('a server that starts again is found again', async () => {
+  const patient = new Redis({ ...options, retry: { retries: 200, backoff: () => 50 } });
+  await Promise.all([redis.set('a', 1), patient.set('b', 2)]);
+  await server.stop();
+  await assert.rejects(redis.get('a'), /fetch failed/);
+  // It asks while there is nobody, and is answered by the one who comes.
+  const answer = patient.get('b');
+  await server.start();
+  assert.equal(await answer, null);
+  assert.equal(await redis.get('a'), null);
+  assert.equal(await redis.set('a', 3), 'OK');
+  assert.deepEqual(await patient.pipeline().get('a').incr('b').exec(), [3, 1]);
+  // Nobody has asked between its end and its next start.
+  await server.restart();
+  assert.equal(await redis.get('a'), null);
+  assert.deepEqual(await redis.multi().set('a', 4).get('a').exec(), ['OK', 4]);
+});
+
+test('a subscription is made anew when the server has started again', async () => {
+  const first = redis.subscribe(['chat']);
+  await new Promise((resolve) => first.on('subscribe', resolve));
+  await server.restart();
+  const second = redis.subscribe(['chat']);
+  await new Promise((resolve) => second.on('subscribe', resolve));
+  const message = new Promise((resolve) => second.on('message', resolve));
+  assert.equal(await redis.publish('chat', 'again'), 1);
+  assert.deepEqual(await message, { channel: 'chat', message: 'again' });
+  await second.unsubscribe();
 });

@@ -86,12 +86,13 @@ struct Pair {
 
 type Outcome = io::Result<Result<(), String>>;
 
-fn words(line: &str) -> Request {
+/// The words of a line.
+pub fn words(line: &str) -> Request {
     line.split(' ').map(|word| word.as_bytes().to_vec()).collect()
 }
 
 /// A question about a key.
-fn about(question: &str, key: &[u8]) -> Request {
+pub fn about(question: &str, key: &[u8]) -> Request {
     let fill = |word: Vec<u8>| if word == b"KEY" { key.to_vec() } else { word };
     words(question).into_iter().map(fill).collect()
 }
@@ -298,7 +299,7 @@ fn many(random: &mut StdRng) -> Vec<Request> {
 }
 
 /// A text of a style, or now and then of another one.
-fn text(random: &mut StdRng, style: u32) -> Vec<u8> {
+pub fn text(random: &mut StdRng, style: u32) -> Vec<u8> {
     match style {
         0 => random.random_range(-100_000..100_000i64).to_string().into_bytes(),
         1 => random.random_range(i64::MIN..=i64::MAX).to_string().into_bytes(),

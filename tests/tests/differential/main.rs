@@ -7,6 +7,7 @@ mod collections;
 mod dump;
 mod entries;
 mod exchange;
+mod files;
 mod generate;
 mod geo;
 mod replay;
@@ -45,10 +46,10 @@ fn exchange_with(version: &'static str, server: Option<PathBuf>, expires_fields:
     Trial::test(format!("exchange_with_{version}"), test).with_ignored_flag(ignored)
 }
 
-/// A test of what is written down.
-fn entries_with(
-    server: Option<PathBuf>,
+/// A test beside the newest Redis.
+fn with_newest(
     name: &str,
+    server: Option<PathBuf>,
     compare: impl FnOnce(&Path) -> Result<(), String> + Send + 'static,
 ) -> Trial {
     let ignored = server.is_none();
@@ -80,13 +81,14 @@ fn main() {
     // What a log has of these.
     let logged = FAMILIES.iter().filter(|family| family.name != "connection");
     trials.extend(logged.map(|family| {
-        entries_with(newest.clone(), &format!("log_of_{}", family.name), move |path| entries::compare(path, family))
+        with_newest(&format!("log_of_{}", family.name), newest.clone(), move |path| entries::compare(path, family))
     }));
-    trials.push(entries_with(newest.clone(), "log", entries::compare_table));
+    trials.push(with_newest("log", newest.clone(), entries::compare_table));
     for (name, replay) in [("repeat", replay::repeat as fn(Option<&Path>) -> _), ("order", replay::order)] {
         let reference = newest.clone();
         trials.push(Trial::test(name, move || replay(reference.as_deref()).map_err(Into::into)));
     }
+    trials.push(with_newest("files", newest.clone(), files::to_and_fro));
     trials.push(exchange_with("8.0", newest.clone(), true));
     trials.push(exchange_with("7.0", older, false));
     libtest_mimic::run(&arguments, trials).exit();

@@ -1,7 +1,7 @@
 //! Walking over all keys: at once with KEYS, bit by bit with SCAN.
 
 use protocol::OwnedArgs;
-use storage::SHARDS;
+use storage::{SHARDS, Type};
 
 use crate::command::{Arg, ArgKind, Categories, CommandResult, Context, Error, Flags, Group, Spec};
 use crate::{glob, set};
@@ -55,6 +55,16 @@ fn scan(cx: &mut Context<'_>) -> CommandResult {
     let mut cursor = Cursor::parse(cx.arg(1)).ok_or(Error::fixed("ERR invalid cursor"))?;
     let options = Options::parse(cx, 2, Accepts { types: true, no_values: false })?;
     let mut page = OwnedArgs::new();
+    if let Some(name) = options.pattern.filter(|pattern| glob::is_literal(pattern)) {
+        // Nothing else fits, and it is quicker found than walked to.
+        let key = cx.server.keyspace.key(name);
+        let kind = cx.db.in_shard(key.shard(), |view| view.peek(&key).map(|entry| entry.kind())).flatten();
+        if kind.is_some_and(|kind| options.wants(kind)) {
+            page.push(name);
+        }
+        write_page(cx, 0, &page);
+        return Ok(());
+    }
     let mut seen = 0;
     // A sparse table must not make a call walk over all of it. Beside what the count allows for, every shard may be
     // visited once, so that a small keyspace is done in one call.
@@ -64,8 +74,8 @@ fn scan(cx: &mut Context<'_>) -> CommandResult {
         let next = cx.db.in_shard(cursor.shard, |view| {
             view.scan_shard(cursor.shard, cursor.position, |name, kind| {
                 seen += 1;
-                let wanted = options.pattern.is_none_or(|pattern| glob::matches(pattern, name, false))
-                    && options.kind.is_none_or(|wanted| wanted.eq_ignore_ascii_case(kind.name().as_bytes()));
+                let wanted =
+                    options.pattern.is_none_or(|pattern| glob::matches(pattern, name, false)) && options.wants(kind);
                 if wanted {
                     page.push(name);
                 }
@@ -79,14 +89,18 @@ fn scan(cx: &mut Context<'_>) -> CommandResult {
         }
     }
 
+    write_page(cx, cursor.pack(), &page);
+    Ok(())
+}
+
+fn write_page(cx: &mut Context<'_>, cursor: u64, page: &OwnedArgs) {
     cx.reply.array(2);
-    cx.reply.bulk_display(cursor.pack());
+    cx.reply.bulk_display(cursor);
     let page = page.as_args();
     cx.reply.array(page.len());
     for name in page {
         cx.reply.bulk(name);
     }
-    Ok(())
 }
 
 /// Options that not every scan knows.
@@ -134,6 +148,11 @@ impl<'a> Options<'a> {
             index += 2;
         }
         Ok(options)
+    }
+
+    /// Whether keys of a type are asked for.
+    fn wants(&self, kind: Type) -> bool {
+        self.kind.is_none_or(|wanted| wanted.eq_ignore_ascii_case(kind.name().as_bytes()))
     }
 }
 

@@ -33,6 +33,7 @@ use super::value::{Choice, Number, OneOf, Setting, Switch, Text, Unit, Validator
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Apply {
     AccessPolicy,
+    AppendHistory,
     AppendOnly,
     AppendTime,
     Bind,

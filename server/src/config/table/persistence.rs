@@ -67,7 +67,7 @@ directives! {
         /// Whether the append-only file tells the time.
         aof_timestamp_enabled: Switch = switch("aof-timestamp-enabled", false).apply(Apply::AppendTime);
         /// Whether files that a rewrite replaced are kept.
-        aof_disable_auto_gc: Switch = switch("aof-disable-auto-gc", false).hidden();
+        aof_disable_auto_gc: Switch = switch("aof-disable-auto-gc", false).hidden().apply(Apply::AppendHistory);
     }
 }
 

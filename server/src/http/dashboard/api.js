@@ -7,6 +7,9 @@ const storedToken = () => sessionStorage.getItem(TOKEN_AT) ?? '';
 /** The server wants a token, or another one. */
 class Unauthorized extends Error {}
 
+/** The server refuses what was asked. */
+class Refused extends Error {}
+
 /** Bytes from the server: keys and values need not be text. */
 class Bytes {
   constructor(base64) {
@@ -43,8 +46,11 @@ function decoded(value) {
   return typeof value === 'string' ? new Bytes(value) : value;
 }
 
+/** The database that all requests are about. */
+let database = 0;
+
 async function send(path, body) {
-  const headers = { 'content-type': 'application/json', 'upstash-encoding': 'base64' };
+  const headers = { 'content-type': 'application/json', 'upstash-encoding': 'base64', 'spinel-database': database };
   if (storedToken() !== '') headers.authorization = `Bearer ${storedToken()}`;
   const response = await fetch(path, { method: 'POST', headers, body, cache: 'no-store', redirect: 'error' });
   const answer = await response.json();
@@ -67,4 +73,13 @@ async function askByPath(command) {
   const path = command.map((part) => (part instanceof Bytes ? part.encoded : encodeURIComponent(part))).join('/');
   const { result, error } = await send(`/${path}`, '');
   return error === undefined ? { result: decoded(result) } : { error };
+}
+
+/** A page of SCAN with what the server tells of each key, which counts as no use of them. Options begin with a cursor. */
+async function askForKeys(options) {
+  const { result, error } = await send('/dashboard/keys', JSON.stringify(options));
+  if (error !== undefined) throw new Refused(error);
+  const [cursor, found] = decoded(result);
+  const keys = found.map(([key, type, size, ttl, frequency]) => ({ key, type: String(type ?? '?'), size, ttl, frequency }));
+  return { cursor: String(cursor), keys };
 }

@@ -26,16 +26,11 @@ async function findKeys(begin) {
   // Patterns that match little need many steps; after some of them it is time to ask again.
   do {
     const filter = of.type ? ['TYPE', of.type] : [];
-    const [, scanned] = await ask([['SELECT', database], ['SCAN', of.cursor, 'MATCH', of.pattern, 'COUNT', Math.min(PAGE * 2 ** rounds, 2000), ...filter]]);
+    const { cursor, keys } = await askForKeys([of.cursor, 'MATCH', of.pattern, 'COUNT', Math.min(PAGE * 2 ** rounds, 2000), ...filter]);
     if (of !== search) return;
-    if (scanned.error) {
-      find('#found-note').textContent = scanned.error;
-      return;
-    }
-    const [cursor, keys] = scanned.result;
-    of.cursor = String(cursor);
+    of.cursor = cursor;
     of.found += keys.length;
-    await listKeys(keys);
+    listKeys(keys);
     rounds++;
   } while (of.cursor !== '0' && of.found < wanted && rounds < 50 && of === search);
   const whole = of.cursor === '0';
@@ -43,30 +38,14 @@ async function findKeys(begin) {
   find('#found-note').textContent = `${count(of.found)} ${of.found === 1 ? 'key' : 'keys'}${whole ? '' : ' so far'}.`;
 }
 
-async function listKeys(keys) {
-  if (keys.length === 0) return;
-  const facts = await askAbout(keys);
-  const items = keys.map((key, index) => {
-    const [type, ttl] = facts[index];
+function listKeys(keys) {
+  const items = keys.map(({ key, type, ttl }) => {
     const expiry = ttl >= 0 ? make('span', { class: 'tag' }, seconds(ttl / 1000)) : '';
     const button = make('button', { type: 'button', onclick: () => preview(key, button) },
       make('span', { class: `tag tag-${type}` }, type), make('span', { class: 'key' }, String(key)), expiry);
     return make('li', {}, button);
   });
   find('#found').append(...items);
-}
-
-/** Type and remaining milliseconds of each key. */
-async function askAbout(keys) {
-  const questions = keys.flatMap((key) => [['TYPE', key], ['PTTL', key]]);
-  if (keys.every((key) => key.text !== null)) {
-    const [, ...answers] = await ask([['SELECT', database], ...questions]);
-    return keys.map((_, index) => [String(answers[2 * index].result ?? '?'), answers[2 * index + 1].result ?? -1]);
-  }
-  // Requests of their own begin in the first database.
-  if (database !== 0) return keys.map(() => ['?', -1]);
-  const answers = await ask(questions);
-  return keys.map((_, index) => [String(answers[2 * index].result ?? '?'), answers[2 * index + 1].result ?? -1]);
 }
 
 /** The commands that show the beginning of a value, by its type. */
@@ -86,15 +65,14 @@ async function preview(key, button) {
   const place = find('#preview');
   if (!button) place.scrollIntoView({ block: 'nearest' });
   try {
-    const select = key.text === null ? [] : [['SELECT', database]];
-    const facts = (await ask([...select, ['TYPE', key], ['PTTL', key], ['MEMORY', 'USAGE', key], ['OBJECT', 'ENCODING', key]])).slice(select.length);
+    const facts = await ask([['TYPE', key], ['PTTL', key], ['MEMORY', 'USAGE', key], ['OBJECT', 'ENCODING', key]]);
     const type = String(facts[0].result ?? '');
     if (chosen !== key) return;
     if (!PREVIEWS[type]) {
       place.replaceChildren(make('h3', {}, String(key)), make('p', { class: 'note' }, type === 'none' ? 'The key is not there any more.' : `Values of type ${type || '?'} are not shown.`));
       return;
     }
-    const [length, value] = (await ask([...select, ...PREVIEWS[type](key)])).slice(select.length);
+    const [length, value] = await ask(PREVIEWS[type](key));
     if (chosen !== key) return;
     place.replaceChildren(...describe(key, type, facts, length, value));
   } catch (error) {
@@ -139,11 +117,7 @@ function showValue(key, type, length, value) {
 function showString(key, length, value) {
   const text = value.text;
   const whole = value.bytes.length === length;
-  if (mayWrite && whole && text !== null && key.text !== null) {
-    const area = make('textarea', { 'aria-label': 'Value', spellcheck: 'false' }, text);
-    const save = make('button', { type: 'button', class: 'primary', onclick: () => change(key, ['SET', key, area.value, 'XX', 'KEEPTTL']) }, 'Save');
-    return [make('div', { class: 'actions' }, area, save)];
-  }
+  if (mayWrite && whole && text !== null && key.text !== null && lineEnd(text) !== null) return [editor(key, text)];
   let pretty = String(value);
   if (whole && text !== null && /^\s*[[{]/.test(text)) {
     try {
@@ -153,7 +127,24 @@ function showString(key, length, value) {
     }
   }
   const made = [make('pre', { tabindex: 0 }, pretty)];
-  return whole ? made : [...made, make('p', { class: 'note' }, `The first ${bytes(value.bytes.length)} are shown.`)];
+  if (!whole) made.push(make('p', { class: 'note' }, `The first ${bytes(value.bytes.length)} are shown.`));
+  else if (text !== null && lineEnd(text) === null) made.push(make('p', { class: 'note' }, 'The lines end in different ways, which a field for editing would not keep.'));
+  return made;
+}
+
+/** How all lines of a text end; `null` if not all end alike. */
+function lineEnd(text) {
+  const ends = new Set(text.match(/\r\n|\r|\n/g) ?? ['\n']);
+  return ends.size === 1 ? [...ends][0] : null;
+}
+
+/** A field for a text. What is saved replaces just the text that was shown: not one that is newer, or of another type. */
+function editor(key, text) {
+  const area = make('textarea', { 'aria-label': 'Value', spellcheck: 'false' }, text);
+  // The field makes line feeds of all line ends.
+  const edited = () => area.value.replaceAll('\n', lineEnd(text));
+  const save = () => change(key, ['SET', key, edited(), 'IFEQ', text, 'KEEPTTL'], 'Not saved: the value has changed meanwhile.');
+  return make('div', { class: 'actions' }, area, make('button', { type: 'button', class: 'primary', onclick: save }, 'Save'));
 }
 
 /** What a user who may write can do with a key. */
@@ -176,10 +167,12 @@ function actions(key) {
     remove);
 }
 
-async function change(key, command) {
+/** Carries a command out and shows what has become of the key. Where the reply is nil, `otherwise` says why. */
+async function change(key, command, otherwise) {
   try {
-    const [, answer] = await ask([['SELECT', database], command]);
-    if (answer.error) throw new Error(answer.error);
+    const [{ result, error }] = await ask([command]);
+    if (error) throw new Error(error);
+    if (result === null) throw new Error(otherwise);
     await preview(key);
   } catch (error) {
     find('#preview').append(make('p', { class: 'error', role: 'alert' }, error.message));

@@ -3,7 +3,7 @@
 const charts = {
   rate: new Chart('Commands per second', ['commands'], count),
   hits: new Chart('Hit rate', ['hits'], percent),
-  latency: new Chart('Latency', ['p50', 'p99', 'p99.9'], micros),
+  latency: new Chart('Latency', ['p50', 'p99', 'p99.9'], micros, true),
   memory: new Chart('Memory', ['used', 'resident'], bytes),
   removed: new Chart('Removed keys per second', ['expired', 'evicted'], count),
   network: new Chart('Network per second', ['in', 'out'], bytes),
@@ -69,8 +69,8 @@ function showFigures(info, histogram) {
   const limit = number('maxmemory');
   const tiles = [
     ['Commands/s', count(rate('total_commands_processed')), `${count(number('total_commands_processed'))} in all`],
-    ['Hit rate', percent(hitRate), `${percent(hitsEver)} since the start`],
-    ['Latency p99', micros(p99), `half within ${micros(p50)}`],
+    ['Hit rate', percent(hitRate), Number.isFinite(hitsEver) ? `${percent(hitsEver)} since the start` : 'no key was read yet'],
+    ['Latency p99', micros(p99), Number.isFinite(p50) ? `half within ${micros(p50)}` : 'from the second reading on'],
     ['Memory', bytes(number('used_memory')), limit > 0 ? `of ${bytes(limit)}, ${info.get('maxmemory_policy')}` : 'without a limit'],
     ['Keys', count(keys), `${count(expiring)} with an expiry`],
     ['Expired/s', count(rate('expired_keys')), `${count(number('expired_keys'))} in all`],

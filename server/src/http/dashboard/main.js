@@ -51,8 +51,14 @@ async function refresh() {
   showFigures(fields, parseHistogram(histogram.result));
   showSlowLog(slowLog);
   showClients(clients);
-  await sampleKeys(fields);
+  if (!refused.has('SCAN')) await sampleKeys(fields).catch(whyNoSample);
   say(`${new Date().toLocaleTimeString()}${mayWrite ? '' : ' · read only'}`);
+}
+
+function whyNoSample(error) {
+  if (!(error instanceof Refused)) throw error;
+  if (error.message.startsWith('NOPERM')) refused.set('SCAN', error);
+  find('#sample-note').textContent = error.message;
 }
 
 /** Shows the dashboard for the first time. */

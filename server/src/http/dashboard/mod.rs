@@ -1,4 +1,7 @@
 //! The dashboard: one page, which talks to the server by the same requests as any other client and holds no data itself.
+//! Only what it shows about many keys has a path of its own (`keys.rs`).
+
+mod keys;
 
 use std::sync::LazyLock;
 
@@ -8,6 +11,7 @@ use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_FRA
 use sha2::{Digest, Sha256};
 
 use super::answer::{Answer, answer};
+pub use keys::keys;
 
 const STYLE: &str = include_str!("style.css");
 /// Its parts use each other's names, so their order does not matter, but that the last one begins.

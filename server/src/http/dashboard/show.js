@@ -57,13 +57,14 @@ function seconds(number) {
   return `${Math.max(0, Math.round(number))} s`;
 }
 
-/** Lines over time that grow at the right. */
+/** Lines over time that grow at the right; with `logarithmic`, equal steps up are equal factors. */
 class Chart {
   static POINTS = 90;
 
-  constructor(title, names, format) {
+  constructor(title, names, format, logarithmic = false) {
     this.series = names.map(() => []);
     this.format = format;
+    this.logarithmic = logarithmic;
     this.value = make('span');
     this.top = make('span');
     this.lines = names.map((_, index) => make('svg:path', { class: `line line${index}` }));
@@ -82,10 +83,10 @@ class Chart {
       series.push(Number.isFinite(value) ? value : null);
       if (series.length > Chart.POINTS) series.shift();
     });
-    const highest = Math.max(...this.series.flat().filter((value) => value !== null), 0);
-    this.top.textContent = `highest ${this.format(highest)}`;
+    const numbers = this.series.flat().filter((value) => value !== null);
+    const share = this.logarithmic ? this.shareOfDecades(numbers) : this.shareOfHighest(numbers);
     const x = (index, length) => (300 * (Chart.POINTS - length + index)) / (Chart.POINTS - 1);
-    const y = (value) => 58 - (56 * value) / (highest || 1);
+    const y = (value) => 58 - 56 * share(value);
     this.series.forEach((series, index) => {
       let path = '';
       series.forEach((value, at) => {
@@ -99,5 +100,21 @@ class Chart {
       }
       if (this.legend[index]) this.legend[index][1].textContent = this.format(values[index]);
     });
+  }
+
+  /** How high values stand below the highest of them, which the caption names. */
+  shareOfHighest(numbers) {
+    const highest = Math.max(...numbers, 0);
+    this.top.textContent = `highest ${this.format(highest)}`;
+    return (value) => value / (highest || 1);
+  }
+
+  /** How high values stand between the powers of ten around all of them, which the caption names. */
+  shareOfDecades(numbers) {
+    const logarithms = numbers.filter((value) => value > 0).map(Math.log10);
+    const lowest = Math.floor(Math.min(...logarithms, 3));
+    const highest = Math.max(Math.ceil(Math.max(...logarithms, lowest)), lowest + 1);
+    this.top.textContent = `${this.format(10 ** lowest)} to ${this.format(10 ** highest)}, logarithmic`;
+    return (value) => Math.max(0, (Math.log10(value) - lowest) / (highest - lowest));
   }
 }

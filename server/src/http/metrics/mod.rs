@@ -12,7 +12,7 @@ use hyper::StatusCode;
 use protocol::{OwnedArgs, ReplyFrame};
 
 use super::answer::{Answer, Failure, answer, refused};
-use super::json::{Replies, error_text};
+use super::json::error_text;
 use super::session::Session;
 use crate::server::unix_ms;
 use table::{Kind, ROWS};
@@ -21,7 +21,7 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Asks the server for its figures, and writes them as metrics.
 pub async fn scrape(session: &mut Session) -> Result<Answer, Failure> {
-    let info = ask(session, &["INFO", "all"]).await?;
+    let info = session.ask(&OwnedArgs::from_iter(["INFO", "all"])).await?;
     if let Some(error) = error_text(&info) {
         return refused(StatusCode::FORBIDDEN, error);
     }
@@ -31,18 +31,12 @@ pub async fn scrape(session: &mut Session) -> Result<Answer, Failure> {
         from_info(&String::from_utf8_lossy(data), &mut page);
     }
     // The rest is left out for those who may not ask for it.
-    if let ReplyFrame::Number { data, .. } = ask(session, &["SLOWLOG", "LEN"]).await? {
+    if let ReplyFrame::Number { data, .. } = session.ask(&OwnedArgs::from_iter(["SLOWLOG", "LEN"])).await? {
         page.metric("slowlog_length", Kind::Gauge, data);
     }
-    slow_log(&ask(session, &["SLOWLOG", "GET", "1"]).await?, &mut page);
-    latencies(&ask(session, &["LATENCY", "LATEST"]).await?, &mut page);
+    slow_log(&session.ask(&OwnedArgs::from_iter(["SLOWLOG", "GET", "1"])).await?, &mut page);
+    latencies(&session.ask(&OwnedArgs::from_iter(["LATENCY", "LATEST"])).await?, &mut page);
     Ok(answer(StatusCode::OK, CONTENT_TYPE, page.text))
-}
-
-async fn ask(session: &mut Session, command: &[&str]) -> Result<ReplyFrame, Failure> {
-    session.reply.clear();
-    session.call(OwnedArgs::from_iter(command).as_args()).await?;
-    Ok(Replies::new(&session.reply.to_vec()).next()?)
 }
 
 /// The text under construction.

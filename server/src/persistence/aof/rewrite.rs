@@ -24,6 +24,7 @@ use super::files::Folder;
 use super::manifest::Manifest;
 use super::pending::annotate_time;
 use super::{Aof, Hurry};
+use crate::config::Config;
 use crate::log;
 use crate::persistence::Pace;
 use crate::persistence::file::{Forced, Preface};
@@ -160,9 +161,10 @@ impl Rewrites {
 impl Aof {
     /// BGREWRITEAOF. What it must not interrupt makes it come later.
     pub fn rewrite_if_possible(&self, server: &'static Server, within_transaction: bool) -> Outcome {
-        if self.rewrites.is_running() {
+        let is_running = self.rewrites.is_running();
+        if is_running && !self.rewrites.cancelled.load(Relaxed) {
             Outcome::AlreadyRunning
-        } else if server.persistence.is_saving() || within_transaction {
+        } else if is_running || server.persistence.is_saving() || within_transaction {
             self.rewrites.scheduled.store(true, Relaxed);
             // Who asks for it wants it now.
             self.rewrites.failures.store(0, Relaxed);
@@ -179,7 +181,10 @@ impl Aof {
         let rewrites = &self.rewrites;
         self.write_error.store(0, Relaxed);
         self.sync_error.store(0, Relaxed);
+        // Not while a base is being put in place, which depends on it.
+        let manifest = self.manifest.lock();
         rewrites.turning_on.store(true, Release);
+        drop(manifest);
         if rewrites.is_running() {
             log::warning!(
                 "AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and \
@@ -207,6 +212,7 @@ impl Aof {
     /// Turns the log off, with all that was appended on the disk.
     pub fn turn_off(&self, server: &Server) {
         let rewrites = &self.rewrites;
+        let manifest = self.manifest.lock();
         rewrites.scheduled.store(false, Relaxed);
         rewrites.turning_on.store(false, Release);
         if rewrites.is_running() {
@@ -214,7 +220,13 @@ impl Aof {
             log::notice!("Killing running AOF rewrite child: {}", std::process::id());
             rewrites.cancel();
         }
+        drop(manifest);
         self.end(server);
+    }
+
+    /// Deletes what rewrites have replaced, where that is wanted.
+    pub fn delete_history(&self, config: &Config) {
+        Folder::of(config).delete_history(&mut self.manifest.lock(), config);
     }
 
     /// Rewrites that nobody asks for, and those that had to wait.
@@ -339,6 +351,10 @@ impl Aof {
         let started_s = rewrites.started_s.swap(-1, Relaxed);
         rewrites.last_s.store((unix_ms() / 1000 - started_s).max(0), Relaxed);
         rewrites.running.store(false, Release);
+        if rewrites.cancelled.load(Relaxed) {
+            // Whoever has stopped it for another one waits for that.
+            self.rewrite_when_due(server);
+        }
     }
 
     /// Writes all data as they are at one moment, at which the log is cut.
@@ -391,6 +407,10 @@ impl Aof {
             })
         };
         let mut manifest = self.manifest.lock();
+        // Whether the log waits for this base may have changed since.
+        if self.rewrites.cancelled.load(Relaxed) {
+            return Err("it was stopped".into());
+        }
         let mut next: Manifest = manifest.clone();
         let base = next.new_base(&folder.prefix, as_snapshot);
         moved(from, &base)?;

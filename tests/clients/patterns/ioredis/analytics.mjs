@@ -65,17 +65,19 @@ export async function warmAnalyticsCache(redis, db) {
   return count;
 }
 
-/** What a timer calls every minute. */
-export async function watchHitRate(redis, metrics, alerting) {
-  const info = await redis.info('stats');
-  const hits = parseInt(info.match(/keyspace_hits:(\d+)/)?.[1] || '0');
-  const misses = parseInt(info.match(/keyspace_misses:(\d+)/)?.[1] || '0');
-  const total = hits + misses;
-  const hitRate = total > 0 ? hits / total : 0;
+/** Tells the hit rate every minute. */
+export function watchHitRate(redis, metrics, alerting) {
+  setInterval(async () => {
+    const info = await redis.info('stats');
+    const hits = parseInt(info.match(/keyspace_hits:(\d+)/)?.[1] || '0');
+    const misses = parseInt(info.match(/keyspace_misses:(\d+)/)?.[1] || '0');
+    const total = hits + misses;
+    const hitRate = total > 0 ? hits / total : 0;
 
-  metrics.gauge('cache.hit_rate', hitRate);
+    metrics.gauge('cache.hit_rate', hitRate);
 
-  if (hitRate < 0.85) {
-    alerting.send('warning', `Hit rate cache < 85% (${(hitRate * 100).toFixed(1)}%)`);
-  }
+    if (hitRate < 0.85) {
+      alerting.send('warning', `Hit rate cache < 85% (${(hitRate * 100).toFixed(1)}%)`);
+    }
+  }, 60_000);
 }

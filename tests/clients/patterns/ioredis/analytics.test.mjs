@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, beforeEach, test } from 'node:test';
 import { Redis } from 'ioredis';
 import { startServer } from '../../harness/server.mjs';
+import { until } from '../../harness/wait.mjs';
 import { AnalyticsCacheService, CACHE_TTL, warmAnalyticsCache, watchHitRate } from './analytics.mjs';
 
 const redis = new Redis((await startServer()).url);
@@ -45,16 +46,23 @@ test('what was warmed up in a pipeline is there before the first question', asyn
   assert.deepEqual(counted, { 'analytics.cache.hit': 1 });
 });
 
-test('the hit rate, as INFO tells it', async () => {
-  await watchHitRate(redis, metrics, alerting);
+test('the hit rate, as INFO tells it', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  watchHitRate(redis, metrics, alerting);
+  const aMinute = async () => {
+    const told = gauges.length;
+    t.mock.timers.tick(60_000);
+    await until(() => gauges.length > told);
+  };
+  await aMinute();
   assert.deepEqual(gauges, [['cache.hit_rate', 0]]);
   for (let n = 0; n < 100; n++) await service.getDashboardStats(`t${n % 20}`, '7d');
-  await watchHitRate(redis, metrics, alerting);
+  await aMinute();
   // 20 misses, 80 hits.
   assert.deepEqual(gauges[1], ['cache.hit_rate', 0.8]);
   assert.deepEqual(alerts.at(-1), ['warning', 'Hit rate cache < 85% (80.0%)']);
   for (let n = 0; n < 100; n++) await service.getDashboardStats('t1', '7d');
   alerts.length = 0;
-  await watchHitRate(redis, metrics, alerting);
+  await aMinute();
   assert.deepEqual([gauges[2], alerts], [['cache.hit_rate', 0.9], []]);
 });

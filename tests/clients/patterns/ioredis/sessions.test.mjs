@@ -7,7 +7,7 @@ import { kill, startProcess, until } from '../../harness/wait.mjs';
 const server = await startServer();
 process.env.REDIS_URL = server.url;
 process.env.SESSION_SECRET = 'not a secret';
-const { countSessions, redis, store } = await import('./sessions.mjs');
+const { cleanOrphanedSessions, metrics, redis, sessionSerializer, store } = await import('./sessions.mjs');
 redis.on('error', () => {});
 let pods;
 before(async () => {
@@ -34,6 +34,7 @@ class Browser {
 }
 
 const DAY = 86400;
+const countSessions = async () => (await redis.keys('sess:*')).length;
 
 test('sessions of 50 to 200 KB are the same in all instances', async () => {
   const sizes = [100, 50_000, 100_000, 200_000];
@@ -49,6 +50,26 @@ test('sessions of 50 to 200 KB are the same in all instances', async () => {
   assert.equal(await countSessions(), sizes.length);
   const stored = await Promise.all((await redis.keys('sess:*')).map((key) => redis.get(key)));
   assert.equal(stored.filter((value) => value.startsWith('compressed:')).length, 3);
+});
+
+test('sessions are compressed from 1 KB on, and come back', async () => {
+  for (const size of [10, 1000, 1024, 50_000, 200_000]) {
+    const kept = { user: 'zoë', basket: 'ü'.repeat(size) };
+    await redis.set('kept', await sessionSerializer.stringify(kept));
+    const raw = await redis.get('kept');
+    assert.equal(raw.startsWith('compressed:'), JSON.stringify(kept).length >= 1024);
+    assert.deepEqual(await sessionSerializer.parse(raw), kept);
+  }
+});
+
+test('the sessions that there are, beside other keys', async (t) => {
+  await redis.flushall();
+  const log = t.mock.method(console, 'log', () => {});
+  await Promise.all([new Browser().login(0, { user: 'ann' }), new Browser().login(1, { user: 'ben' })]);
+  await redis.set('other', 'key');
+  assert.equal(await cleanOrphanedSessions(), 3);
+  assert.deepEqual(metrics.gauges, { 'sessions.active': 2 });
+  assert.deepEqual(log.mock.calls.map(({ arguments: [line] }) => line), ['Sessions actives : 2']);
 });
 
 test('each request puts the end of a session off, to thirty days for who asked for that', async () => {
@@ -86,11 +107,14 @@ test('an instance that is replaced takes no session with it', async () => {
 test('without the server pages without a session go on, and with it everything does', async () => {
   const browser = new Browser();
   await browser.login(0, { user: 'ann' });
-  const connected = async (wanted) => (await browser.ask(0, 'GET', '/redis')).body === 'ready' === wanted;
+  const redisOfPod = async () => (await browser.ask(0, 'GET', '/redis')).body;
+  const connected = async (wanted) => (await redisOfPod()).status === 'ready' === wanted;
   await server.stop();
   await until(() => connected(false));
   assert.deepEqual(await browser.ask(0, 'GET', '/public'), { status: 200, body: { session: false } });
-  assert.equal((await browser.session(0)).status, 503);
+  const refused = await browser.session(0);
+  assert.deepEqual(refused, { status: 503, body: { error: 'Service temporairement indisponible', retryAfter: 30 } });
+  assert.equal((await redisOfPod())['session.degraded_mode'], 2);
   await server.start();
   await until(() => connected(true));
   await browser.login(0, { user: 'ann again' });

@@ -2,12 +2,12 @@
 
 import { once } from 'node:events';
 import express from 'express';
-import { redis, refreshSessionTTL, sessionMiddleware, sessionWithFallback } from './sessions.mjs';
+import { metrics, redis, refreshSessionTTL, sessionMiddleware, sessionWithFallback } from './sessions.mjs';
 
 redis.on('error', () => {});
 const app = express();
 app.use(express.json({ limit: '1mb' }));
-app.get('/redis', (_req, res) => res.json(redis.status));
+app.get('/redis', (_req, res) => res.json({ status: redis.status, ...metrics.counted }));
 app.use(sessionWithFallback);
 // Without the server there are no sessions, and pages that need none go on.
 app.use((req, res, next) => (redis.status === 'ready' ? sessionMiddleware(req, res, next) : next()));

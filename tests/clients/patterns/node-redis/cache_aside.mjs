@@ -48,8 +48,8 @@ async function syncVuesVersDB(produitId, vues) {
   await prisma.produit.update({ where: { id: produitId }, data: { vues } });
 }
 
-/** What a timer calls every few minutes. */
-export async function flushVues() {
+// Every few minutes what was counted is written.
+setInterval(async () => {
   const keys = await redis.keys('produit:vues:*');
   for (const key of keys) {
     const produitId = key.split(':')[2];
@@ -58,4 +58,4 @@ export async function flushVues() {
       await prisma.produit.update({ where: { id: produitId }, data: { vues } });
     }
   }
-}
+}, 5 * 60 * 1000);

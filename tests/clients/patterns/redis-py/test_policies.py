@@ -41,6 +41,14 @@ class PoliciesTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(policies.policy_admin.reads, 1)
         self.assert_expires("policy:P1", 300)
 
+    def test_ttl(self):
+        """time to live: a value is gone when its time is over"""
+        r.setex("key", 300, "value")
+        self.assertEqual(r.get("key"), b"value")
+        self.assert_expires("key", 300)
+        r.expire("key", 0)
+        self.assertIsNone(r.get("key"))
+
     async def test_write_through(self):
         """write-through: what was written is in the cache at once"""
         await policies.update_customer("C1", {"name": "Zoë", "city": "Québec"})

@@ -48,7 +48,7 @@ export class UpstashCacheManager {
   }
 
   static async invalidateCourseCache(courseId) {
-    await this.invalidate([
+    const patterns = [
       `lessons:course:${courseId}:*`,
       `course:${courseId}:*`,
       `user:courses:*`,
@@ -57,19 +57,24 @@ export class UpstashCacheManager {
       `user:course:details:*`,
       `admin:course:participants:*`,
       `user:course:participants:*`,
-    ]);
+    ];
+
+    for (const pattern of patterns) {
+      const keys = await this.getKeys(pattern);
+      if (keys.length > 0) {
+        await this.deleteMultiple(keys);
+      }
+    }
   }
 
   static async invalidateLessonCache(lessonId) {
-    await this.invalidate([
+    const patterns = [
       `lesson:${lessonId}:*`,
       `user-progress:lesson:${lessonId}:*`,
       `admin:lessons:course:*`,
       `admin:lesson:details:*`,
-    ]);
-  }
+    ];
 
-  static async invalidate(patterns) {
     for (const pattern of patterns) {
       const keys = await this.getKeys(pattern);
       if (keys.length > 0) {
@@ -79,48 +84,23 @@ export class UpstashCacheManager {
   }
 }
 
-export async function withUpstashCache(key, fetchFunction, ttl) {
+export async function withUpstashCache(key, fetchFunction, config) {
   try {
     const cached = await UpstashCacheManager.get(key);
     if (cached) {
+      console.log(`[CACHE HIT] ${key}`);
       return cached;
     }
 
+    console.log(`[CACHE MISS] ${key}`);
     const data = await fetchFunction();
 
-    await UpstashCacheManager.set(key, data, ttl);
+    await UpstashCacheManager.set(key, data, config.ttl);
 
     return data;
-  } catch {
+  } catch (error) {
+    console.error(`[CACHE ERROR] ${key}:`, error);
     // Without a cache things go on, slower.
     return await fetchFunction();
-  }
-}
-
-export class CacheMonitor {
-  static async getStats() {
-    try {
-      const keys = await redis.keys('*');
-      const totalKeys = keys.length;
-
-      const sampleKeys = keys.slice(0, 10);
-      const sampleData = await Promise.all(
-        sampleKeys.map(key => redis.get(key))
-      );
-
-      const avgKeySize = sampleData.reduce((sum, data) =>
-        sum + JSON.stringify(data).length, 0) / sampleData.length;
-
-      const estimatedMemory = totalKeys * avgKeySize;
-
-      return {
-        totalKeys,
-        estimatedMemory: `${(estimatedMemory / 1024 / 1024).toFixed(2)} MB`,
-        sampleKeys: keys.slice(0, 5),
-        timestamp: new Date().toISOString()
-      };
-    } catch {
-      return { error: 'Monitoring failed' };
-    }
   }
 }

@@ -1,32 +1,37 @@
 import assert from 'node:assert/strict';
-import { beforeEach, test } from 'node:test';
+import { beforeEach, mock, test } from 'node:test';
 import { startHttpServer } from '../../harness/http.mjs';
 
 const server = await startHttpServer();
 const { redis } = await import('./redis.mjs');
-const { CacheMonitor, UPSTASH_CACHE_CONFIG, UpstashCacheManager, withUpstashCache } = await import('./course_cache.mjs');
+const { CacheMonitor, measure } = await import('./cache_monitor.mjs');
+const { UPSTASH_CACHE_CONFIG, UpstashCacheManager, withUpstashCache } = await import('./course_cache.mjs');
+const [logged, complaints] = [[], []];
+mock.method(console, 'log', (line) => logged.push(line));
+mock.method(console, 'error', (complaint) => complaints.push(complaint));
 beforeEach(() => redis.flushall());
 
 test('keys are made of sorted parameters', () => {
   const key = UpstashCacheManager.generateKey('admin:courses', { adminId: '123', page: 1, limit: 5, search: 'javascript' });
   assert.equal(key, 'admin:courses:adminId:123:limit:5:page:1:search:javascript');
+  const other = UpstashCacheManager.generateKey('user:courses', { userId: '123', page: 1, limit: 10 });
+  assert.equal(other, 'user:courses:limit:10:page:1:userId:123');
 });
 
-test('a route asks the database once per page, for five minutes', async () => {
-  let asked = 0;
-  const page = (number) =>
-    withUpstashCache(
-      UpstashCacheManager.generateKey('admin:courses', { adminId: 'a', page: number, limit: 5, search: '' }),
-      async () => ({ data: [`course ${++asked}`], page: number }),
-      UPSTASH_CACHE_CONFIG.SEARCH_RESULTS,
-    );
-  assert.deepEqual([await page(1), await page(1)], Array(2).fill({ data: ['course 1'], page: 1 }));
-  assert.deepEqual(await page(2), { data: ['course 2'], page: 2 });
-  assert.equal(asked, 2);
-  for (const key of await redis.keys('*')) {
-    const ttl = await redis.ttl(key);
-    assert.ok(ttl > 290 && ttl <= 300);
+test('each kind of result is kept for its own time', async () => {
+  for (const [kind, ttl] of Object.entries(UPSTASH_CACHE_CONFIG)) {
+    assert.deepEqual(await withUpstashCache(kind, async () => ({ kind }), { ttl }), { kind });
+    assert.deepEqual(await withUpstashCache(kind, () => assert.fail('asked twice'), { ttl }), { kind });
+    const left = await redis.ttl(kind);
+    assert.ok(left > ttl - 10 && left <= ttl, `${kind}: ${left}`);
   }
+});
+
+test('a single key is dropped alone', async () => {
+  await UpstashCacheManager.set('a', 1, 300);
+  await UpstashCacheManager.set('b', 2, 300);
+  await UpstashCacheManager.delete('a');
+  assert.deepEqual([await UpstashCacheManager.get('a'), await UpstashCacheManager.get('b')], [null, 2]);
 });
 
 test('an invalidation by patterns drops what shows the course, and nothing else', async () => {
@@ -52,8 +57,21 @@ test('statistics of the keys that there are', async () => {
   assert.deepEqual([totalKeys, estimatedMemory, sampleKeys.length], [40, '2.00 MB', 5]);
 });
 
-test('without the server the database answers', async () => {
+test('what is measured is the cache where it has the key, else the database', async () => {
+  logged.length = 0;
+  await measure('key', async () => {});
+  await UpstashCacheManager.set('key', 'value', 300);
+  await measure('key', () => assert.fail('the cache has it'));
+  assert.deepEqual(logged.map((line) => line.replace(/\d+/, 'n')), ['[PERF] Database: nms', '[PERF] Cache hit: nms']);
+});
+
+test('without the server the database answers, when the client has given up', async () => {
+  assert.deepEqual(complaints, []);
   await server.stop();
-  assert.equal(await withUpstashCache('key', async () => 'from the database', 300), 'from the database');
-  assert.deepEqual(await CacheMonitor.getStats(), { error: 'Monitoring failed' });
+  const [answer, stats] = await Promise.all([
+    withUpstashCache('key', async () => 'from the database', { ttl: 300 }),
+    CacheMonitor.getStats(),
+  ]);
+  assert.deepEqual([answer, stats], ['from the database', { error: 'Monitoring failed' }]);
+  assert.deepEqual(complaints.sort(), ['Cache monitoring error:', '[CACHE ERROR] key:']);
 });

@@ -5,5 +5,4 @@ import { Redis } from '@upstash/redis';
 export const redis = new Redis({
   url: process.env.UPSTASH_REDIS_REST_URL,
   token: process.env.UPSTASH_REDIS_REST_TOKEN,
-  retry: false,
 });
