@@ -128,6 +128,70 @@ fn pipelines_have_an_outcome_for_each_command() {
 }
 
 #[test]
+fn many_commands_are_answered_in_pieces_and_make_no_keys_go() {
+    let server =
+        start(&["--http-token", "secret", "--http-readonly-token", "reader", "--maxmemory-policy", "allkeys-lru"]);
+    let (mut resp, mut http) = (connect(&server), open(&server));
+    let fill = "for i = 1, 50000 do redis.call('SET', 'key:' .. i, string.rep('x', 100)) end";
+    resp.call(&["EVAL", fill, "0"]).unwrap();
+    let info = call(&mut resp, "INFO memory");
+    let used: u64 = info.split("used_memory:").nth(1).unwrap().split(r"\r").next().unwrap().parse().unwrap();
+    // What a body takes, and some pieces, fit in, but not what 100,000 commands and outcomes would take.
+    call(&mut resp, &format!("CONFIG SET maxmemory {}", used + (4 << 20)));
+    let count = 100_000;
+    let body = format!("[{}[\"PING\"]]", "[1],".repeat(count - 1));
+    let answer = http.call("POST", "/pipeline", &[READ_ONLY], body.as_bytes()).unwrap();
+    assert_eq!((answer.status, answer.header("transfer-encoding")), (200, "chunked"));
+    let text = answer.text();
+    assert_eq!(text.matches("{\"error\":\"ERR unknown command '1', with args beginning with: \"},").count(), count - 1);
+    assert!(text.starts_with('[') && text.ends_with(",{\"result\":\"PONG\"}]"));
+    assert_eq!(call(&mut resp, "DBSIZE"), r":50000\r\n");
+    // The same as RESP and as a transaction, and the connection goes on.
+    let pings = format!("[{}[\"ECHO\",\"end\"]]", "[\"PING\"],".repeat(20_000));
+    let raw = http.call("POST", "/pipeline", &[TOKEN, "Upstash-Response-Format: resp2"], pings.as_bytes()).unwrap();
+    assert_eq!(raw.text(), "+PONG\r\n".repeat(20_000) + "$3\r\nend\r\n");
+    let whole = post(&mut http, "/multi-exec", &pings);
+    assert_eq!(whole.header("transfer-encoding"), "chunked");
+    assert_eq!(whole.text(), format!("[{}{{\"result\":\"end\"}}]", "{\"result\":\"PONG\"},".repeat(20_000)));
+    assert_eq!(post(&mut http, "/pipeline", "[[\"PING\"]]").header("content-length"), "19");
+    // Nothing of one that is wrong at its end is carried out.
+    let wrong = format!("[{}[]]", "[\"FLUSHALL\"],".repeat(20_000));
+    let answer = post(&mut http, "/pipeline", &wrong);
+    assert_eq!(answer.status, 400);
+    let text = "{\"error\":\"ERR failed to parse the body as JSON: command 20001: empty command at line 1 column 2\"}";
+    assert_eq!(answer.text(), text);
+    assert_eq!(call(&mut resp, "DBSIZE"), r":50000\r\n");
+}
+
+#[test]
+fn null_is_no_argument() {
+    let server = start_guarded();
+    let mut http = open(&server);
+    let null = r#"{"error":"ERR null args are not supported"}"#;
+    converse(
+        &mut http,
+        &[TOKEN],
+        &[
+            ("POST / [\"SET\",\"a\",null]", 400, null),
+            (
+                r#"POST /pipeline [["SET","a",1],["SET","a",null],[null],["INCR","a"]]"#,
+                200,
+                &format!(r#"[{{"result":"OK"}},{null},{null},{{"result":2}}]"#),
+            ),
+            (
+                r#"POST /multi-exec [["SET","a",9],["SET","a",null]]"#,
+                400,
+                r#"{"error":"EXECABORT Transaction discarded because of: null args are not supported"}"#,
+            ),
+            ("GET /get/a", 200, r#"{"result":"2"}"#),
+            // Halves of characters are one character each.
+            (r#"POST / ["SET","a","x\ud83dy"]"#, 200, r#"{"result":"OK"}"#),
+            ("GET /get/a", 200, "{\"result\":\"x\u{fffd}y\"}"),
+        ],
+    );
+}
+
+#[test]
 fn transactions_happen_as_a_whole_or_not_at_all() {
     let server = start_guarded();
     let mut http = open(&server);
@@ -156,8 +220,7 @@ fn transactions_happen_as_a_whole_or_not_at_all() {
             (
                 "POST /multi-exec x",
                 400,
-                "{\"error\":\"ERR failed to parse the body as JSON: expected value at line 1 \
-             column 1\"}",
+                r#"{"error":"ERR failed to parse the body as JSON: expected an array of commands"}"#,
             ),
             ("GET /get/a", 200, r#"{"result":"2"}"#),
         ],

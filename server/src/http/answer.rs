@@ -9,13 +9,16 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 
+use super::batch::Pieces;
 use super::events::Events;
 use super::json;
+use super::request::Format;
 
 /// What is sent to a client.
-pub type Answer = Response<Either<Full<Bytes>, Events>>;
+pub type Answer = Response<Either<Full<Bytes>, Either<Events, Pieces>>>;
 
 const JSON: &str = "application/json";
+const OCTETS: &str = "application/octet-stream";
 const EVENTS: &str = "text/event-stream";
 /// Asks proxies to pass on what comes as it comes.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -26,18 +29,36 @@ pub fn answer(status: StatusCode, content_type: &'static str, body: impl Into<By
 }
 
 /// An answer in JSON.
-pub fn json(status: StatusCode, body: Vec<u8>) -> Answer {
+pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     answer(status, JSON, body)
+}
+
+/// An answer in RESP.
+pub fn resp(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    answer(status, OCTETS, body)
+}
+
+/// An answer that is made while it is sent.
+pub fn pieces(format: Format, pieces: Pieces) -> Answer {
+    let content_type = match format {
+        Format::Json(_) => JSON,
+        Format::Resp2 => OCTETS,
+    };
+    respond(StatusCode::OK, content_type, Either::Right(Either::Right(pieces)))
 }
 
 /// An answer that goes on until one of both sides ends it.
 pub fn stream(events: Events) -> Answer {
-    let mut answer = respond(StatusCode::OK, EVENTS, Either::Right(events));
+    let mut answer = respond(StatusCode::OK, EVENTS, Either::Right(Either::Left(events)));
     answer.headers_mut().insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     answer
 }
 
-fn respond(status: StatusCode, content_type: &'static str, body: Either<Full<Bytes>, Events>) -> Answer {
+fn respond(
+    status: StatusCode,
+    content_type: &'static str,
+    body: Either<Full<Bytes>, Either<Events, Pieces>>,
+) -> Answer {
     let mut answer = Response::new(body);
     *answer.status_mut() = status;
     let headers = answer.headers_mut();

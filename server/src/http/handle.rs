@@ -7,19 +7,16 @@ use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use protocol::OwnedArgs;
 use tokio::sync::{Mutex, OwnedMutexGuard};
-use tokio::task::yield_now;
 
-use super::answer::{Answer, Failure, HungUp, answer, bad, closing, json, refused, stream};
+use super::answer::{Answer, Failure, HungUp, answer, bad, closing, json, refused, resp, stream};
 use super::events::Events;
-use super::json::{Encoding, Replies, Unreadable, error_text, write_outcome};
+use super::json::{Replies, Unreadable, error_text, write_outcome};
 use super::request::{self, Format, Route, Target};
 use super::session::{Closed, Session};
-use super::{auth, dashboard, metrics, patience};
+use super::{auth, batch, dashboard, metrics, patience};
 use crate::command::dispatch::Executor;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
-/// So many commands of a pipeline are carried out before others have their turn.
-const COMMANDS_AT_ONCE: usize = 64;
 
 /// Answers a request, to which there may be an objection. What it fails with closes the connection.
 pub async fn handle(
@@ -85,8 +82,7 @@ async fn respond(
         session.reply.clear();
     }
     let answer = match target.route {
-        Route::Pipeline => pipeline(&mut session, &request::commands(&body)?, format).await?,
-        Route::Transaction => transaction(&mut session, &request::commands(&body)?, format).await?,
+        Route::Pipeline | Route::Transaction => return batch::respond(session, target.route, body, format).await,
         Route::Metrics => metrics::scrape(&mut session).await?,
         Route::Keys => dashboard::keys(&mut session, &request::command(&body)?, format).await?,
         Route::Events => return events(session, &target.command(&body)?).await,
@@ -99,7 +95,7 @@ async fn respond(
 
 /// One command.
 async fn command(session: &mut Session, args: &OwnedArgs, format: Format) -> Result<Answer, Failure> {
-    check_lengths(session, std::slice::from_ref(args))?;
+    check_lengths(session, args)?;
     session.call_if_allowed(args.as_args()).await?;
     let bytes = session.reply.to_vec();
     let encoding = match format {
@@ -114,7 +110,7 @@ async fn command(session: &mut Session, args: &OwnedArgs, format: Format) -> Res
 }
 
 /// What stands above the reply to a command.
-fn status(reply: &[u8]) -> StatusCode {
+pub fn status(reply: &[u8]) -> StatusCode {
     match reply.strip_prefix(b"-") {
         None => StatusCode::OK,
         // It will be another one when the data is there.
@@ -123,57 +119,9 @@ fn status(reply: &[u8]) -> StatusCode {
     }
 }
 
-/// Several commands, one after another. Each has an outcome of its own.
-async fn pipeline(session: &mut Session, commands: &[OwnedArgs], format: Format) -> Result<Answer, Failure> {
-    check_lengths(session, commands)?;
-    for (index, args) in commands.iter().enumerate() {
-        session.call_if_allowed(args.as_args()).await?;
-        if (index + 1) % COMMANDS_AT_ONCE == 0 {
-            yield_now().await;
-        }
-    }
-    let bytes = session.reply.to_vec();
-    let encoding = match format {
-        Format::Json(encoding) => encoding,
-        Format::Resp2 => return Ok(resp(StatusCode::OK, bytes)),
-    };
-    let mut replies = Replies::new(&bytes);
-    let outcomes: Result<Vec<_>, _> = commands.iter().map(|_| replies.next()).collect();
-    Ok(json(StatusCode::OK, outcomes_as_json(&outcomes?, encoding)?))
-}
-
-/// Several commands that happen at one instant, or not at all.
-async fn transaction(session: &mut Session, commands: &[OwnedArgs], format: Format) -> Result<Answer, Failure> {
-    check_lengths(session, commands)?;
-    if let Some(objection) = commands.iter().find_map(|args| session.objection_within_transaction(args.as_args())) {
-        return discarded(&String::from_utf8_lossy(objection.text()));
-    }
-    let begin = OwnedArgs::from_iter(["MULTI"]);
-    for args in std::iter::once(&begin).chain(commands) {
-        let reply = session.ask(args).await?;
-        if let Some(error) = error_text(&reply) {
-            return discarded(error);
-        }
-    }
-    let reply = session.ask(&OwnedArgs::from_iter(["EXEC"])).await?;
-    if let Some(error) = error_text(&reply) {
-        return bad(error);
-    }
-    let (protocol::ReplyFrame::Array { data: outcomes, .. }, Format::Json(encoding)) = (reply, format) else {
-        return Err(Unreadable.into());
-    };
-    Ok(json(StatusCode::OK, outcomes_as_json(&outcomes, encoding)?))
-}
-
-/// A transaction of which nothing was carried out.
-fn discarded(reason: &str) -> Result<Answer, Failure> {
-    let text = format!("EXECABORT Transaction discarded because of: {}", reason.strip_prefix("ERR ").unwrap_or(reason));
-    refused(status(format!("-{reason}").as_bytes()), text)
-}
-
 /// An answer without an end.
 async fn events(mut session: OwnedMutexGuard<Session>, args: &OwnedArgs) -> Result<Answer, Failure> {
-    check_lengths(&session, std::slice::from_ref(args))?;
+    check_lengths(&session, args)?;
     session.call(args.as_args()).await?;
     let begun = session.reply.to_vec();
     if begun.starts_with(b"-") {
@@ -182,26 +130,10 @@ async fn events(mut session: OwnedMutexGuard<Session>, args: &OwnedArgs) -> Resu
     Ok(stream(Events::new(session)))
 }
 
-fn outcomes_as_json(outcomes: &[protocol::ReplyFrame], encoding: Encoding) -> Result<Vec<u8>, Unreadable> {
-    let mut out = vec![b'['];
-    for (index, outcome) in outcomes.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        write_outcome(outcome, encoding, &mut out)?;
-    }
-    out.push(b']');
-    Ok(out)
-}
-
-fn resp(status: StatusCode, bytes: Vec<u8>) -> Answer {
-    answer(status, "application/octet-stream", bytes)
-}
-
 /// Arguments over HTTP may be no longer than those over RESP.
-fn check_lengths(session: &Session, commands: &[OwnedArgs]) -> Result<(), Failure> {
+pub fn check_lengths(session: &Session, args: &OwnedArgs) -> Result<(), Failure> {
     let most = usize::try_from(session.executor.server.config.proto_max_bulk_len()).unwrap_or(usize::MAX);
-    let too_long = commands.iter().flat_map(|args| args.as_args()).any(|arg| arg.len() > most);
+    let too_long = args.as_args().iter().any(|arg| arg.len() > most);
     if too_long {
         return refused(StatusCode::PAYLOAD_TOO_LARGE, format!("ERR an argument is longer than {most} bytes"));
     }

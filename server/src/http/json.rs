@@ -6,13 +6,23 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use std::io::IoSlice;
+
 use base64::prelude::{BASE64_STANDARD, Engine};
-use protocol::{BIG_ARG, OwnedArgs, ReplyDecoder, ReplyFrame};
+use memchr::{memchr, memchr_iter};
+use protocol::{BIG_ARG, OwnedArgs, Reply, ReplyDecoder, ReplyFrame};
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// What is said to commands with `null` among their arguments, which is what JavaScript's `undefined` becomes.
+pub const NULL_ARGUMENT: &str = "ERR null args are not supported";
+
 /// One command.
-struct Command(OwnedArgs);
+pub enum Command {
+    Whole(OwnedArgs),
+    /// Cannot be carried out ([`NULL_ARGUMENT`]).
+    WithNull,
+}
 
 impl<'de> Deserialize<'de> for Command {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Command, D::Error> {
@@ -32,13 +42,20 @@ impl<'de> Visitor<'de> for Arguments {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Command, A::Error> {
         let mut args = OwnedArgs::new();
+        let mut with_null = false;
         while let Some(element) = elements.next_element::<&RawValue>()? {
-            push(&mut args, &argument(element.get()).map_err(de::Error::custom)?);
+            match element.get() {
+                "null" => with_null = true,
+                raw => push(&mut args, &argument(raw).map_err(de::Error::custom)?),
+            }
+        }
+        if with_null {
+            return Ok(Command::WithNull);
         }
         if args.as_args().is_empty() {
             return Err(de::Error::custom("empty command"));
         }
-        Ok(Command(args))
+        Ok(Command::Whole(args))
     }
 }
 
@@ -55,24 +72,31 @@ pub fn push(args: &mut OwnedArgs, argument: &[u8]) {
 fn argument(raw: &str) -> Result<Cow<'_, [u8]>, String> {
     match raw.as_bytes() {
         [b'"', text @ .., b'"'] if !text.contains(&b'\\') => Ok(Cow::Borrowed(text)),
-        [b'"', ..] => Ok(Cow::Owned(unescaped(raw)?.into_bytes())),
-        [b'n' | b'[' | b'{', ..] => Err("an argument must be a string, a number or a boolean".to_owned()),
+        [b'"', ..] => Ok(Cow::Owned(unescaped(raw)?)),
+        [b'[' | b'{', ..] => Err("an argument must be a string, a number or a boolean".to_owned()),
         _ => Ok(Cow::Borrowed(raw.as_bytes())),
     }
 }
 
 /// The text of a string with escapes. Halves of characters, which JavaScript's strings may end in, become U+FFFD.
-fn unescaped(raw: &str) -> Result<String, String> {
+fn unescaped(raw: &str) -> Result<Vec<u8>, String> {
     struct Text;
     impl Visitor<'_> for Text {
-        type Value = String;
+        type Value = Vec<u8>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a string")
         }
 
-        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<String, E> {
-            Ok(String::from_utf8_lossy(bytes).into_owned())
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+            let mut text = bytes.to_vec();
+            // A half is given as three bytes, which is as many as U+FFFD has. No whole character begins like this.
+            for at in memchr_iter(0xed, bytes) {
+                if let Some(half @ [_, 0xa0..=0xff, _]) = text.get_mut(at..at + 3) {
+                    half.copy_from_slice("\u{fffd}".as_bytes());
+                }
+            }
+            Ok(text)
         }
     }
     let mut deserializer = serde_json::Deserializer::from_str(raw);
@@ -80,15 +104,66 @@ fn unescaped(raw: &str) -> Result<String, String> {
 }
 
 /// The command in a body: `["SET", "key", 1]`.
-pub fn read_command(body: &[u8]) -> Result<OwnedArgs, String> {
-    let Command(args) = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    Ok(args)
+pub fn read_command(body: &[u8]) -> Result<Command, String> {
+    serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
-/// The commands in a body: `[["SET", "key", 1], ["GET", "key"]]`.
-pub fn read_commands(body: &[u8]) -> Result<Vec<OwnedArgs>, String> {
-    let commands: Vec<Command> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    Ok(commands.into_iter().map(|Command(args)| args).collect())
+/// The commands in a body, one after another: `[["SET", "key", 1], ["GET", "key"]]`.
+pub struct Commands<'a> {
+    body: &'a [u8],
+    position: usize,
+    /// Those that have been read.
+    count: usize,
+}
+
+impl<'a> Commands<'a> {
+    pub fn new(body: &'a [u8]) -> Commands<'a> {
+        Commands { body, position: 0, count: 0 }
+    }
+
+    /// How much of the body has been read.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// The next one. What is wrong with the body is told where it stands; there is nothing behind it.
+    pub fn next(&mut self) -> Result<Option<Command>, String> {
+        let first = self.position == 0;
+        match (self.token(), first) {
+            (Some(b'['), true) => {
+                let start = self.position;
+                if self.token() == Some(b']') {
+                    return self.end();
+                }
+                self.position = start;
+            }
+            (Some(b','), false) => {}
+            (Some(b']'), false) => return self.end(),
+            (_, true) => return Err("expected an array of commands".to_owned()),
+            (_, false) => return Err(format!("expected `,` or `]` behind command {}", self.count)),
+        }
+        self.count += 1;
+        let rest = self.body.get(self.position..).unwrap_or_default();
+        let mut commands = serde_json::Deserializer::from_slice(rest).into_iter();
+        let command = match commands.next() {
+            Some(command) => command.map_err(|error| format!("command {}: {error}", self.count))?,
+            None => return Err(format!("expected command {}", self.count)),
+        };
+        self.position += commands.byte_offset();
+        Ok(Some(command))
+    }
+
+    /// The next byte that is no white space.
+    fn token(&mut self) -> Option<u8> {
+        let rest = self.body.get(self.position..)?;
+        let space = rest.iter().take_while(|byte| b" \t\r\n".contains(byte)).count();
+        self.position += space + 1;
+        rest.get(space).copied()
+    }
+
+    fn end(&mut self) -> Result<Option<Command>, String> {
+        if self.token().is_none() { Ok(None) } else { Err("something stands behind the commands".to_owned()) }
+    }
 }
 
 /// How strings are written.
@@ -105,6 +180,7 @@ pub enum Encoding {
 pub struct Unreadable;
 
 /// The single replies in what commands have written.
+#[derive(Default)]
 pub struct Replies(ReplyDecoder);
 
 impl Replies {
@@ -114,9 +190,40 @@ impl Replies {
         Replies(decoder)
     }
 
+    /// Takes the next part of what commands have written. Tells whether there was one.
+    pub fn feed(&mut self, reply: &mut Reply) -> bool {
+        let taken = Replies::front(reply, |bytes| {
+            self.0.feed(bytes);
+            bytes.len()
+        });
+        reply.consume(taken);
+        taken > 0
+    }
+
+    /// Goes past the beginning of an array to its elements. Tells whether there is one.
+    pub fn enter_array(reply: &mut Reply) -> bool {
+        let head = Replies::front(reply, |bytes| {
+            let is_array = bytes.starts_with(b"*") && !bytes.starts_with(b"*-");
+            memchr(b'\n', bytes).filter(|_| is_array).map_or(0, |end| end + 1)
+        });
+        reply.consume(head);
+        head > 0
+    }
+
+    fn front<T>(reply: &Reply, look: impl FnOnce(&[u8]) -> T) -> T {
+        let mut front = [IoSlice::new(&[])];
+        reply.fill_io_slices(&mut front);
+        look(&front[0])
+    }
+
+    /// The next one, if it is there as a whole.
+    pub fn arrived(&mut self) -> Result<Option<ReplyFrame>, Unreadable> {
+        self.0.next_reply().map_err(|_| Unreadable)
+    }
+
     /// The next one; there must be one.
     pub fn next(&mut self) -> Result<ReplyFrame, Unreadable> {
-        self.0.next_reply().ok().flatten().ok_or(Unreadable)
+        self.arrived()?.ok_or(Unreadable)
     }
 }
 
@@ -198,6 +305,22 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
+    fn whole(command: Result<Command, String>) -> Option<OwnedArgs> {
+        match command {
+            Ok(Command::Whole(args)) => Some(args),
+            _ => None,
+        }
+    }
+
+    fn count(body: &[u8]) -> Result<usize, String> {
+        let mut commands = Commands::new(body);
+        let mut count = 0;
+        while commands.next()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
     fn words(args: &OwnedArgs) -> Vec<String> {
         args.as_args().iter().map(|arg| arg.escape_ascii().to_string()).collect()
     }
@@ -205,13 +328,16 @@ mod tests {
     #[test]
     fn arguments_are_taken_as_they_are_written() {
         let args =
-            read_command(br#" ["SET", "a\n\u00e9\u0000", 1763680000123456789, -1.50e+3, true, false, ""] "#).unwrap();
+            whole(read_command(br#" ["SET", "a\n\u00e9\u0000", 1763680000123456789, -1.50e+3, true, false, ""] "#))
+                .unwrap();
         let expected = ["SET", r"a\n\xc3\xa9\x00", "1763680000123456789", "-1.50e+3", "true", "false", ""];
         assert_eq!(words(&args), expected);
-        assert_eq!(words(&read_command(br#"["\ud83d\ude00", "\ud83d"]"#).unwrap())[0], r"\xf0\x9f\x98\x80");
-        assert!(words(&read_command(br#"["x", "\ud83d"]"#).unwrap())[1].starts_with(r"\xef\xbf\xbd"));
+        // Halves of characters are one character each.
+        let args = whole(read_command(br#"["\ud83d\ude00", "a\ud83db", "\udc00\ud83d\ud83d\ude00\ud7ff"]"#)).unwrap();
+        let texts: Vec<_> = args.as_args().iter().map(|arg| std::str::from_utf8(arg).unwrap()).collect();
+        assert_eq!(texts, ["\u{1f600}", "a\u{fffd}b", "\u{fffd}\u{fffd}\u{1f600}\u{d7ff}"]);
         let long = "x".repeat(BIG_ARG);
-        let args = read_command(format!("[\"SET\",\"{long}\"]").as_bytes()).unwrap();
+        let args = whole(read_command(format!("[\"SET\",\"{long}\"]").as_bytes())).unwrap();
         assert!(args.as_args().shared(1).is_some());
     }
 
@@ -224,7 +350,7 @@ mod tests {
             "{}",
             "null",
             "\"GET\"",
-            "[null]",
+            "[nul]",
             "[[\"GET\"]]",
             "[{}]",
             "[\"GET\",]",
@@ -239,10 +365,28 @@ mod tests {
             assert!(read_command(body.as_bytes()).is_err(), "{body}");
         }
         assert!(read_command(b"[\"\xff\"]").is_err());
-        assert!(read_commands(b"[[\"GET\",\"a\"],[]]").is_err() && read_commands(b"[\"GET\"]").is_err());
+        for body in [
+            &b""[..],
+            b"x",
+            b"[",
+            b"[[\"GET\",\"a\"],[]]",
+            b"[\"GET\"]",
+            b"[[\"GET\"],]",
+            b"[,[\"GET\"]]",
+            b"[[\"GET\"][\"GET\"]]",
+            b"[[\"GET\"]",
+            b"[[\"GET\"]] x",
+            b"[[\"GET\"],x]",
+            b"[] []",
+            b"[]]",
+            b"[null]",
+            b"[[\"GET\"],",
+        ] {
+            assert!(count(body).is_err(), "{}", body.escape_ascii());
+        }
         assert!(read_command("[".repeat(100_000).as_bytes()).is_err());
-        assert_eq!(read_commands(b"[[\"GET\",\"a\"],[\"PING\"]]").unwrap().len(), 2);
-        assert!(read_commands(b"[]").unwrap().is_empty());
+        assert_eq!(count(b" [ [\"GET\",\"a\"] ,\n[\"PING\"] ,[null]] "), Ok(3));
+        assert_eq!((count(b"[]"), count(b" [ ] ")), (Ok(0), Ok(0)));
     }
 
     fn shown(reply: &[u8], encoding: Encoding) -> String {

@@ -3,11 +3,12 @@
 //! A connection ([`serve`]) belongs to one worker, as one of RESP does, and has a client of its own, which is on the list
 //! of clients. Each request of it is looked at in this order: its form ([`framing`], [`handle`]), who sends it ([`auth`]),
 //! its body ([`request`]). What it asks for is then carried out by the same dispatch as commands of RESP ([`session`]), and what
-//! they reply is turned into JSON ([`json`], [`answer`]) or into a stream of events ([`events`]). Nothing of a request
+//! they reply is turned into JSON ([`json`], [`answer`], for many commands piece by piece: [`batch`]) or into a stream of events ([`events`]). Nothing of a request
 //! that is wrong anywhere is carried out.
 
 mod answer;
 mod auth;
+mod batch;
 mod dashboard;
 mod events;
 mod framing;
@@ -43,7 +44,7 @@ pub use auth::has_tokens;
 use framing::Framing;
 use handle::handle;
 use session::Session;
-use traffic::Counted;
+use traffic::{Counted, Line};
 
 /// The head of a request, its path and all headers, has to fit into this.
 const MAX_HEAD: usize = 128 * 1024;
@@ -66,7 +67,9 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, client: Client, 
                 answer
             }
         });
-        let stream = TokioIo::new(Counted::new(stream, Arc::clone(&shared), executor, Rc::clone(&framing)));
+        let line = Line::new(stream, Arc::clone(&shared), executor, Rc::clone(&framing));
+        let line = Rc::new(RefCell::new(line));
+        let stream = TokioIo::new(Counted(Rc::clone(&line)));
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -85,11 +88,16 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, client: Client, 
             if shared.is_killed() || output_watch.is_exceeded(executor, &shared, shared.output_buffered.load(Relaxed)) {
                 return Poll::Ready(());
             }
-            connection.as_mut().poll(cx).map(|outcome| {
-                if let Err(error) = outcome {
+            line.borrow_mut().begin();
+            match connection.as_mut().poll(cx) {
+                Poll::Ready(Ok(())) => Poll::Ready(()),
+                Poll::Ready(Err(error)) => {
                     log::verbose!("HTTP connection from {}: {error}", shared.peer.addr);
+                    Poll::Ready(())
                 }
-            })
+                Poll::Pending if line.borrow_mut().is_over(cx) => Poll::Ready(()),
+                Poll::Pending => Poll::Pending,
+            }
         })
         .await;
     }

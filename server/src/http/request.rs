@@ -123,15 +123,14 @@ impl Target {
 
 /// The command in a body.
 pub fn command(body: &Bytes) -> Result<OwnedArgs, Failure> {
-    json::read_command(body).or_else(|error| malformed(&error))
+    match json::read_command(body).or_else(|error| malformed(&error))? {
+        json::Command::Whole(args) => Ok(args),
+        json::Command::WithNull => bad(json::NULL_ARGUMENT),
+    }
 }
 
-/// The commands of a request for several.
-pub fn commands(body: &Bytes) -> Result<Vec<OwnedArgs>, Failure> {
-    json::read_commands(body).or_else(|error| malformed(&error))
-}
-
-fn malformed<T>(error: &str) -> Result<T, Failure> {
+/// The refusal of a body that is no JSON or not what it should be.
+pub fn malformed<T>(error: &str) -> Result<T, Failure> {
     bad(format!("ERR failed to parse the body as JSON: {error}"))
 }
 

@@ -94,11 +94,16 @@ impl Session {
         match self.objection(args) {
             None => self.call(args).await,
             Some(objection) => {
-                self.executor.stats.error(objection.code());
-                self.reply.error_bytes(objection.text());
+                self.refuse(&objection);
                 Ok(())
             }
         }
+    }
+
+    /// Replies to what is not carried out.
+    pub fn refuse(&mut self, objection: &Error) {
+        self.executor.stats.error(objection.code());
+        self.reply.error_bytes(objection.text());
     }
 
     /// Carries a command out, and waits if it does. Its reply stands behind those before.

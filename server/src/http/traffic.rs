@@ -1,4 +1,5 @@
-//! Counts what goes over a connection, as a connection of RESP does itself, and has what comes in followed.
+//! Counts what goes over a connection, as a connection of RESP does itself, has what comes in followed, and notices the
+//! leaving of clients who wait.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::framing::Framing;
@@ -15,21 +17,25 @@ use crate::client::Shared;
 use crate::command::dispatch::Executor;
 
 /// A stream whose bytes are counted and followed.
-pub struct Counted<S> {
+pub struct Line<S> {
     stream: S,
     client: Arc<Shared>,
     executor: &'static Executor,
     framing: Rc<RefCell<Framing>>,
+    /// What was read before hyper asked for it.
+    ahead: BytesMut,
+    /// Whether hyper hears of what comes next.
+    listens: bool,
 }
 
-impl<S> Counted<S> {
-    pub fn new(
-        stream: S,
-        client: Arc<Shared>,
-        executor: &'static Executor,
-        framing: Rc<RefCell<Framing>>,
-    ) -> Counted<S> {
-        Counted { stream, client, executor, framing }
+impl<S> Line<S> {
+    pub fn new(stream: S, client: Arc<Shared>, executor: &'static Executor, framing: Rc<RefCell<Framing>>) -> Line<S> {
+        Line { stream, client, executor, framing, ahead: BytesMut::new(), listens: false }
+    }
+
+    /// hyper is about to be polled.
+    pub fn begin(&mut self) {
+        self.listens = false;
     }
 
     fn read(&self, count: usize) {
@@ -53,8 +59,33 @@ impl<S> Counted<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+impl<S: AsyncRead + Unpin> Line<S> {
+    /// Whether a client that waits for its answer has gone, or sends more ahead than any client may. Where a request has
+    /// begun to arrive behind the one that waits, hyper reads no further, and would never hear of it.
+    pub fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let client = &self.client;
+        let waits = [&client.blocked, &client.held_back, &client.monitor].iter().any(|state| state.load(Relaxed));
+        if self.listens || !(waits || client.is_subscriber()) {
+            return false;
+        }
+        let limit = usize::try_from(self.executor.server.config.query_buffer_limit()).unwrap_or(usize::MAX);
+        let mut room = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut room);
+            match self.poll_arrival(cx, &mut buffer) {
+                Poll::Pending => return false,
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => self.ahead.extend_from_slice(buffer.filled()),
+                Poll::Ready(_) => return true,
+            }
+            self.client.query_buffered.store(self.ahead.len(), Relaxed);
+            if self.ahead.len() > limit {
+                self.executor.stats.query_limit_disconnections.add(1);
+                return true;
+            }
+        }
+    }
+
+    fn poll_arrival(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
         let arrived = &buffer.filled()[before..];
@@ -66,30 +97,50 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     }
 }
 
+/// The end of a line that hyper has.
+pub struct Counted<S>(pub Rc<RefCell<Line<S>>>);
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut line = self.0.borrow_mut();
+        if line.ahead.is_empty() {
+            let outcome = line.poll_arrival(cx, buffer);
+            line.listens = outcome.is_pending();
+            return outcome;
+        }
+        let count = buffer.remaining().min(line.ahead.len());
+        buffer.put_slice(&line.ahead.split_to(count));
+        line.client.query_buffered.store(line.ahead.len(), Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.wrote(outcome)
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut line = self.0.borrow_mut();
+        let outcome = Pin::new(&mut line.stream).poll_write(cx, bytes);
+        line.wrote(outcome)
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
-        self.wrote(outcome)
+        let mut line = self.0.borrow_mut();
+        let outcome = Pin::new(&mut line.stream).poll_write_vectored(cx, pieces);
+        line.wrote(outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.0.borrow().stream.is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0.borrow_mut().stream).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0.borrow_mut().stream).poll_shutdown(cx)
     }
 }
