@@ -48,16 +48,16 @@ fn take_command(bytes: &mut &[u8]) -> Option<Command> {
         take_line(&mut rest)?;
     }
     let count = number(take_line(&mut rest)?.strip_prefix(b"*")?)?;
-    let command: Option<Command> = (0..count)
+    let command: Command = (0..count)
         .map(|_| {
             let length = number(take_line(&mut rest)?.strip_prefix(b"$")?)?;
             let (argument, behind) = rest.split_at_checked(length)?;
             rest = behind.strip_prefix(b"\r\n")?;
             Some(argument.to_vec())
         })
-        .collect();
+        .collect::<Option<_>>()?;
     *bytes = rest;
-    command
+    Some(command)
 }
 
 fn take_line<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {

@@ -160,7 +160,7 @@ fn normalised_command(command: &Command) -> Command {
     }
     if command[0] == b"XADD" || command[0] == b"XTRIM" {
         // The limit is of no use where everything is said.
-        if let Some(at) = command.iter().position(|word| word == b"LIMIT") {
+        while let Some(at) = command.iter().position(|word| word == b"LIMIT") {
             command.drain(at..(at + 2).min(command.len()));
         }
         // Where nothing is left, there is no first entry.
