@@ -111,10 +111,18 @@ fn what_was_logged_is_there_again() {
     let before = call(&mut client, "DEBUG DIGEST");
     server.signal(libc::SIGKILL).expect("it is there");
     server.wait().expect("it ends");
+    let log = dir.path().join("appendonlydir");
+    let unfinished = log.join("appendonly.aof.manifest.4711.tmp");
+    fs::write(&unfinished, "file").expect("written");
     let (_server, mut client) = start(dir.path());
+    assert!(!unfinished.exists());
     assert_eq!(call(&mut client, "DEBUG DIGEST"), before);
     converse(&mut client, &[("DEBUG LOADAOF", OK)]);
     assert_eq!(call(&mut client, "DEBUG DIGEST"), before);
+    // What cannot be read leaves a server that says so.
+    fs::write(log.join("appendonly.aof.1.incr.aof"), "garbage").expect("written");
+    let refused = "-ERR Error trying to load the AOF files, check server logs.\\r\\n";
+    converse(&mut client, &[("DEBUG LOADAOF", refused), ("PING", "+PONG\\r\\n")]);
 }
 
 #[test]

@@ -115,6 +115,20 @@ impl Folder {
         }
     }
 
+    /// Removes manifests that were being written when a process ended.
+    fn remove_unfinished_manifests(&self) {
+        let begin = format!("{}.", self.manifest_name());
+        let is_unfinished = |name: &str| {
+            let number = name.strip_prefix(&begin).and_then(|rest| rest.strip_suffix(".tmp"));
+            number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            if entry.file_name().to_str().is_some_and(is_unfinished) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// Takes over the single file that a server before 7.0 has left, if there is one and nothing newer.
     pub fn upgrade(&self, manifest: &mut Manifest) -> Result<(), String> {
         let old = Path::new(&*self.prefix);
@@ -165,6 +179,7 @@ pub fn open_at_start(server: &'static Server) -> Result<(), String> {
     for name in [folder.temporary_base(), folder.temporary_increment()] {
         let _ = fs::remove_file(folder.file(&name));
     }
+    folder.remove_unfinished_manifests();
     let mut manifest = aof.manifest.lock();
     let mut changed = false;
     if manifest.is_empty() {

@@ -219,7 +219,7 @@ impl Aof {
             unwritten: self.unwritten(),
             syncing: self.sync.is_busy(),
             delayed: self.delayed.load(Relaxed),
-            failed: self.write_error.load(Relaxed) != 0,
+            failed: self.write_error.load(Relaxed) != 0 || self.sync_error.load(Relaxed) != 0,
         }
     }
 }
@@ -231,6 +231,6 @@ pub struct Figures {
     pub unwritten: u64,
     pub syncing: bool,
     pub delayed: u64,
-    /// Whether the last write has failed.
+    /// Whether the last write, or forcing it to the disk, has failed.
     pub failed: bool,
 }

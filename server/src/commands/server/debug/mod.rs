@@ -167,9 +167,8 @@ fn load_log(cx: &mut Context<'_>) -> CommandResult {
     let loaded = persistence::aof::reload(cx.server, cx.db);
     cx.db.effects.dirty = dirty;
     if let Err(reason) = loaded {
-        // There is no data any more to go on with.
         log::warning!("{reason}");
-        std::process::exit(1);
+        return Err(Error::fixed("ERR Error trying to load the AOF files, check server logs."));
     }
     log::warning!("Append Only File loaded by DEBUG LOADAOF");
     done(cx)
