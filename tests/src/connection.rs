@@ -103,6 +103,14 @@ pub fn call(connection: &mut Connection<impl Read + Write>, command: &str) -> St
     connection.call(&args).unwrap().0.escape_ascii().to_string()
 }
 
+/// A field of INFO persistence, empty where there is none.
+pub fn figure(connection: &mut Connection, name: &str) -> String {
+    let info = connection.call(&["INFO", "persistence"]).expect("a reply");
+    let info = String::from_utf8_lossy(info.payload()).into_owned();
+    let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_default().to_owned()
+}
+
 /// Sends each command and compares its whole reply.
 pub fn converse(connection: &mut Connection<impl Read + Write>, lines: &[(&str, &str)]) {
     for (command, expected) in lines {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use harness::{Connection, Server, ServerBuilder, call, converse, server_under_test};
+use harness::{Connection, Server, ServerBuilder, call, converse, figure, server_under_test};
 use tempfile::TempDir;
 
 const OK: &str = "+OK\\r\\n";
@@ -28,14 +28,6 @@ fn start(dir: &Path) -> (Server, Connection) {
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a folder")
-}
-
-/// A field of INFO persistence.
-fn figure(client: &mut Connection, name: &str) -> String {
-    let info = client.call(&["INFO", "persistence"]).expect("a reply");
-    let info = String::from_utf8_lossy(info.payload()).into_owned();
-    let line = info.lines().find_map(|line| line.strip_prefix(&format!("{name}:")).map(str::to_owned));
-    line.unwrap_or_default()
 }
 
 /// Commands as they stand in a log.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use harness::{Connection, Server, ServerBuilder, call, converse, env_number, escape, server_under_test};
+use harness::{Connection, Server, ServerBuilder, call, converse, env_number, escape, figure, server_under_test};
 use rand::RngExt;
 
 const OK: &str = "+OK\\r\\n";
@@ -29,14 +29,6 @@ fn start() -> (Server, Connection) {
     let server = builder().start().expect("it starts");
     let client = server.connect().expect("a connection");
     (server, client)
-}
-
-/// A field of a section of INFO.
-fn figure(client: &mut Connection, name: &str) -> String {
-    let info = client.call(&["INFO", "persistence"]).expect("a reply");
-    let info = String::from_utf8_lossy(info.payload()).into_owned();
-    let line = info.lines().find_map(|line| line.strip_prefix(&format!("{name}:")).map(str::to_owned));
-    line.unwrap_or_default()
 }
 
 fn number(client: &mut Connection, name: &str) -> u64 {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use harness::http::HttpConnection;
-use harness::{Connection, Server, ServerBuilder, call, converse, server_under_test};
+use harness::{Connection, Server, ServerBuilder, call, converse, figure, server_under_test};
 use tempfile::TempDir;
 
 const OK: &str = "+OK\\r\\n";
@@ -30,14 +30,6 @@ fn folder() -> TempDir {
 fn slow(dir: &Path) -> ServerBuilder {
     let delay = ["--key-load-delay", "200000", "--loading-process-events-interval-bytes", "1024"];
     builder(dir).args(["--enable-protected-configs", "yes"]).args(delay).started_at("Server initialized")
-}
-
-/// A field of INFO persistence, empty where there is none.
-fn figure(client: &mut Connection, name: &str) -> String {
-    let info = client.call(&["INFO", "persistence"]).expect("a reply");
-    let info = String::from_utf8_lossy(info.payload()).into_owned();
-    let line = info.lines().find_map(|line| line.strip_prefix(&format!("{name}:")).map(str::to_owned));
-    line.unwrap_or_default()
 }
 
 /// Ends the slowness, and waits until everything is there.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use harness::{Connection, Server, ServerBuilder, call, converse, server_under_test};
+use harness::{Connection, Server, ServerBuilder, call, converse, figure, server_under_test};
 use tempfile::TempDir;
 
 fn builder(dir: &Path) -> ServerBuilder {
@@ -19,14 +19,6 @@ fn start(dir: &Path) -> (Server, Connection) {
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a folder")
-}
-
-/// A field of INFO persistence.
-fn figure(client: &mut Connection, name: &str) -> String {
-    let info = client.call(&["INFO", "persistence"]).expect("a reply");
-    let info = String::from_utf8_lossy(info.payload()).into_owned();
-    let line = info.lines().find_map(|line| line.strip_prefix(&format!("{name}:")).map(str::to_owned));
-    line.unwrap_or_default()
 }
 
 const OK: &str = "+OK\\r\\n";
