@@ -47,7 +47,8 @@ pub(super) fn persistence(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.field("aof_rewrites", rewrites.begun);
     lines.field("aof_rewrites_consecutive_failures", rewrites.failures);
     lines.field("aof_last_write_status", status(log.failed));
-    lines.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+    lines.field("aof_last_cow_size", rewrites.last_memory);
+    lines.zeros(&["module_fork_in_progress", "module_fork_last_cow_size"]);
     if is_on {
         lines.field("aof_current_size", log.size);
         lines.field("aof_base_size", log.base_size);

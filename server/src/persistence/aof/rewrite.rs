@@ -46,6 +46,8 @@ pub struct Rewrites {
     /// Since when one is running, in Unix seconds, and how many seconds the last one took; -1 for none.
     started_s: AtomicI64,
     last_s: AtomicI64,
+    /// Bytes that the last one took at most for what changed meanwhile.
+    last_memory: AtomicU64,
     last_failed: AtomicBool,
     begun: AtomicU64,
     /// Failures since the last success.
@@ -73,6 +75,7 @@ impl Default for Rewrites {
             turning_on: flag(),
             started_s: AtomicI64::new(-1),
             last_s: AtomicI64::new(-1),
+            last_memory: AtomicU64::new(0),
             last_failed: flag(),
             begun: AtomicU64::new(0),
             failures: AtomicU64::new(0),
@@ -89,6 +92,7 @@ pub struct RewriteFigures {
     /// Seconds; -1 for none.
     pub current_s: i64,
     pub last_s: i64,
+    pub last_memory: u64,
     pub last_failed: bool,
     pub begun: u64,
     pub failures: u64,
@@ -120,6 +124,7 @@ impl Rewrites {
             scheduled: self.scheduled.load(Relaxed),
             current_s: if started_s < 0 { -1 } else { (unix_ms() / 1000 - started_s).max(0) },
             last_s: self.last_s.load(Relaxed),
+            last_memory: self.last_memory.load(Relaxed),
             last_failed: self.last_failed.load(Relaxed),
             begun: self.begun.load(Relaxed),
             failures: self.failures.load(Relaxed),
@@ -486,7 +491,9 @@ impl Base {
             writer.commands(&commands);
             Box::new(writer)
         };
-        let written = self.snapshot.write(&server.keyspace, target, &Pace(server))?;
+        let written = self.snapshot.write(&server.keyspace, target, &Pace(server));
+        server.aof.rewrites.last_memory.store(self.snapshot.peak_memory() as u64, Relaxed);
+        let written = written?;
         file.sync_all()?;
         Ok(written)
     }
