@@ -88,6 +88,18 @@ fn every_policy_keeps_memory_below_the_limit() {
 }
 
 #[test]
+fn the_report_itself_is_no_memory_in_use() {
+    let server = start(&["--io-threads", "1"]);
+    let mut connection = server.connect().unwrap();
+    let limit = limit(&mut connection, "allkeys-random", 200_000);
+    let writes = (0..5000).map(|n| format!("SET key:{n} {VALUE}"));
+    assert!(pipeline(&mut connection, writes).iter().all(|reply| reply == r"+OK\r\n"));
+    let used = info(&mut connection, "used_memory");
+    // Less than INFO's answer takes.
+    assert!(used < limit + 2048, "{used} of {limit}");
+}
+
+#[test]
 fn volatile_policies_leave_other_keys_alone() {
     let server = start(&[]);
     let mut connection = server.connect().unwrap();

@@ -37,8 +37,10 @@ pub struct Figures {
 }
 
 impl Figures {
-    pub fn collect(server: &Server, view: &View<'_>) -> Figures {
-        let used = storage::memory::used_memory() as u64;
+    /// `report` is what the answer takes in which they will stand: it goes with the answer, so who compares what is in
+    /// use with a limit is not to find it there.
+    pub fn collect(server: &Server, view: &View<'_>, report: usize) -> Figures {
+        let used = storage::memory::used_memory().saturating_sub(report) as u64;
         // A peak that was shown stays one, even if memory is less again when it is looked at next.
         server.stats.note_memory(used, view.now_ms());
         let dbs: Vec<DbFigures> = (0..server.keyspace.databases())
@@ -93,7 +95,7 @@ pub fn excess(outer: u64, inner: u64) -> (f64, i64) {
 }
 
 pub(super) fn fill(server: &Server, view: &View<'_>, lines: &mut Lines) {
-    let figures = Figures::collect(server, view);
+    let figures = Figures::collect(server, view, lines.0.capacity());
     lines.bytes("used_memory", figures.used);
     lines.bytes("used_memory_rss", figures.resident);
     lines.bytes("used_memory_peak", figures.peak);

@@ -72,7 +72,7 @@ enum Figure {
 
 fn stats(cx: &mut Context<'_>) -> CommandResult {
     use Figure::{Count, Ratio};
-    let figures = Figures::collect(cx.server, cx.db);
+    let figures = Figures::collect(cx.server, cx.db, 0);
     let bytes = |bytes: u64| Count(bytes as i64);
     let before = [
         ("peak.allocated", bytes(figures.peak)),
@@ -138,7 +138,7 @@ fn write_figure(cx: &mut Context<'_>, name: &str, figure: Figure) {
 }
 
 fn doctor(cx: &mut Context<'_>) -> CommandResult {
-    let figures = Figures::collect(cx.server, cx.db);
+    let figures = Figures::collect(cx.server, cx.db, 0);
     let clients = cx.server.clients.len() as u64;
     cx.reply.verbatim("txt", diagnosis(&figures, clients).as_bytes());
     Ok(())
