@@ -15,7 +15,7 @@ const MAX_ANNOTATION: usize = 1023;
 /// What stands in a log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Item {
-    /// A command; its arguments are where the reader was told to put them.
+    /// A command; its arguments are where the reader was told to add them.
     Command,
     /// A line that begins with `#`, with its end.
     Annotation(Vec<u8>),
@@ -29,8 +29,8 @@ pub enum Problem {
     Truncated(u64, Option<String>),
     /// What stands at an offset cannot be.
     Malformed(u64, String),
-    /// Something else than an item begins there.
-    NoItem,
+    /// Something else than an item begins at an offset.
+    NoItem(u64),
 }
 
 impl From<io::Error> for Problem {
@@ -72,14 +72,13 @@ impl<R: Read> LogReader<R> {
         self.looked_at
     }
 
-    /// The next item; `None` at the end.
+    /// The next item; `None` at the end. Adds the arguments of a command to `args`, of one that is not whole in part.
     pub fn next(&mut self, args: &mut OwnedArgs) -> Result<Option<Item>, Problem> {
         if self.fill(1)? == 0 {
             return Ok(None);
         }
         match self.buffer.get(self.at) {
             Some(b'*') => {
-                args.clear();
                 let count = self.length(b'*')?;
                 for _ in 0..count {
                     self.argument(args)?;
@@ -87,7 +86,7 @@ impl<R: Read> LogReader<R> {
                 Ok(Some(Item::Command))
             }
             Some(b'#') => Ok(Some(Item::Annotation(self.line(MAX_ANNOTATION)?.to_vec()))),
-            _ => Err(Problem::NoItem),
+            _ => Err(Problem::NoItem(self.position())),
         }
     }
 
@@ -192,6 +191,7 @@ mod tests {
         let mut reader = LogReader::new(log, 0);
         let (mut items, mut args, mut valid) = (Vec::new(), OwnedArgs::new(), 0);
         loop {
+            args.clear();
             match reader.next(&mut args) {
                 Ok(Some(Item::Command)) => {
                     items.push(
@@ -240,7 +240,7 @@ mod tests {
                 other => panic!("{other:?} for {text}"),
             }
         }
-        assert!(matches!(read(b"GET a\r\n").2, Some(Problem::NoItem)));
+        assert!(matches!(read(b"GET a\r\n").2, Some(Problem::NoItem(0))));
     }
 
     proptest! {

@@ -103,7 +103,7 @@ pub struct WorkerStats {
     pub output_limit_disconnections: Counter,
     commands_by_id: Box<[CommandCounters]>,
     errors: Mutex<BTreeMap<String, u64>>,
-    error_replies: Counter,
+    pub error_replies: Counter,
 }
 
 /// Kinds of errors that are counted apart; scripts could make up any number.

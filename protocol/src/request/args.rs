@@ -1,7 +1,7 @@
 //! The arguments of one request.
 
 use std::fmt;
-use std::ops::Index;
+use std::ops::{Index, Range};
 
 use bytes::Bytes;
 
@@ -94,6 +94,12 @@ impl<'a> Args<'a> {
     #[inline]
     pub fn tail(&self, from: usize) -> Args<'a> {
         Args { spans: self.spans.get(from..).unwrap_or_default(), ..*self }
+    }
+
+    /// The arguments with indexes in a range; none if there are not all of them.
+    #[inline]
+    pub fn slice(&self, range: Range<usize>) -> Args<'a> {
+        Args { spans: self.spans.get(range).unwrap_or_default(), ..*self }
     }
 
     /// All arguments in order.
@@ -194,6 +200,16 @@ impl OwnedArgs {
         self.shared.push(argument);
     }
 
+    /// Adds copies of arguments, but for those that are counted buffers.
+    pub fn extend(&mut self, args: Args<'_>) {
+        for index in 0..args.len() {
+            match args.shared(index) {
+                Some(bytes) => self.push_bytes(bytes.clone()),
+                None => self.push(&args[index]),
+            }
+        }
+    }
+
     /// Drops the arguments and keeps the memory, for the next request.
     pub fn clear(&mut self) {
         self.data.clear();
@@ -225,12 +241,7 @@ impl From<Args<'_>> for OwnedArgs {
             ),
             shared: Vec::new(),
         };
-        for index in 0..args.len() {
-            match args.shared(index) {
-                Some(bytes) => owned.push_bytes(bytes.clone()),
-                None => owned.push(&args[index]),
-            }
-        }
+        owned.extend(args);
         owned
     }
 }
@@ -275,6 +286,8 @@ mod tests {
         assert_eq!(args.total_len(), 6);
         assert_eq!(&args.tail(1)[0], b"key");
         assert!(args.tail(3).is_empty() && args.tail(9).is_empty());
+        assert_eq!(args.slice(1..3).iter().collect::<Vec<_>>(), [&b"key"[..], b""]);
+        assert!(args.slice(2..4).is_empty());
         assert_eq!(args.tail(3).get(0), None);
 
         let copy = OwnedArgs::from(args.tail(1));

@@ -126,19 +126,22 @@ impl Executor {
         if batch.len() < 2 {
             return;
         }
-        if self.large.get() {
-            self.prefetch_keys(client, batch);
-        }
+        let db = client.db();
+        self.prefetch_keys((0..batch.len()).map(|index| (db, batch.request(index))));
         self.prefetch_members(client, batch);
     }
 
-    fn prefetch_keys(&self, client: &Client, batch: &RequestReader) {
+    /// Has the processor fetch the entries of the keys that requests are about, each in a database, if there are many.
+    pub fn prefetch_keys<'a>(&self, requests: impl Iterator<Item = (usize, Args<'a>)>) {
+        if !self.large.get() {
+            return;
+        }
         // The second argument is the key of nearly every command; for the others a wasted hint is all.
         let keyspace = &self.server.keyspace;
-        let keys: SmallVec<[Key<'_>; 64]> =
-            (0..batch.len()).filter_map(|index| Some(keyspace.key(batch.request(index).get(1)?))).collect();
-        keys.iter().for_each(|key| keyspace.prefetch_page(client.db(), key));
-        keys.iter().for_each(|key| keyspace.prefetch_entry(client.db(), key));
+        let keys: SmallVec<[(usize, Key<'_>); 64]> =
+            requests.filter_map(|(db, args)| Some((db, keyspace.key(args.get(1)?)))).collect();
+        keys.iter().for_each(|(db, key)| keyspace.prefetch_page(*db, key));
+        keys.iter().for_each(|(db, key)| keyspace.prefetch_entry(*db, key));
     }
 
     /// Several requests in a row about the same key are about members of a collection, which may be a big one.
@@ -375,18 +378,23 @@ impl Executor {
     }
 
     /// Carries out a request of the log: whoever made it was allowed to, and it is not counted again. What it needs is
-    /// locked unless all is locked already. Tells whether it failed; `None` if there is no such command.
+    /// locked unless all is locked already. Tells whether it failed.
     pub fn replay(
         &self,
         client: &mut Client,
         locked: Option<&mut View<'static>>,
+        command: &'static Command,
         args: Args<'_>,
         reply: &mut Reply,
-    ) -> Option<bool> {
-        let command = find(&self.server.commands, args).ok().filter(|command| command.spec.accepts(args.len()))?;
+    ) -> bool {
+        if !command.belongs_in_log() {
+            let text = format!("ERR '{}' has no place in an append only file", command.full_name);
+            self.refuse(&Error::new(text), reply);
+            return true;
+        }
         if client.transaction.is_some() && !command.spec.immediate {
             client.queue(command, args, command.spec.flags);
-            return Some(false);
+            return false;
         }
         let mut own;
         let (db, within) = match locked {
@@ -395,7 +403,11 @@ impl Executor {
                 (locked, Within::Transaction)
             }
             None => {
-                own = lock(self.server, command, client, args, self.now_ms.get())?;
+                let Some(view) = lock(self.server, command, client, args, self.now_ms.get()) else {
+                    self.refuse(&self.server.scripts.busy_error(), reply);
+                    return true;
+                };
+                own = view;
                 (&mut own, Within::Nothing)
             }
         };
@@ -406,7 +418,7 @@ impl Executor {
         let failed = invoke(&mut cx);
         // Nobody would end it.
         client.wait = None;
-        Some(failed)
+        failed
     }
 
     /// Carries out one of several commands that happen at one instant. What it needs is locked in `db`. Tells whether it

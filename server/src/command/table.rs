@@ -111,6 +111,16 @@ impl Command {
         }
     }
 
+    /// Whether the log may have it: not what is about the server or a client's connection, which would do harm there.
+    pub fn belongs_in_log(&self) -> bool {
+        let spec = &self.spec;
+        match spec.group {
+            Group::Connection | Group::Pubsub => !spec.flags.contains(Flags::NOSCRIPT),
+            Group::Transactions => !spec.is("watch"),
+            _ => spec.flags.contains(Flags::WRITE) || !spec.flags.contains(Flags::ADMIN),
+        }
+    }
+
     /// Whether a call is carried out while a script takes too long: what may end that, or has nothing to do with data.
     pub fn may_run_beside_a_slow_script(&self, args: Args<'_>) -> bool {
         if self.spec.is("shutdown") {

@@ -146,7 +146,7 @@ fn feed(
     {
         take_notes(server, &mut batch, Existing::Keep)?;
         server.persistence.loading.advance(batch.bytes() as u64);
-        (0..batch.keys()).for_each(|_| delay(server.config.key_load_delay()));
+        (0..batch.keys()).for_each(|_| delay(server));
         if batches.send(batch).is_err() {
             break;
         }
@@ -154,11 +154,12 @@ fn feed(
     Ok(())
 }
 
-/// Waits so many microseconds; of a negative number of times one microsecond once.
-fn delay(micros: i64) {
-    let micros = match micros {
-        0.. => micros.unsigned_abs(),
-        _ => u64::from(rand::random_range(0..micros.unsigned_abs()) == 0),
+/// Waits as long as is to be waited for every key or command, for tests: so many microseconds; of a negative number of
+/// times one microsecond once.
+pub fn delay(server: &Server) {
+    let micros = match server.config.key_load_delay() {
+        micros @ 0.. => micros.unsigned_abs(),
+        micros => u64::from(rand::random_range(0..micros.unsigned_abs()) == 0),
     };
     if micros > 0 {
         std::thread::sleep(Duration::from_micros(micros));

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
 pub use background::{Background, Pace, Progress, begin, begin_if_due};
 pub use file::Preface;
-pub use load::{Existing, load_preamble, reload};
+pub use load::{Existing, delay, load_preamble, reload};
 pub use loading::Loading;
 pub use save::{Failed, save};
 

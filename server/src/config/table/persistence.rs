@@ -62,6 +62,8 @@ directives! {
         aof_rewrite_incremental_fsync: Switch = switch("aof-rewrite-incremental-fsync", true);
         /// Whether a file whose end is missing is loaded as far as it goes.
         aof_load_truncated: Switch = switch("aof-load-truncated", true);
+        /// Corrupted bytes at the end of the append-only file that are cut off when it is loaded; 0 for none.
+        aof_load_corrupt_tail_max_size: Number = bytes("aof-load-corrupt-tail-max-size", 0, 0, LONG);
         /// Whether a rewritten file begins with a snapshot.
         aof_use_rdb_preamble: Switch = switch("aof-use-rdb-preamble", true);
         /// Whether the append-only file tells the time.

@@ -250,6 +250,7 @@ impl Check<'_> {
             }
             let at = reader.position();
             let told = |at: u64, what: &str| Walk::Ended(valid, Some(format!("0x{at:>16x}: {what}")));
+            args.clear();
             match reader.next(&mut args) {
                 Ok(None) if within => {
                     return Ok(told(reader.looked_at(), "Reached EOF before reading EXEC for MULTI"));
@@ -279,7 +280,7 @@ impl Check<'_> {
                 }
                 Err(Problem::Truncated(_, None)) => return Ok(Walk::Ended(valid, None)),
                 Err(Problem::Truncated(at, Some(what)) | Problem::Malformed(at, what)) => return Ok(told(at, &what)),
-                Err(Problem::NoItem) => {
+                Err(Problem::NoItem(_)) => {
                     return Ok(Walk::Ended(valid, Some(format!("AOF {} format error", name.display()))));
                 }
                 Err(Problem::Io(_)) => {

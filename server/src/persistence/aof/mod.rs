@@ -14,6 +14,7 @@ mod rewrite;
 mod sync;
 mod writer;
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ use parking_lot::Mutex;
 use crate::config::FsyncPolicy;
 use crate::log;
 use crate::server::{Server, os_error_text};
+use crate::stats::Stats;
 
 pub use files::read_manifest;
 pub use gate::Gate;
@@ -55,6 +57,8 @@ pub struct Aof {
     released: AtomicU64,
     sync: SyncThread,
     manifest: Mutex<Manifest>,
+    /// What commands of the log are counted in: they were counted when they were made.
+    replayed: OnceLock<Stats>,
     pub rewrites: Rewrites,
     /// The error that the last write ended with; 0 for none.
     write_error: AtomicI32,
