@@ -12,6 +12,25 @@ pub fn folder(dir: &Path) -> PathBuf {
     dir.join("appendonlydir")
 }
 
+/// Commands, each in a line, as they stand in a log.
+pub fn encoded(commands: &[&str]) -> Vec<u8> {
+    commands.iter().flat_map(|command| crate::encode(&command.split(' ').collect::<Vec<_>>())).collect()
+}
+
+/// Writes a log of one incremental file into the directory of a server that is to be started, and tells which.
+///
+/// # Panics
+/// If it cannot be written.
+pub fn write_log(dir: &Path, bytes: &[u8]) -> PathBuf {
+    let folder = folder(dir);
+    fs::create_dir_all(&folder).expect("a folder");
+    let manifest = "file appendonly.aof.1.incr.aof seq 1 type i\n";
+    fs::write(folder.join("appendonly.aof.manifest"), manifest).expect("a manifest");
+    let path = folder.join("appendonly.aof.1.incr.aof");
+    fs::write(&path, bytes).expect("a log");
+    path
+}
+
 /// What is appended to the log of a server that was just started, as it comes.
 #[derive(Debug)]
 pub struct Tail {

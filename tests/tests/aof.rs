@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use harness::aof::{encoded as log, write_log};
 use harness::{Connection, Server, ServerBuilder, call, converse, figure, server_under_test};
 use tempfile::TempDir;
 
@@ -28,22 +29,6 @@ fn start(dir: &Path) -> (Server, Connection) {
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a folder")
-}
-
-/// Commands as they stand in a log.
-fn log(commands: &[&str]) -> Vec<u8> {
-    commands.iter().flat_map(|command| harness::encode(&command.split(' ').collect::<Vec<_>>())).collect()
-}
-
-/// A log of one incremental file.
-fn write_log(dir: &Path, bytes: &[u8]) -> PathBuf {
-    let folder = dir.join("appendonlydir");
-    fs::create_dir_all(&folder).expect("a folder");
-    let manifest = "file appendonly.aof.1.incr.aof seq 1 type i\n";
-    fs::write(folder.join("appendonly.aof.manifest"), manifest).expect("a manifest");
-    let path = folder.join("appendonly.aof.1.incr.aof");
-    fs::write(&path, bytes).expect("a log");
-    path
 }
 
 fn manifest(dir: &Path) -> String {

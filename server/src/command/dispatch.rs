@@ -388,7 +388,7 @@ impl Executor {
         reply: &mut Reply,
     ) -> bool {
         if !command.belongs_in_log() {
-            let text = format!("ERR '{}' has no place in an append only file", command.full_name);
+            let text = format!("ERR {} has no place in an append only file", command.full_name);
             self.refuse(&Error::new(text), reply);
             return true;
         }

@@ -18,7 +18,7 @@ impl Groups {
     /// Every slot is a group of its own again.
     pub fn clear(&mut self) {
         if std::mem::take(&mut self.any) {
-            self.parents.iter_mut().zip(0..).for_each(|(parent, slot)| *parent = slot);
+            self.parents.iter_mut().zip(0..=u16::MAX).for_each(|(parent, slot)| *parent = slot);
         }
     }
 
