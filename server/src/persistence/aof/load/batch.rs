@@ -1,16 +1,17 @@
 //! Commands of the log that are handed over together, and how they are shared out.
 //!
 //! What is about one key keeps its order, and a command or a transaction with several keys ties their orders together.
-//! Keys fall into slots by their hashes, and slots that are tied together are a group: its units are carried out by one
-//! hand, in the order of the log. Units of different groups have no key in common, so nobody can tell which came first.
+//! Keys that are tied together are a group, whose units are in one share, in the order of the log. Units of different
+//! groups have no key in common, so nobody can tell which came first.
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use protocol::{Args, OwnedArgs};
 use storage::Keyspace;
 
-use super::slots::{Groups, SLOTS};
+use super::groups::Groups;
 use crate::command::keys;
 use crate::command::table::Command;
 use crate::transaction::Queued;
@@ -28,9 +29,8 @@ pub struct Unit {
     requests: Range<usize>,
     /// The database that it begins in.
     pub db: usize,
-    /// One of the slots of its keys.
-    slot: usize,
-    hand: usize,
+    /// The hash of one of its keys.
+    hash: u64,
 }
 
 /// See the module's description.
@@ -44,6 +44,9 @@ pub struct Batch {
     groups: Groups,
     /// There is a unit that may touch any key: how many have come since the last such.
     in_order_since: Option<usize>,
+    /// The units of each share, the largest share first, and how many shares were taken.
+    shares: Vec<Vec<usize>>,
+    taken: AtomicUsize,
 }
 
 impl Batch {
@@ -53,8 +56,10 @@ impl Batch {
             args: OwnedArgs::new(),
             requests: Vec::new(),
             units: Vec::new(),
-            groups: Groups::new(),
+            groups: Groups::default(),
             in_order_since: None,
+            shares: Vec::new(),
+            taken: AtomicUsize::new(0),
         }
     }
 
@@ -127,12 +132,12 @@ impl Batch {
     /// What was added is a unit, which begins in a database.
     pub fn complete(&mut self, keyspace: &Keyspace, db: usize) {
         let requests = self.open();
-        let mut slots: Option<usize> = None;
+        let mut first = None;
         for request in self.requests.get(requests.clone()).unwrap_or_default() {
             let (command, args) = (request.command, self.args.as_args().slice(request.args.clone()));
             let mut tie = |index: usize| {
-                let slot = keyspace.hash(args.get(index).unwrap_or_default()) as usize % SLOTS;
-                self.groups.tie(*slots.get_or_insert(slot), slot);
+                let hash = keyspace.hash(args.get(index).unwrap_or_default());
+                self.groups.tie(*first.get_or_insert(hash), hash);
             };
             if may_touch_any_key(command, args) {
                 self.in_order_since = Some(0);
@@ -143,22 +148,30 @@ impl Batch {
             }
         }
         self.in_order_since = self.in_order_since.map(|since| since + 1);
-        self.units.push(Unit { requests, db, slot: slots.unwrap_or(0), hand: 0 });
+        self.units.push(Unit { requests, db, hash: first.unwrap_or(0) });
     }
 
-    /// Shares the units out among so many hands. Answers how many each of them has.
-    pub fn share_out(&mut self, hands: usize) -> Vec<usize> {
-        let mut counts = vec![0; hands];
-        for unit in &mut self.units {
-            unit.hand = if self.in_order_since.is_some() { 0 } else { self.groups.of(unit.slot) % hands };
-            counts[unit.hand] += 1;
+    /// Shares the units out in at most so many parts. Answers how many there are.
+    pub fn share_out(&mut self, parts: usize) -> usize {
+        self.shares.iter_mut().for_each(Vec::clear);
+        self.shares.resize_with(parts.max(1), Vec::new);
+        for (index, unit) in self.units.iter().enumerate() {
+            let part = match self.in_order_since {
+                Some(_) => 0,
+                None if self.groups.is_empty() => unit.hash as usize % parts,
+                None => self.groups.of(unit.hash) as usize % parts,
+            };
+            self.shares[part].push(index);
         }
-        counts
+        self.shares.sort_by_key(|share| std::cmp::Reverse(share.len()));
+        self.taken.store(0, Relaxed);
+        self.shares.iter().take_while(|share| !share.is_empty()).count()
     }
 
-    /// The units of a hand, in the order of the log.
-    pub fn units_of(&self, hand: usize) -> impl Iterator<Item = &Unit> {
-        self.units.iter().filter(move |unit| unit.hand == hand)
+    /// The units of the next share that nobody has taken yet, in the order of the log.
+    pub fn take_share(&self) -> Option<impl Iterator<Item = &Unit>> {
+        let share = self.shares.get(self.taken.fetch_add(1, Relaxed))?;
+        Some(share.iter().filter_map(|index| self.units.get(*index)))
     }
 
     /// The requests of a unit.

@@ -18,6 +18,9 @@ use crate::mail::Bell;
 use crate::server::{Server, os_error_text};
 use crate::stats::Stats;
 
+/// Shares of a batch for each hand: who is done with one, or has a core for himself, takes another.
+const SHARES: usize = 4;
+
 /// So many units ahead the processor fetches what they are about.
 const AHEAD: usize = 64;
 
@@ -47,7 +50,7 @@ impl<'v> Crew<'v> {
             let work = move || {
                 let mut hand = Hand::new(server, number);
                 for batch in batches {
-                    let outcome = catch_unwind(AssertUnwindSafe(|| hand.carry_out(&batch, number, None)));
+                    let outcome = catch_unwind(AssertUnwindSafe(|| hand.carry_out(&batch, None)));
                     // Before it is told: the batch is used again.
                     drop(batch);
                     if told.send(outcome.is_ok()).is_err() {
@@ -73,7 +76,7 @@ impl<'v> Crew<'v> {
             Crew::Threads(threads) => threads.carry_out(batch),
             Crew::Here(hand, view) => {
                 batch.share_out(1);
-                hand.carry_out(batch, 0, Some(view));
+                hand.carry_out(batch, Some(view));
                 batch.clear();
                 Ok(())
             }
@@ -99,7 +102,7 @@ impl<'v> Crew<'v> {
 
 impl Threads {
     fn carry_out(&mut self, batch: &mut Batch) -> Result<(), String> {
-        let counts = batch.share_out(self.hands.len());
+        let shares = batch.share_out(self.hands.len() * SHARES);
         self.wait()?;
         let mut spare = self.current.take().and_then(Arc::into_inner);
         if let Some(spare) = &mut spare {
@@ -108,7 +111,7 @@ impl Threads {
         }
         let spare = spare.unwrap_or_else(|| Batch::new(Arc::clone(&batch.file)));
         let batch = Arc::new(std::mem::replace(batch, spare));
-        for (hand, _) in self.hands.iter().zip(counts).filter(|(_, count)| *count > 0) {
+        for hand in self.hands.iter().take(shares) {
             hand.send(Arc::clone(&batch)).map_err(|_| failure())?;
             self.at_work += 1;
         }
@@ -153,25 +156,26 @@ impl Hand {
         }
     }
 
-    /// Carries out the units of a batch that are those of this hand: with all shards, if they are `locked`, or else each
+    /// Carries out shares of a batch until there are none left: with all shards, if they are `locked`, or else each unit
     /// with those that it needs.
-    fn carry_out(&mut self, batch: &Batch, number: usize, mut locked: Option<&mut View<'static>>) {
+    fn carry_out(&mut self, batch: &Batch, mut locked: Option<&mut View<'static>>) {
         self.executor.sync_clock();
         self.executor.note_size();
-        let mut units = batch.units_of(number);
-        loop {
-            let next: SmallVec<[&Unit; AHEAD]> = units.by_ref().take(AHEAD).collect();
-            if next.is_empty() {
-                break;
-            }
-            if locked.is_none() {
-                let requests = next.iter().flat_map(|unit| batch.requests(unit).map(|(_, args)| (unit.db, args)));
-                self.executor.prefetch_keys(requests);
-            }
-            for unit in next {
-                self.client.select(unit.db);
-                for (command, args) in batch.requests(unit) {
-                    self.call(batch, command, args, locked.as_deref_mut());
+        while let Some(mut units) = batch.take_share() {
+            loop {
+                let next: SmallVec<[&Unit; AHEAD]> = units.by_ref().take(AHEAD).collect();
+                if next.is_empty() {
+                    break;
+                }
+                if locked.is_none() {
+                    let requests = next.iter().flat_map(|unit| batch.requests(unit).map(|(_, args)| (unit.db, args)));
+                    self.executor.prefetch_keys(requests);
+                }
+                for unit in next {
+                    self.client.select(unit.db);
+                    for (command, args) in batch.requests(unit) {
+                        self.call(batch, command, args, locked.as_deref_mut());
+                    }
                 }
             }
         }

@@ -5,8 +5,8 @@
 
 mod batch;
 mod crew;
+mod groups;
 mod replay;
-mod slots;
 
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
