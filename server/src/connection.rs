@@ -7,7 +7,7 @@ use std::io::IoSlice;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::BufMut;
 use protocol::{Limits, Reply, RequestReader, Resp};
@@ -21,6 +21,7 @@ use crate::hold::{Hold, Look};
 use crate::log;
 use crate::output_limit::OutputWatch;
 use crate::persistence::aof::Gate;
+use crate::scripts::attend::{Attend, waker};
 use crate::stream::Stream;
 
 /// Requests that are parsed ahead of being carried out.
@@ -40,7 +41,8 @@ pub struct Connection {
     /// The next request of the batch to be carried out.
     next: usize,
     hold: Hold,
-    /// Closed while the changes that the output tells of are not as safe as they are to be.
+    /// Closed while the changes that the output tells of are not as safe as they are to be, and while others have their
+    /// turn before it is sent.
     gate: Gate,
     output_watch: OutputWatch,
     /// Whether the output's memory is to be given back once it has been sent ([`crate::mail::memory_of_news`]).
@@ -48,9 +50,6 @@ pub struct Connection {
     /// Whether its event loop stands still, so that it is read past it.
     attended: bool,
 }
-
-/// A connection, which its task serves and, while a script keeps the worker from its tasks, that script.
-pub type Attendable = Rc<RefCell<Connection>>;
 
 /// The connection is over.
 struct Closed;
@@ -75,8 +74,8 @@ impl Connection {
     /// Serves a client until one of both sides ends it. From the call on, slow scripts can attend to it.
     pub fn serve(stream: Stream, client: Client, executor: &'static Executor) -> impl Future<Output = ()> {
         let shared = client.shared.clone();
-        let this: Attendable = Rc::new(RefCell::new(Connection::new(stream, client, executor)));
-        executor.connections.borrow_mut().insert(shared.id, Rc::clone(&this));
+        let this = Rc::new(RefCell::new(Connection::new(stream, client, executor)));
+        executor.connections.borrow_mut().insert(shared.id, this.clone());
         async move {
             poll_fn(|cx| {
                 shared.set_waker(cx.waker());
@@ -101,21 +100,6 @@ impl Connection {
         }
     }
 
-    /// Carries out what the client has sent, while a slow script keeps the worker from its event loop and holds shards.
-    /// Whoever has left is noticed later.
-    pub fn attend(&mut self) {
-        if self.hold.is_on() || self.client.closing || self.client.shared.is_killed() || !self.stream.has_input() {
-            return;
-        }
-        // A task that has not begun yet will see to it itself that it is woken.
-        let waker = self.client.shared.waker().unwrap_or_else(|| Waker::noop().clone());
-        self.attended = true;
-        // The task that runs the script has used up what it may do in one turn.
-        let mut attended = unconstrained(poll_fn(|cx| Poll::Ready(self.poll(cx))));
-        let _ = Pin::new(&mut attended).poll(&mut Context::from_waker(&waker));
-        self.attended = false;
-    }
-
     /// Goes on as far as it can without waiting.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         if self.client.shared.is_killed() {
@@ -128,10 +112,13 @@ impl Connection {
         }
         loop {
             // What waits at the gate goes out before anything comes behind it.
-            if !self.gate.is_closed() {
+            let has_waited = self.gate.is_closed();
+            if !has_waited {
                 self.make_output()?;
             }
-            ready!(self.gate.poll(cx, self.executor.server, &self.client.shared));
+            // Nobody else gets a turn while the event loop stands still.
+            let after_others = !self.reply.is_empty() && !self.attended;
+            ready!(self.gate.poll(cx, self.executor.server, &self.client.shared, after_others));
             self.poll_flush(cx)?;
             if self.reply.is_empty() {
                 self.output_watch.note_sent();
@@ -144,7 +131,9 @@ impl Connection {
                 return Poll::Ready(Err(Closed));
             }
             self.weigh()?;
-            if self.has_more_to_do() {
+            // Of mail that came meanwhile nobody tells again.
+            let has_mail = has_waited && self.reply.is_empty() && self.client.shared.mailbox.is_full();
+            if has_mail || self.has_more_to_do() {
                 continue;
             }
             // Only a timer that has been polled wakes, which the one just set has not been.
@@ -397,5 +386,23 @@ impl Connection {
             shared.output_memory.store(memory, Relaxed);
         }
         shared.resp.store(if self.reply.resp() == Resp::V3 { 3 } else { 2 }, Relaxed);
+    }
+}
+
+impl Attend for Connection {
+    /// Whoever has left is noticed later.
+    fn attend(&mut self) {
+        if self.hold.is_on() || self.client.closing || self.client.shared.is_killed() {
+            return;
+        }
+        if !self.gate.is_closed() && !self.stream.has_input() {
+            return;
+        }
+        let waker = waker(&self.client.shared);
+        self.attended = true;
+        // The task that runs the script has used up what it may do in one turn.
+        let mut attended = unconstrained(poll_fn(|cx| Poll::Ready(self.poll(cx))));
+        let _ = Pin::new(&mut attended).poll(&mut Context::from_waker(&waker));
+        self.attended = false;
     }
 }
