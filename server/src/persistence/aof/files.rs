@@ -76,11 +76,12 @@ impl Folder {
 
     /// Puts a manifest in force, safe on the disk.
     pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), String> {
-        let written = replace_file(&self.manifest(), |file| io::Write::write_all(file, manifest.text().as_bytes()));
-        written.map_err(|error| {
-            let (name, reason) = (self.manifest_name(), os_error_text(&error));
-            format!("Error trying to write the AOF manifest file {name}: {reason}")
-        })
+        let written = manifest.text().map_err(str::to_owned).and_then(|text| {
+            let replaced = replace_file(&self.manifest(), |file| io::Write::write_all(file, text.as_bytes()));
+            replaced.map_err(|error| os_error_text(&error))
+        });
+        written
+            .map_err(|reason| format!("Error trying to write the AOF manifest file {}: {reason}", self.manifest_name()))
     }
 
     /// Opens a file to append to it; `fresh` leaves nothing of what it may hold.

@@ -8,7 +8,7 @@ pub mod check;
 mod files;
 mod gate;
 mod load;
-mod manifest;
+pub mod manifest;
 mod pending;
 mod rewrite;
 mod sync;
