@@ -329,6 +329,7 @@ impl Server {
             log::warning!("There is a snapshot being written beside the service. Giving it up!");
             self.persistence.background.stop();
         }
+        self.aof.stop_rewriting(self);
         // Half the data in the place of all of it would be the end of the other half.
         let flags = if self.persistence.loading.is_on() { ShutdownFlags::NOSAVE } else { flags };
         let wanted = flags.contains(ShutdownFlags::SAVE) || !self.config.save().is_empty();
@@ -343,6 +344,7 @@ impl Server {
         if leaves {
             supervise::stopping();
         } else {
+            self.aof.go_on_rewriting();
             log::warning!("Error trying to save the DB, can't exit.");
             supervise::status("Error trying to save the DB, can't exit.");
         }

@@ -10,7 +10,7 @@ mod save;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
-pub use background::{Background, Pace, Progress, begin, begin_if_due};
+pub use background::{Background, Pace, begin, begin_if_due};
 pub use file::Preface;
 pub use load::{Existing, load_preamble, reload};
 pub use loading::Loading;

@@ -133,7 +133,7 @@ impl Aof {
                 if pending.is_empty() {
                     return;
                 }
-                writer.take(|empty| pending.take(empty));
+                writer.take(&mut pending);
             }
             let delay_us = self.write_delay_us.load(Relaxed);
             if delay_us > 0 {
@@ -163,9 +163,14 @@ impl Aof {
                 }
                 return self.write_error.store(error.raw_os_error().unwrap_or(libc::EIO), Relaxed);
             }
-            if self.write_error.swap(0, Relaxed) != 0 {
-                log::warning!("AOF write error looks solved, the server can write again.");
-            }
+            self.note_written();
+        }
+    }
+
+    /// Nothing is left that could not be written.
+    fn note_written(&self) {
+        if self.write_error.swap(0, Relaxed) != 0 {
+            log::warning!("AOF write error looks solved, the server can write again.");
         }
     }
 
