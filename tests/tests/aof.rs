@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use harness::http::HttpConnection;
 use harness::{Connection, Server, ServerBuilder, call, converse, figure, server_under_test};
 use tempfile::TempDir;
 
@@ -405,4 +406,23 @@ fn with_always_a_log_that_cannot_be_written_ends_the_server() {
     let (status, log) = server.wait().expect("it ends");
     assert_eq!(status.code(), Some(1));
     assert!(log.contains("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting..."));
+}
+
+#[test]
+fn events_over_http_tell_of_nothing_that_is_not_in_the_log() {
+    let dir = folder();
+    let server = builder(dir.path()).args(["--appendfsync", "always"]).free_port("http-port").start().expect("it starts");
+    let mut client = server.connect().expect("a connection");
+    let mut http = HttpConnection::open(server.port_of("http-port")).expect("a connection");
+    http.send("GET", "/subscribe/chat", &[], b"").expect("sent");
+    assert_eq!(http.read_head().expect("an answer").status, 200);
+    http.read_chunk().expect("it is subscribed");
+    // Long enough for an event that does not wait to be there first.
+    converse(&mut client, &[("DEBUG AOF-FLUSH-SLEEP 300000", OK), ("MULTI", OK)]);
+    for command in [&["SET", "key", "value"][..], &["PUBLISH", "chat", "set"], &["EXEC"]] {
+        client.send(command).expect("sent");
+    }
+    assert_eq!(http.read_chunk().expect("an event"), b"data: message,chat,set\n\n");
+    let log = fs::read(dir.path().join("appendonlydir/appendonly.aof.1.incr.aof")).expect("a log");
+    assert!(log.windows(5).any(|part| part == b"value"), "{}", log.escape_ascii());
 }

@@ -66,7 +66,7 @@ pub fn changed<'a>(args: Args<'a>, changes: &[Change<'a>]) -> SmallVec<[&'a [u8]
 /// Writes a request down as it came, though it may have changed nothing.
 pub fn anyway(cx: &mut Context<'_>) {
     let args = cx.args;
-    instead(cx.db, |entries| entries.command(args));
+    instead(cx.db, |entries| entries.request(args));
 }
 
 /// Writes down what a command has changed, unless it has done so itself.

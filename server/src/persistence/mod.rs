@@ -82,7 +82,7 @@ pub fn load_at_start(server: &'static Server) -> Result<(), String> {
 /// Why writes are refused: what they change could not be kept.
 #[inline]
 pub fn refusal(server: &Server) -> Option<Error> {
-    let unlikely = server.persistence.failed.load(Relaxed) || server.aof.is_on();
+    let unlikely = server.persistence.failed.load(Relaxed) || server.aof.is_failing();
     if unlikely { refusal_of_changes(server) } else { None }
 }
 

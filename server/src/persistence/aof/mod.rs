@@ -174,10 +174,16 @@ impl Aof {
         }
     }
 
+    /// Whether changes cannot be kept at the moment.
+    #[inline]
+    pub fn is_failing(&self) -> bool {
+        self.is_on() && (self.write_error.load(Relaxed) | self.sync_error.load(Relaxed)) != 0
+    }
+
     /// Why changes cannot be kept at the moment, as the system calls it.
     #[inline]
     pub fn error(&self) -> Option<std::io::Error> {
-        if self.is_on() { self.error_while_on() } else { None }
+        if self.is_failing() { self.error_while_on() } else { None }
     }
 
     fn error_while_on(&self) -> Option<std::io::Error> {
