@@ -200,11 +200,9 @@ impl Server {
                 let measure = config.maxmemory_policy().measure();
                 self.keyspace.access.set(measure, config.lfu_log_factor() as u32, config.lfu_decay_time() as u32);
             }
-            Apply::AppendHistory => self.aof.delete_history(config),
+            Apply::AppendHistory => self.aof.delete_history(self),
             Apply::AppendOnly => {
-                if !config.appendonly() {
-                    self.aof.turn_off(self);
-                } else if !self.aof.turn_on(self) {
+                if !self.aof.switch(self) {
                     return Err("Unable to turn on AOF. Check server logs.".into());
                 }
             }

@@ -411,7 +411,8 @@ fn with_always_a_log_that_cannot_be_written_ends_the_server() {
 #[test]
 fn events_over_http_tell_of_nothing_that_is_not_in_the_log() {
     let dir = folder();
-    let server = builder(dir.path()).args(["--appendfsync", "always"]).free_port("http-port").start().expect("it starts");
+    let server =
+        builder(dir.path()).args(["--appendfsync", "always"]).free_port("http-port").start().expect("it starts");
     let mut client = server.connect().expect("a connection");
     let mut http = HttpConnection::open(server.port_of("http-port")).expect("a connection");
     http.send("GET", "/subscribe/chat", &[], b"").expect("sent");

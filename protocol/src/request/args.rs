@@ -121,13 +121,12 @@ impl<'a> Args<'a> {
             return None;
         }
         // Numbers were read by the book, but the reader takes any two bytes for the end of a line.
-        let is_line_end = |at: usize| self.data.get(at..at + 2) == Some(b"\r\n");
-        let is_bounded = |span: &Span| {
+        for span in self.spans {
             let start = span.start as usize;
-            span.len != Span::SHARED && is_line_end(start - 2) && is_line_end(start + span.len as usize)
-        };
-        if !self.spans.iter().all(is_bounded) {
-            return None;
+            let bounded = self.data.get(start.wrapping_sub(2)..start + span.len as usize + 2)?;
+            if !bounded.starts_with(b"\r\n") || !bounded.ends_with(b"\r\n") || span.len == Span::SHARED {
+                return None;
+            }
         }
         self.data.get(..last.start as usize + last.len as usize + 2)
     }

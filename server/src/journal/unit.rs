@@ -1,6 +1,6 @@
 //! What happened at one instant, while it is put together.
 
-use protocol::{Args, encode_command};
+use protocol::encode_command;
 
 use crate::persistence::aof::Aof;
 
@@ -35,13 +35,6 @@ impl Unit {
     where
         I: IntoIterator<Item: AsRef<[u8]>, IntoIter: ExactSizeIterator>,
     {
-        self.begin_command(db);
-        encode_command(&mut self.bytes, command);
-    }
-
-    /// Another command follows, which is about a database.
-    #[inline]
-    fn begin_command(&mut self, db: usize) {
         if self.commands == 0 {
             self.home = db;
         } else if self.db != db {
@@ -49,6 +42,7 @@ impl Unit {
         }
         self.db = db;
         self.commands += 1;
+        encode_command(&mut self.bytes, command);
     }
 
     #[cold]
@@ -104,18 +98,6 @@ impl Entries<'_> {
     {
         if !self.unit.muted {
             self.unit.add(self.db, command);
-        }
-    }
-
-    /// Adds a request as it came, mostly without taking it apart.
-    #[inline]
-    pub fn request(&mut self, args: Args<'_>) {
-        match args.as_sent() {
-            Some(sent) if !self.unit.muted => {
-                self.unit.begin_command(self.db);
-                self.unit.bytes.extend_from_slice(sent);
-            }
-            _ => self.command(args),
         }
     }
 }

@@ -71,12 +71,11 @@ impl Persistence {
 /// Loads the data that the server starts with: from the log if that is to be written, and else from the last snapshot.
 pub fn load_at_start(server: &'static Server) -> Result<(), String> {
     aof::read_manifest(server)?;
-    if !server.config.appendonly() {
-        return load::load_at_start(server);
+    match server.config.appendonly() {
+        true => aof::load_at_start(server)?,
+        false => load::load_at_start(server)?,
     }
-    aof::load_at_start(server)?;
-    server.persistence.loaded.store(true, Relaxed);
-    Ok(())
+    server.aof.settle(server)
 }
 
 /// Why writes are refused: what they change could not be kept.

@@ -56,6 +56,8 @@ pub struct Aof {
     sync: SyncThread,
     manifest: Mutex<Manifest>,
     pub rewrites: Rewrites,
+    /// Held by who turns the log on or off.
+    switching: Mutex<()>,
     /// The error that the last write ended with; 0 for none.
     write_error: AtomicI32,
     /// The same of the last time that something was forced to the disk, in the background.

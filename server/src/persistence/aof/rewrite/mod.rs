@@ -20,7 +20,6 @@ use std::thread;
 use super::files::Folder;
 use super::manifest::Manifest;
 use super::{Aof, Hurry};
-use crate::config::Config;
 use crate::log;
 use crate::server::{Server, os_error_text, unix_ms};
 use base::Base;
@@ -45,8 +44,31 @@ impl Aof {
         }
     }
 
+    /// Turns the log on or off as it is configured. Tells whether that could be done. While the data is loaded with which
+    /// the server starts, nothing is: that comes behind it.
+    pub fn switch(&self, server: &'static Server) -> bool {
+        let _one_by_one = self.switching.lock();
+        if !server.persistence.loaded.load(Relaxed) {
+            return true;
+        }
+        match (server.config.appendonly(), self.is_on() || self.rewrites.is_turning_on()) {
+            (true, false) => return self.turn_on(server),
+            (false, true) => self.turn_off(server),
+            _ => {}
+        }
+        true
+    }
+
+    /// The data is there with which the server starts. Does what was configured meanwhile.
+    pub fn settle(&self, server: &'static Server) -> Result<(), String> {
+        let switching = self.switching.lock();
+        server.persistence.loaded.store(true, Relaxed);
+        drop(switching);
+        if self.switch(server) { Ok(()) } else { Err("Fatal error: can't turn on the append only file".into()) }
+    }
+
     /// Turns the log on, for which it needs a base. Tells whether that could be begun.
-    pub fn turn_on(&self, server: &'static Server) -> bool {
+    fn turn_on(&self, server: &'static Server) -> bool {
         let rewrites = &self.rewrites;
         self.write_error.store(0, Relaxed);
         self.sync_error.store(0, Relaxed);
@@ -78,7 +100,7 @@ impl Aof {
     }
 
     /// Turns the log off, with all that was appended on the disk.
-    pub fn turn_off(&self, server: &Server) {
+    fn turn_off(&self, server: &Server) {
         let rewrites = &self.rewrites;
         let manifest = self.manifest.lock();
         rewrites.scheduled.store(false, Relaxed);
@@ -93,9 +115,12 @@ impl Aof {
     /// Gives up the rewrite that is running, if any, and has none begin any more, because the server is about to end.
     /// Waits for nothing: from here on the thread of the rewrite touches no name of a file.
     pub fn stop_rewriting(&self, server: &Server) {
+        self.rewrites.close(true);
+        if !self.rewrites.is_running() {
+            return;
+        }
         // What is being put in place is, or will never be.
         let _manifest = self.manifest.lock();
-        self.rewrites.close(true);
         if self.rewrites.cancel() {
             log::warning!("There is a child rewriting the AOF. Killing it!");
             tell_of_end();
@@ -108,9 +133,11 @@ impl Aof {
         self.rewrites.close(false);
     }
 
-    /// Deletes what rewrites have replaced, where that is wanted.
-    pub fn delete_history(&self, config: &Config) {
-        Folder::of(config).delete_history(&mut self.manifest.lock(), config);
+    /// Deletes what rewrites have replaced, where that is wanted. At the start that is done once everything is loaded.
+    pub fn delete_history(&self, server: &Server) {
+        if server.persistence.loaded.load(Relaxed) {
+            Folder::of(&server.config).delete_history(&mut self.manifest.lock(), &server.config);
+        }
     }
 
     /// Rewrites that nobody asks for, and those that had to wait.
