@@ -40,7 +40,8 @@ pub struct Connection {
     /// The next request of the batch to be carried out.
     next: usize,
     hold: Hold,
-    /// Closed while the changes that the output tells of are not as safe as they are to be.
+    /// Closed while the changes that the output tells of are not as safe as they are to be, and while others have their
+    /// turn before it is sent.
     gate: Gate,
     output_watch: OutputWatch,
     /// Whether the output's memory is to be given back once it has been sent ([`crate::mail::memory_of_news`]).
@@ -101,10 +102,13 @@ impl Connection {
         }
     }
 
-    /// Carries out what the client has sent, while a slow script keeps the worker from its event loop and holds shards.
-    /// Whoever has left is noticed later.
+    /// Carries out what the client has sent, while a slow script keeps the worker from its event loop and holds shards,
+    /// and sends what was about to be sent. Whoever has left is noticed later.
     pub fn attend(&mut self) {
-        if self.hold.is_on() || self.client.closing || self.client.shared.is_killed() || !self.stream.has_input() {
+        if self.hold.is_on() || self.client.closing || self.client.shared.is_killed() {
+            return;
+        }
+        if !self.gate.is_closed() && !self.stream.has_input() {
             return;
         }
         // A task that has not begun yet will see to it itself that it is woken.
@@ -128,10 +132,13 @@ impl Connection {
         }
         loop {
             // What waits at the gate goes out before anything comes behind it.
-            if !self.gate.is_closed() {
+            let has_waited = self.gate.is_closed();
+            if !has_waited {
                 self.make_output()?;
             }
-            ready!(self.gate.poll(cx, self.executor.server, &self.client.shared));
+            // Nobody else gets a turn while the event loop stands still.
+            let after_others = !self.reply.is_empty() && !self.attended;
+            ready!(self.gate.poll(cx, self.executor.server, &self.client.shared, after_others));
             self.poll_flush(cx)?;
             if self.reply.is_empty() {
                 self.output_watch.note_sent();
@@ -144,7 +151,9 @@ impl Connection {
                 return Poll::Ready(Err(Closed));
             }
             self.weigh()?;
-            if self.has_more_to_do() {
+            // Of mail that came meanwhile nobody tells again.
+            let has_mail = has_waited && self.reply.is_empty() && self.client.shared.mailbox.is_full();
+            if has_mail || self.has_more_to_do() {
                 continue;
             }
             // Only a timer that has been polled wakes, which the one just set has not been.

@@ -415,3 +415,33 @@ fn shard_channels_are_no_keys() {
         &[("COMMAND GETKEYS SPUBLISH a b", &[none]), ("COMMAND GETKEYSANDFLAGS SSUBSCRIBE a b", &[none])],
     );
 }
+
+#[test]
+fn messages_that_come_between_a_reply_and_its_sending_are_sent_too() {
+    let server = start(&["--enable-debug-command", "yes"]);
+    // Some of them have the same worker.
+    let mut connections: Vec<Connection> = (0..8).map(|_| connect_resp3(&server)).collect();
+    // Nor does anything else wake them, as giving back memory would.
+    assert_eq!(call(&mut connections[0], "DEBUG REPLYBUFFER RESIZING 0"), "+OK|");
+    for connection in &mut connections {
+        assert_eq!(call(connection, "SUBSCRIBE news"), pushed('>', &["subscribe", "news", ":1"]));
+    }
+    for _ in 0..20 {
+        // While the workers sleep the others' requests arrive, to be carried out one right after the other.
+        connections[..2].iter_mut().for_each(|connection| send(connection, "DEBUG SLEEP 0.01"));
+        connections[2..].iter_mut().for_each(|connection| send(connection, "PUBLISH news something"));
+        for (index, connection) in connections.iter_mut().enumerate() {
+            let (mut replies, mut messages) = (0, 0);
+            while (replies, messages) != (1, 6) {
+                match read(connection).as_str() {
+                    "+OK|" if index < 2 => replies += 1,
+                    ":8|" if index >= 2 => replies += 1,
+                    message => {
+                        assert_eq!(message, pushed('>', &["message", "news", "something"]));
+                        messages += 1;
+                    }
+                }
+            }
+        }
+    }
+}

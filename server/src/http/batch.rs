@@ -192,7 +192,7 @@ impl Outcomes {
     /// Sends what there is, once what was done so far may be told.
     async fn send(&mut self, session: &Session) -> Result<(), Failure> {
         let mut gate = Gate::default();
-        poll_fn(|cx| gate.poll(cx, session.executor.server, &session.client.shared)).await;
+        poll_fn(|cx| gate.poll(cx, session.executor.server, &session.client.shared, false)).await;
         let piece = std::mem::take(&mut self.text).into();
         self.sender.send(piece).await.map_err(|_| Failure::Closed)
     }

@@ -63,7 +63,7 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, client: Client, 
             async move {
                 let answer = handle(request, objection, executor, session).await;
                 let mut gate = Gate::default();
-                poll_fn(|cx| gate.poll(cx, executor.server, shared)).await;
+                poll_fn(|cx| gate.poll(cx, executor.server, shared, false)).await;
                 answer
             }
         });
