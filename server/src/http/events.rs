@@ -62,7 +62,7 @@ impl Body for Events {
         }
         let Session { client, executor, .. } = &*this.session;
         // An event may tell of a change that is not as safe yet as whoever made it was promised.
-        ready!(this.gate.poll(cx, executor.server, &client.shared));
+        ready!(this.gate.poll(cx, executor.server, &client.shared, false));
         client.shared.output_buffered.fetch_add(this.held.len(), Relaxed);
         Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.held).into()))))
     }
