@@ -254,14 +254,31 @@ fn a_manifest_that_is_wrong_is_refused() {
 }
 
 #[test]
-fn only_the_last_file_may_lack_its_end() {
+fn only_the_end_of_the_log_may_be_missing() {
     let dir = folder();
-    write_log(dir.path(), b"*1\r\n$4\r\nPI");
+    let cut = [&log(&["SELECT 0", "SET a 1"])[..], b"*1\r\n$4\r\nPI"].concat();
+    let path = write_log(dir.path(), &cut);
+    let folder = dir.path().join("appendonlydir");
     let text = "file appendonly.aof.1.incr.aof seq 1 type i\nfile appendonly.aof.2.incr.aof seq 2 type i\n";
-    fs::write(dir.path().join("appendonlydir/appendonly.aof.manifest"), text).expect("a manifest");
-    fs::write(dir.path().join("appendonlydir/appendonly.aof.2.incr.aof"), b"").expect("a log");
+    let (manifest, next) = (folder.join("appendonly.aof.manifest"), folder.join("appendonly.aof.2.incr.aof"));
+    fs::write(&manifest, text).expect("a manifest");
+    fs::write(&next, log(&["SELECT 0"])).expect("a log");
     let refused = refusal(&builder(dir.path()));
     assert!(refused.contains("Fatal error: the truncated file is not the last file"), "{refused}");
+    fs::write(&path, &cut).expect("a log");
+    let (fine, said) = check(&["--fix"], &manifest, "y\n");
+    assert!(!fine && said.contains("because it is not the last file"), "{said}");
+    // What comes behind it has not begun when the server was killed.
+    fs::write(&next, b"").expect("a log");
+    let (server, mut client) = start(dir.path());
+    converse(&mut client, &[("GET a", "$1\\r\\n1\\r\\n"), ("SET b 2", OK)]);
+    drop(server);
+    let (_server, mut client) = start(dir.path());
+    converse(&mut client, &[("MGET a b", "*2\\r\\n$1\\r\\n1\\r\\n$1\\r\\n2\\r\\n")]);
+    fs::write(&path, &cut).expect("a log");
+    fs::write(&next, b"").expect("a log");
+    let (fine, said) = check(&["--fix"], &manifest, "y\n");
+    assert!(fine && said.contains("Successfully truncated AOF appendonly.aof.1.incr.aof"), "{said}");
 }
 
 #[test]
@@ -307,6 +324,15 @@ fn the_log_is_turned_on_and_off_while_serving() {
     drop(server);
     let (_server, mut client) = start(dir.path());
     converse(&mut client, &[("MGET a b c", "*3\\r\\n$1\\r\\n1\\r\\n$1\\r\\n2\\r\\n$-1\\r\\n")]);
+}
+
+#[test]
+fn nobody_is_told_that_the_disk_has_what_is_left_to_the_system() {
+    let dir = folder();
+    let server = builder(dir.path()).args(["--appendfsync", "no"]).start().expect("it starts");
+    let mut client = server.connect().expect("a connection");
+    converse(&mut client, &[("SET a 1", OK), ("WAITAOF 1 0 20", "*2\\r\\n:0\\r\\n:0\\r\\n")]);
+    converse(&mut client, &[("CONFIG SET appendfsync everysec", OK), ("WAITAOF 1 0 0", "*2\\r\\n:1\\r\\n:0\\r\\n")]);
 }
 
 #[test]

@@ -74,7 +74,8 @@ fn load(
     let files: Vec<String> = manifest.files().map(|file| file.name.clone()).collect();
     let missing = "Fatal error: a file of the append-only log is missing".to_owned();
     let sizes: io::Result<Vec<u64>> = files.iter().map(|name| folder.size(name)).collect();
-    let total = sizes.map_err(|_| missing)?.iter().sum();
+    let sizes = sizes.map_err(|_| missing)?;
+    let total = sizes.iter().sum();
     if total == 0 {
         return Ok(false);
     }
@@ -84,7 +85,9 @@ fn load(
     for (index, name) in files.iter().enumerate() {
         let begun = Instant::now();
         let end = replay.file(folder, name)?;
-        if end == End::Truncated && index + 1 < files.len() {
+        // Files that a crash has left empty do not count: the end of the log is in front of them.
+        let is_followed = sizes.iter().skip(index + 1).any(|size| *size > 0);
+        if end == End::Truncated && is_followed {
             return Err("Fatal error: the truncated file is not the last file".into());
         }
         let kind = if base.as_ref() == Some(name) { "base" } else { "incr" };

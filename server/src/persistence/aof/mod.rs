@@ -102,11 +102,9 @@ impl Aof {
         self.appended.load(Relaxed)
     }
 
-    /// Whether everything up to a position is as safe as it is going to be: on the disk, or with `no` left to the system.
-    pub fn is_on_disk(&self, server: &Server, position: u64) -> bool {
-        let is_left_to_system = server.config.appendfsync() == FsyncPolicy::No;
-        let reached = if is_left_to_system { &self.written } else { &self.synced };
-        self.is_on() && reached.load(Acquire) >= position
+    /// Whether everything up to a position is on the disk. With `no` nobody sees to that.
+    pub fn is_on_disk(&self, position: u64) -> bool {
+        self.is_on() && self.synced.load(Acquire) >= position
     }
 
     /// Has entries tell when they were made, or not.

@@ -124,12 +124,10 @@ impl Aof {
         let waits = server.config.appendfsync() == FsyncPolicy::Always && !self.rests(server);
         let position = if waits { &self.synced } else { &self.written }.load(Acquire);
         self.released.fetch_max(position, Release);
-        let is_left_to_system = server.config.appendfsync() == FsyncPolicy::No;
-        let on_disk = if is_left_to_system { &self.written } else { &self.synced }.load(Acquire);
-        self.sync.release(position, on_disk);
+        self.sync.release(position, self.synced.load(Acquire));
     }
 
-    /// Has a client woken when everything up to a position is on the disk, which is seen to.
+    /// Has a client woken when everything up to a position is on the disk, which is seen to unless the policy is `no`.
     pub fn wake_when_on_disk(&self, position: u64, client: &Arc<Shared>) {
         let mut waiting = self.sync.waiting.lock();
         waiting.curious.push((position, Arc::clone(client)));
