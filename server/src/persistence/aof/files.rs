@@ -250,8 +250,8 @@ impl Aof {
             return;
         }
         self.finish(server);
-        self.pending.lock().clear();
+        self.queue.pending.lock().clear();
         self.writer.lock().close();
-        self.written.store(self.appended.load(Relaxed), Relaxed);
+        self.written.store(self.queue.appended.load(Relaxed), Relaxed);
     }
 }

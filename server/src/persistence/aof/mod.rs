@@ -17,6 +17,7 @@ mod writer;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::time::{Duration, Instant};
 
+use crossbeam::utils::CachePadded;
 use parking_lot::Mutex;
 
 use crate::config::FsyncPolicy;
@@ -42,9 +43,12 @@ pub struct Aof {
     on: AtomicBool,
     /// Whether entries tell when they were made.
     timed: AtomicBool,
-    pending: Mutex<Pending>,
-    /// The position behind all that was appended.
-    appended: AtomicU64,
+    /// The error that the last write ended with; 0 for none.
+    write_error: AtomicI32,
+    /// The same of the last time that something was forced to the disk, in the background.
+    sync_error: AtomicI32,
+    /// Apart from the above, which all requests read: each change would take that from the caches of the other threads.
+    queue: CachePadded<Queue>,
     writer: Mutex<Writer>,
     /// The position behind all that was written: a crash of the process does not lose it.
     written: AtomicU64,
@@ -58,10 +62,6 @@ pub struct Aof {
     pub rewrites: Rewrites,
     /// Held by who turns the log on or off.
     switching: Mutex<()>,
-    /// The error that the last write ended with; 0 for none.
-    write_error: AtomicI32,
-    /// The same of the last time that something was forced to the disk, in the background.
-    sync_error: AtomicI32,
     /// How often entries had waited too long for the disk.
     delayed: AtomicU64,
     /// Microseconds to wait before each write, for tests.
@@ -69,6 +69,14 @@ pub struct Aof {
     /// Bytes in the base and the last file behind it, and in all files when they were last rewritten.
     size: AtomicU64,
     base_size: AtomicU64,
+}
+
+/// What each change changes.
+#[derive(Default)]
+struct Queue {
+    pending: Mutex<Pending>,
+    /// The position behind all that was appended.
+    appended: AtomicU64,
 }
 
 /// How much of a hurry it is to write.
@@ -89,17 +97,17 @@ impl Aof {
     /// Appends one change, which is the commands that make it, for database `db`. Called while the shards of the change
     /// are locked, so that the order of entries is that of effects. Answers the position behind it.
     pub fn append(&self, db: usize, commands: &[u8]) -> u64 {
-        let mut pending = self.pending.lock();
+        let mut pending = self.queue.pending.lock();
         let added = pending.append(db, commands, self.timed.load(Relaxed));
         // Nobody else writes it: the lock is held.
-        let position = self.appended.load(Relaxed) + added;
-        self.appended.store(position, Relaxed);
+        let position = self.queue.appended.load(Relaxed) + added;
+        self.queue.appended.store(position, Relaxed);
         position
     }
 
     /// The position behind all that was appended so far.
     pub fn position(&self) -> u64 {
-        self.appended.load(Relaxed)
+        self.queue.appended.load(Relaxed)
     }
 
     /// Whether everything up to a position is on the disk. With `no` nobody sees to that.
@@ -129,7 +137,7 @@ impl Aof {
         }
         loop {
             if writer.is_done() {
-                let mut pending = self.pending.lock();
+                let mut pending = self.queue.pending.lock();
                 if pending.is_empty() {
                     return;
                 }
@@ -206,7 +214,7 @@ impl Aof {
 
     /// What is done now and then: entries that no connection writes, rewrites that are due.
     pub fn tick(&self, server: &'static Server) {
-        if self.is_on() && self.written.load(Acquire) < self.appended.load(Relaxed) {
+        if self.is_on() && self.written.load(Acquire) < self.queue.appended.load(Relaxed) {
             self.flush(server, Hurry::CanWait);
         }
         self.rewrite_when_due(server);
@@ -214,12 +222,12 @@ impl Aof {
 
     /// Bytes that were appended and not written yet.
     pub fn unwritten(&self) -> u64 {
-        self.appended.load(Relaxed).saturating_sub(self.written.load(Acquire))
+        self.queue.appended.load(Relaxed).saturating_sub(self.written.load(Acquire))
     }
 
     /// Bytes of memory that entries take until they are written.
     pub fn memory(&self) -> usize {
-        self.writer.lock().memory() + self.pending.lock().memory()
+        self.writer.lock().memory() + self.queue.pending.lock().memory()
     }
 
     /// What INFO tells.

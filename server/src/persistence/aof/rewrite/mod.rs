@@ -75,8 +75,9 @@ impl Aof {
         // Not while a base is being put in place, which depends on it.
         let manifest = self.manifest.lock();
         rewrites.turning_on.store(true, Release);
+        let has_cancelled = rewrites.cancel();
         drop(manifest);
-        if rewrites.cancel() {
+        if has_cancelled {
             log::warning!(
                 "AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and \
                  starting a rewrite now."
@@ -296,20 +297,20 @@ impl Aof {
     /// From now on entries go to another file. All shards are locked.
     fn cut(&self, file: Arc<File>) {
         if self.is_on() {
-            return self.pending.lock().cut(file);
+            return self.queue.pending.lock().cut(file);
         }
         let mut writer = self.writer.lock();
-        let mut pending = self.pending.lock();
+        let mut pending = self.queue.pending.lock();
         pending.clear();
         writer.open(file, 0);
-        self.written.store(self.appended.load(Relaxed), Release);
+        self.written.store(self.queue.appended.load(Relaxed), Release);
         self.on.store(true, Release);
     }
 
     /// Has entries go to a file that the manifest names though there is no new base in front of it: it may as well be at
     /// another moment, and until then it would be named without being the one that is written.
     fn go_on_in(&self, increment: Option<Arc<File>>) {
-        let mut pending = self.pending.lock();
+        let mut pending = self.queue.pending.lock();
         if let Some(file) = increment.filter(|_| self.is_on()) {
             pending.cut(file);
         }
@@ -370,7 +371,7 @@ impl Aof {
     /// written nor forced to the disk any more.
     fn cover(&self, server: &Server, position: u64) {
         let mut writer = self.writer.lock();
-        let skipped = writer.skip_to_last_cut(&mut self.pending.lock());
+        let skipped = writer.skip_to_last_cut(&mut self.queue.pending.lock());
         if skipped > 0 {
             self.written.fetch_add(skipped, Release);
             // If the file behind the cut has no room either, that is found out with the next entry.
