@@ -7,7 +7,7 @@ use std::io::IoSlice;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::BufMut;
 use protocol::{Limits, Reply, RequestReader, Resp};
@@ -21,6 +21,7 @@ use crate::hold::{Hold, Look};
 use crate::log;
 use crate::output_limit::OutputWatch;
 use crate::persistence::aof::Gate;
+use crate::scripts::attend::{Attend, waker};
 use crate::stream::Stream;
 
 /// Requests that are parsed ahead of being carried out.
@@ -50,9 +51,6 @@ pub struct Connection {
     attended: bool,
 }
 
-/// A connection, which its task serves and, while a script keeps the worker from its tasks, that script.
-pub type Attendable = Rc<RefCell<Connection>>;
-
 /// The connection is over.
 struct Closed;
 
@@ -76,8 +74,8 @@ impl Connection {
     /// Serves a client until one of both sides ends it. From the call on, slow scripts can attend to it.
     pub fn serve(stream: Stream, client: Client, executor: &'static Executor) -> impl Future<Output = ()> {
         let shared = client.shared.clone();
-        let this: Attendable = Rc::new(RefCell::new(Connection::new(stream, client, executor)));
-        executor.connections.borrow_mut().insert(shared.id, Rc::clone(&this));
+        let this = Rc::new(RefCell::new(Connection::new(stream, client, executor)));
+        executor.connections.borrow_mut().insert(shared.id, this.clone());
         async move {
             poll_fn(|cx| {
                 shared.set_waker(cx.waker());
@@ -100,24 +98,6 @@ impl Connection {
             hold.abandon(executor, client);
             client.leave(executor);
         }
-    }
-
-    /// Carries out what the client has sent, while a slow script keeps the worker from its event loop and holds shards,
-    /// and sends what was about to be sent. Whoever has left is noticed later.
-    pub fn attend(&mut self) {
-        if self.hold.is_on() || self.client.closing || self.client.shared.is_killed() {
-            return;
-        }
-        if !self.gate.is_closed() && !self.stream.has_input() {
-            return;
-        }
-        // A task that has not begun yet will see to it itself that it is woken.
-        let waker = self.client.shared.waker().unwrap_or_else(|| Waker::noop().clone());
-        self.attended = true;
-        // The task that runs the script has used up what it may do in one turn.
-        let mut attended = unconstrained(poll_fn(|cx| Poll::Ready(self.poll(cx))));
-        let _ = Pin::new(&mut attended).poll(&mut Context::from_waker(&waker));
-        self.attended = false;
     }
 
     /// Goes on as far as it can without waiting.
@@ -406,5 +386,23 @@ impl Connection {
             shared.output_memory.store(memory, Relaxed);
         }
         shared.resp.store(if self.reply.resp() == Resp::V3 { 3 } else { 2 }, Relaxed);
+    }
+}
+
+impl Attend for Connection {
+    /// Whoever has left is noticed later.
+    fn attend(&mut self) {
+        if self.hold.is_on() || self.client.closing || self.client.shared.is_killed() {
+            return;
+        }
+        if !self.gate.is_closed() && !self.stream.has_input() {
+            return;
+        }
+        let waker = waker(&self.client.shared);
+        self.attended = true;
+        // The task that runs the script has used up what it may do in one turn.
+        let mut attended = unconstrained(poll_fn(|cx| Poll::Ready(self.poll(cx))));
+        let _ = Pin::new(&mut attended).poll(&mut Context::from_waker(&waker));
+        self.attended = false;
     }
 }

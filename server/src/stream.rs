@@ -122,6 +122,15 @@ impl Stream {
         }
     }
 
+    /// Tells the peer that nothing more will come.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
+        }
+    }
+
     /// Tells the peer that nothing more will come, as far as that can be done at once.
     pub fn take_leave(&mut self, cx: &mut Context<'_>) {
         if let Stream::Tls(stream) = self {

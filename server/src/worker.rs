@@ -87,38 +87,34 @@ fn adopt(incoming: Incoming, executor: &'static Executor, worker: usize, bell: &
     let server = executor.server;
     match incoming {
         Incoming::Tcp(stream, peer) => {
-            let stream = tokio::net::TcpStream::from_std(stream)?;
-            let http = peer.http;
-            let client = client(peer, executor, worker, bell);
-            if http {
-                spawn_local(http::serve(stream, client, executor));
-            } else {
-                spawn_local(Connection::serve(Stream::Tcp(stream), client, executor));
-            }
+            serve(Stream::Tcp(tokio::net::TcpStream::from_std(stream)?), peer, executor, worker, bell);
         }
         Incoming::Unix(stream, peer) => {
-            let stream = Stream::Unix(tokio::net::UnixStream::from_std(stream)?);
-            spawn_local(Connection::serve(stream, client(peer, executor, worker, bell), executor));
+            serve(Stream::Unix(tokio::net::UnixStream::from_std(stream)?), peer, executor, worker, bell);
         }
         Incoming::Tls(stream, peer) => {
             let stream = tokio::net::TcpStream::from_std(stream)?;
             let bell = Arc::clone(bell);
             spawn_local(async move {
-                let Some(stream) = tls::greet(server, stream, &peer).await else {
-                    server.connected.fetch_sub(1, Relaxed);
-                    return;
-                };
-                let http = peer.http;
-                let client = client(peer, executor, worker, &bell);
-                if http {
-                    spawn_local(http::serve(stream, client, executor));
-                } else {
-                    spawn_local(Connection::serve(Stream::Tls(Box::new(stream)), client, executor));
+                match tls::greet(server, stream, &peer).await {
+                    Some(stream) => serve(Stream::Tls(Box::new(stream)), peer, executor, worker, &bell),
+                    None => drop(server.connected.fetch_sub(1, Relaxed)),
                 }
             });
         }
     }
     Ok(())
+}
+
+/// Serves a client in the protocol that it has come for.
+fn serve(stream: Stream, peer: Peer, executor: &'static Executor, worker: usize, bell: &Arc<Bell>) {
+    let http = peer.http;
+    let client = client(peer, executor, worker, bell);
+    if http {
+        spawn_local(http::serve(stream, client, executor));
+    } else {
+        spawn_local(Connection::serve(stream, client, executor));
+    }
 }
 
 fn client(peer: Peer, executor: &Executor, worker: usize, bell: &Arc<Bell>) -> Client {

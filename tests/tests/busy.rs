@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 use std::thread;
 
-use harness::{Connection, Server, call, converse, server_under_test};
+use harness::http::HttpConnection;
+use harness::{Connection, Server, ServerBuilder, call, converse, server_under_test};
 
 const BUSY: &str = "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\\r\\n";
 const BUSY_EXEC: &str = "-EXECABORT Transaction discarded because of: BUSY Redis is busy running a script. You can \
@@ -13,7 +14,8 @@ const ENDLESS: &str = "while true do end";
 
 fn start(workers: &str) -> Server {
     let args = ["--io-threads", workers, "--busy-reply-threshold", "50"];
-    Server::start(server_under_test(env!("CARGO_BIN_EXE_server-under-test")), &args).expect("the server starts")
+    let binary = server_under_test(env!("CARGO_BIN_EXE_server-under-test"));
+    ServerBuilder::new(binary).free_port("http-port").args(args).start().expect("the server starts")
 }
 
 fn connect(server: &Server) -> Connection {
@@ -191,5 +193,43 @@ fn a_slow_function_is_ended_as_a_function() {
         assert_eq!(call(&mut other, "FUNCTION KILL"), "+OK\\r\\n");
         let reply = slow.read().expect("a reply").0;
         assert!(reply.starts_with(b"-ERR Script killed by user with SCRIPT KILL"), "{}", reply.escape_ascii());
+    });
+}
+
+#[test]
+fn over_http_one_is_told_and_can_end_it() {
+    with_one_worker_and_with_several(|workers| {
+        let server = start(workers);
+        let mut watcher = connect(&server);
+        let open = || HttpConnection::open(server.port_of("http-port")).expect("a connection");
+        let mut clients: [HttpConnection; 4] = std::array::from_fn(|_| open());
+        for http in &mut clients {
+            assert_eq!(http.call("GET", "/set/k/v", &[], b"").expect("an answer").text(), r#"{"result":"OK"}"#);
+        }
+        let [asks, sends_many, sends_slowly, ends] = &mut clients;
+        sends_slowly.send_bytes(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Le").expect("sent");
+        let slow = begin_slow_script(&server, &mut watcher);
+        let busy = r#"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."#;
+        let call = |http: &mut HttpConnection, method, target, body: &str| {
+            let answer = http.call(method, target, &[], body.as_bytes()).expect("an answer");
+            (answer.status, answer.text())
+        };
+        assert_eq!(call(asks, "GET", "/healthz", "").0, 200);
+        assert_eq!(call(asks, "GET", "/get/k", ""), (400, format!(r#"{{"error":"{busy}"}}"#)));
+        assert_eq!(call(asks, "GET", "/metrics", ""), (503, format!(r#"{{"error":"{busy}"}}"#)));
+        let (status, each) = call(sends_many, "POST", "/pipeline", r#"[["GET","k"],["PING"]]"#);
+        assert_eq!((status, each), (200, format!(r#"[{{"error":"{busy}"}},{{"error":"{busy}"}}]"#)));
+        sends_slowly.send_bytes(b"ngth: 11\r\n\r\n[\"GET\"").expect("sent");
+        sends_slowly.send_bytes(b",\"k\"]").expect("sent");
+        let answer = sends_slowly.read().expect("an answer");
+        assert_eq!((answer.status, answer.text()), (400, format!(r#"{{"error":"{busy}"}}"#)));
+        // Who comes now is told as well.
+        assert_eq!(call(&mut open(), "GET", "/get/k", ""), (400, format!(r#"{{"error":"{busy}"}}"#)));
+        assert_eq!(call(ends, "POST", "/", r#"["SCRIPT","KILL"]"#), (200, r#"{"result":"OK"}"#.to_owned()));
+        let mut slow = slow;
+        assert!(slow.read().expect("a reply").0.starts_with(b"-ERR Script killed by user"));
+        for http in &mut clients {
+            assert_eq!(call(http, "GET", "/get/k", ""), (200, r#"{"result":"v"}"#.to_owned()));
+        }
     });
 }

@@ -622,20 +622,3 @@ fn the_dashboard_tells_nothing_of_keys_that_are_not_a_users_business() {
     let refusal = keys("bob");
     assert_eq!(refusal, r#"{"error":"NOPERM User bob has no permissions to run the 'scan' command"}"#);
 }
-
-#[test]
-fn a_client_whose_worker_a_script_holds_gets_its_own_answer_and_nothing_else() {
-    let server = start(&["--io-threads", "1", "--busy-reply-threshold", "1", "--http-token", "secret"]);
-    let (mut http, mut running, mut other) = (open(&server), connect(&server), connect(&server));
-    assert_eq!(get(&mut http, "/set/k/v").status, 200);
-    running.send(&["EVAL", "while true do end", "0"]).unwrap();
-    // An answer to the one shows that the worker looks into its sockets.
-    while call(&mut other, "PING").starts_with("+PONG") {}
-    http.send("GET", "/get/k", &[TOKEN], b"").unwrap();
-    for _ in 0..20 {
-        assert!(call(&mut other, "PING").starts_with("-BUSY"));
-    }
-    assert_eq!(call(&mut other, "SCRIPT KILL"), r"+OK\r\n");
-    let answer = http.read().unwrap();
-    assert_eq!((answer.status, answer.text().as_str()), (200, r#"{"result":"v"}"#));
-}

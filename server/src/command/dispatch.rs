@@ -18,12 +18,12 @@ use crate::command::error::{Error, shown};
 use crate::command::keys::{self, KeysAt};
 use crate::command::spec::{Flags, KeyFlags};
 use crate::command::table::{Command, CommandTable};
-use crate::connection::Attendable;
 use crate::eviction::{Eviction, Room};
 use crate::log;
 use crate::persistence;
 use crate::pubsub;
 use crate::scripts::Lua;
+use crate::scripts::attend::Attendable;
 use crate::server::{Pause, Server, unix_nanos};
 use crate::stats::WorkerStats;
 use crate::worker::Incoming;
@@ -37,7 +37,7 @@ pub struct Executor {
     pub inbox: RefCell<UnboundedReceiver<Incoming>>,
     /// The clients of this worker by their ids.
     pub clients: RefCell<BTreeMap<u64, Arc<Shared>>>,
-    /// Those of them that speak RESP.
+    /// Their connections.
     pub connections: RefCell<BTreeMap<u64, Attendable>>,
     /// The time that commands see, in Unix milliseconds: read once for all that arrived together.
     now_ms: Cell<i64>,

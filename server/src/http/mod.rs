@@ -21,24 +21,26 @@ mod traffic;
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
+use tokio::task::unconstrained;
 
-use crate::client::Client;
+use crate::client::{Client, Shared};
 use crate::command::dispatch::Executor;
 use crate::log;
 use crate::output_limit::OutputWatch;
 use crate::persistence::aof::Gate;
+use crate::scripts::attend::{Attend, waker};
+use crate::stream::Stream;
 pub use answer::refusal;
 pub use auth::has_tokens;
 use framing::Framing;
@@ -49,59 +51,102 @@ use traffic::{Counted, Line};
 /// The head of a request, its path and all headers, has to fit into this.
 const MAX_HEAD: usize = 128 * 1024;
 
-/// Serves the client until one of both sides ends it.
-pub async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, client: Client, executor: &'static Executor) {
+/// A connection, which its task serves and, while a script keeps the worker from its tasks, that script.
+struct Connection {
+    /// What hyper makes of the line's other end.
+    served: Pin<Box<dyn Future<Output = hyper::Result<()>>>>,
+    line: Rc<RefCell<Line>>,
+    client: Arc<Shared>,
+    executor: &'static Executor,
+    output_watch: OutputWatch,
+    over: bool,
+}
+
+/// Serves the client until one of both sides ends it. From the first moment on, slow scripts can attend to it.
+pub async fn serve(stream: Stream, client: Client, executor: &'static Executor) {
     let shared = Arc::clone(&client.shared);
     // One request has it at a time, and then the events that come in answer.
     #[expect(clippy::arc_with_non_send_sync, reason = "only of an Arc there are guards that own their part")]
     let session = Arc::new(Mutex::new(Session::new(client, executor)));
     {
-        let framing = Rc::new(RefCell::new(Framing::default()));
-        let service = service_fn(|request| {
-            let objection = framing.borrow_mut().objection();
-            let (session, shared) = (Arc::clone(&session), &shared);
-            async move {
-                let answer = handle(request, objection, executor, session).await;
-                let mut gate = Gate::default();
-                poll_fn(|cx| gate.poll(cx, executor.server, shared, false)).await;
-                answer
-            }
-        });
-        let line = Line::new(stream, Arc::clone(&shared), executor, Rc::clone(&framing));
-        let line = Rc::new(RefCell::new(line));
-        let stream = TokioIo::new(Counted(Rc::clone(&line)));
-        let mut connection = pin!(
-            http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(patience(executor))
-                .max_buf_size(MAX_HEAD)
-                .serve_connection(stream, service)
-        );
+        let connection = Connection::new(stream, Arc::clone(&session), Arc::clone(&shared), executor);
+        let connection = Rc::new(RefCell::new(connection));
+        executor.connections.borrow_mut().insert(shared.id, connection.clone());
         poll_fn(|cx| {
             shared.set_waker(cx.waker());
             Poll::Ready(())
         })
         .await;
-        let mut output_watch = OutputWatch::default();
-        poll_fn(|cx| {
-            // What waits for a reader who does not read.
-            if shared.is_killed() || output_watch.is_exceeded(executor, &shared, shared.output_buffered.load(Relaxed)) {
-                return Poll::Ready(());
-            }
-            line.borrow_mut().begin();
-            match connection.as_mut().poll(cx) {
-                Poll::Ready(Ok(())) => Poll::Ready(()),
-                Poll::Ready(Err(error)) => {
-                    log::verbose!("HTTP connection from {}: {error}", shared.peer.addr);
-                    Poll::Ready(())
-                }
-                Poll::Pending if line.borrow_mut().is_over(cx) => Poll::Ready(()),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await;
+        poll_fn(|cx| connection.borrow_mut().poll(cx)).await;
+        executor.connections.borrow_mut().remove(&shared.id);
     }
     session.lock().await.close();
+}
+
+impl Connection {
+    fn new(
+        stream: Stream,
+        session: Arc<Mutex<Session>>,
+        client: Arc<Shared>,
+        executor: &'static Executor,
+    ) -> Connection {
+        let framing = Rc::new(RefCell::new(Framing::default()));
+        let line = Line::new(stream, Arc::clone(&client), executor, Rc::clone(&framing));
+        let line = Rc::new(RefCell::new(line));
+        let shared = Arc::clone(&client);
+        let service = service_fn(move |request| {
+            let objection = framing.borrow_mut().objection();
+            let (session, shared) = (Arc::clone(&session), Arc::clone(&shared));
+            async move {
+                let answer = handle(request, objection, executor, session).await;
+                let mut gate = Gate::default();
+                poll_fn(|cx| gate.poll(cx, executor.server, &shared, false)).await;
+                answer
+            }
+        });
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(patience(executor))
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(Counted(Rc::clone(&line))), service);
+        let output_watch = OutputWatch::default();
+        Connection { served: Box::pin(served), line, client, executor, output_watch, over: false }
+    }
+
+    /// Goes on as far as it can without waiting; ready when it is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let waiting = self.client.output_buffered.load(Relaxed);
+        // What waits for a reader who does not read.
+        self.over |= self.client.is_killed() || self.output_watch.is_exceeded(self.executor, &self.client, waiting);
+        if self.over {
+            return Poll::Ready(());
+        }
+        self.line.borrow_mut().begin();
+        self.over = match self.served.as_mut().poll(cx) {
+            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Err(error)) => {
+                log::verbose!("HTTP connection from {}: {error}", self.client.peer.addr);
+                true
+            }
+            Poll::Pending => self.line.borrow_mut().is_over(cx),
+        };
+        if self.over { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Attend for Connection {
+    fn attend(&mut self) {
+        let waker = waker(&self.client);
+        self.line.borrow_mut().attended = true;
+        // The task that runs the script has used up what it may do in one turn.
+        let mut attended = unconstrained(poll_fn(|cx| self.poll(cx)));
+        let outcome = Pin::new(&mut attended).poll(&mut Context::from_waker(&waker));
+        self.line.borrow_mut().attended = false;
+        if outcome.is_ready() {
+            // Its task has to find out.
+            waker.wake();
+        }
+    }
 }
 
 /// How long a part of a request may take to arrive.

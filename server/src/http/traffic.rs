@@ -15,10 +15,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::framing::Framing;
 use crate::client::Shared;
 use crate::command::dispatch::Executor;
+use crate::stream::Stream;
 
 /// A stream whose bytes are counted and followed.
-pub struct Line<S> {
-    stream: S,
+pub struct Line {
+    stream: Stream,
     client: Arc<Shared>,
     executor: &'static Executor,
     framing: Rc<RefCell<Framing>>,
@@ -26,11 +27,18 @@ pub struct Line<S> {
     ahead: BytesMut,
     /// Whether hyper hears of what comes next.
     listens: bool,
+    /// Whether the event loop stands still, so that it is read and written past it.
+    pub attended: bool,
 }
 
-impl<S> Line<S> {
-    pub fn new(stream: S, client: Arc<Shared>, executor: &'static Executor, framing: Rc<RefCell<Framing>>) -> Line<S> {
-        Line { stream, client, executor, framing, ahead: BytesMut::new(), listens: false }
+impl Line {
+    pub fn new(
+        stream: Stream,
+        client: Arc<Shared>,
+        executor: &'static Executor,
+        framing: Rc<RefCell<Framing>>,
+    ) -> Line {
+        Line { stream, client, executor, framing, ahead: BytesMut::new(), listens: false, attended: false }
     }
 
     /// hyper is about to be polled.
@@ -45,7 +53,11 @@ impl<S> Line<S> {
         self.client.last_active_ms.store(self.executor.refresh_clock(), Relaxed);
     }
 
-    fn wrote(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let outcome = match self.attended {
+            false => self.stream.poll_write_vectored(cx, pieces),
+            true => self.stream.poll_write_past_loop(cx, pieces),
+        };
         if let Poll::Ready(Ok(count)) = outcome {
             self.executor.stats.writes.add(1);
             self.executor.stats.net_out.add(count as u64);
@@ -57,9 +69,7 @@ impl<S> Line<S> {
         }
         outcome
     }
-}
 
-impl<S: AsyncRead + Unpin> Line<S> {
     /// Whether a client that waits for its answer has gone, or sends more ahead than any client may. Where a request has
     /// begun to arrive behind the one that waits, hyper reads no further, and would never hear of it.
     pub fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
@@ -87,7 +97,10 @@ impl<S: AsyncRead + Unpin> Line<S> {
 
     fn poll_arrival(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let outcome = match self.attended {
+            false => self.stream.poll_read(cx, buffer),
+            true => self.stream.poll_read_past_loop(cx, buffer),
+        };
         let arrived = &buffer.filled()[before..];
         if !arrived.is_empty() {
             self.read(arrived.len());
@@ -98,9 +111,9 @@ impl<S: AsyncRead + Unpin> Line<S> {
 }
 
 /// The end of a line that hyper has.
-pub struct Counted<S>(pub Rc<RefCell<Line<S>>>);
+pub struct Counted(pub Rc<RefCell<Line>>);
 
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+impl AsyncRead for Counted {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut line = self.0.borrow_mut();
         if line.ahead.is_empty() {
@@ -115,11 +128,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+impl AsyncWrite for Counted {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let mut line = self.0.borrow_mut();
-        let outcome = Pin::new(&mut line.stream).poll_write(cx, bytes);
-        line.wrote(outcome)
+        self.0.borrow_mut().poll_write(cx, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -127,20 +138,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut line = self.0.borrow_mut();
-        let outcome = Pin::new(&mut line.stream).poll_write_vectored(cx, pieces);
-        line.wrote(outcome)
+        self.0.borrow_mut().poll_write(cx, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.borrow().stream.is_write_vectored()
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0.borrow_mut().stream).poll_flush(cx)
+        self.0.borrow_mut().stream.poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0.borrow_mut().stream).poll_shutdown(cx)
+        self.0.borrow_mut().stream.poll_shutdown(cx)
     }
 }

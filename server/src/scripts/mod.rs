@@ -3,7 +3,7 @@
 //! A script may touch keys that it did not declare, and all that it does happens at one instant. Both come at the price
 //! of all shards, unless the script is known to keep to the keys that it declares: see [`Conduct`].
 
-mod attend;
+pub mod attend;
 mod host;
 mod library;
 mod worker;

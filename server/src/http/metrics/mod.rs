@@ -23,7 +23,9 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub async fn scrape(session: &mut Session) -> Result<Answer, Failure> {
     let info = session.ask(&OwnedArgs::from_iter(["INFO", "all"])).await?;
     if let Some(error) = error_text(&info) {
-        return refused(StatusCode::FORBIDDEN, error);
+        // Others than those who may not are to come again: a script takes long.
+        let denied = error.starts_with("NOPERM");
+        return refused(if denied { StatusCode::FORBIDDEN } else { StatusCode::SERVICE_UNAVAILABLE }, error);
     }
     let mut page = Page::default();
     page.metric("up", Kind::Gauge, 1);
