@@ -238,4 +238,45 @@ mod tests {
         assert_eq!((written, outcome.map_err(|error| error.raw_os_error())), (0, Err(Some(libc::ENOSPC))));
         assert!(!writer.is_done());
     }
+
+    /// Entries that wait for a disk that is full, with cuts between them; the first so many were taken over already. Once
+    /// a base has what is in front of the last cut, only the last one is written.
+    fn leave_out_what_a_base_has(taken: usize) {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("the system has it");
+        let files = [(); 3].map(|()| Arc::new(tempfile::tempfile().expect("there is room for one")));
+        let (mut writer, mut pending) = (Writer::default(), Pending::default());
+        writer.open(Arc::new(full), 0);
+        let mut lengths = Vec::new();
+        for (number, file) in files.iter().enumerate() {
+            lengths.push(pending.append(0, b"entry", false));
+            pending.cut(Arc::clone(file));
+            if number + 1 == taken {
+                writer.take(&mut pending);
+                assert!(writer.write().1.is_err());
+            }
+        }
+        let last = pending.append(0, b"last", false);
+        if taken == 0 {
+            writer.take(&mut pending);
+            assert!(writer.write().1.is_err());
+        }
+        assert_eq!(writer.skip_to_last_cut(&mut pending), lengths.iter().sum::<u64>());
+        assert_eq!(writer.skip_to_last_cut(&mut pending), 0);
+        if !pending.is_empty() {
+            writer.take(&mut pending);
+        }
+        assert!(matches!(writer.write(), (written, Ok(())) if written == last));
+        assert!(writer.is_done() && writer.unsynced().finished.is_empty());
+        let contents = files.each_ref().map(|file| content(file));
+        assert!(
+            matches!(&contents, [a, b, c] if a.is_empty() && b.is_empty() && c.ends_with("\r\nlast")),
+            "{contents:?}"
+        );
+        assert_eq!(writer.size(), last);
+    }
+
+    #[test]
+    fn what_a_base_has_is_left_out() {
+        (0..=3).for_each(leave_out_what_a_base_has);
+    }
 }
