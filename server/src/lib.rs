@@ -210,7 +210,6 @@ async fn run(server: &'static Server) -> Result<(), String> {
     let mut ready = false;
     let be_ready = |outcome: Result<Result<(), String>, JoinError>| {
         outcome.map_err(|error| format!("Fatal error loading the DB: {error}. Exiting."))??;
-        server.persistence.loaded.store(true, Relaxed);
         for (name, _) in open.iter().filter(|(_, open)| *open) {
             log::notice!("Ready to accept connections {name}");
         }

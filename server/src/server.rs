@@ -200,11 +200,9 @@ impl Server {
                 let measure = config.maxmemory_policy().measure();
                 self.keyspace.access.set(measure, config.lfu_log_factor() as u32, config.lfu_decay_time() as u32);
             }
-            Apply::AppendHistory => self.aof.delete_history(config),
+            Apply::AppendHistory => self.aof.delete_history(self),
             Apply::AppendOnly => {
-                if !config.appendonly() {
-                    self.aof.turn_off(self);
-                } else if !self.aof.turn_on(self) {
+                if !self.aof.switch(self) {
                     return Err("Unable to turn on AOF. Check server logs.".into());
                 }
             }
@@ -329,6 +327,7 @@ impl Server {
             log::warning!("There is a snapshot being written beside the service. Giving it up!");
             self.persistence.background.stop();
         }
+        self.aof.stop_rewriting(self);
         // Half the data in the place of all of it would be the end of the other half.
         let flags = if self.persistence.loading.is_on() { ShutdownFlags::NOSAVE } else { flags };
         let wanted = flags.contains(ShutdownFlags::SAVE) || !self.config.save().is_empty();
@@ -343,6 +342,7 @@ impl Server {
         if leaves {
             supervise::stopping();
         } else {
+            self.aof.go_on_rewriting();
             log::warning!("Error trying to save the DB, can't exit.");
             supervise::status("Error trying to save the DB, can't exit.");
         }

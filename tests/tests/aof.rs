@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use harness::aof::{encoded as log, write_log};
+use harness::http::HttpConnection;
 use harness::{Connection, Server, ServerBuilder, call, converse, figure, server_under_test};
 use tempfile::TempDir;
 
@@ -238,14 +239,31 @@ fn a_manifest_that_is_wrong_is_refused() {
 }
 
 #[test]
-fn only_the_last_file_may_lack_its_end() {
+fn only_the_end_of_the_log_may_be_missing() {
     let dir = folder();
-    write_log(dir.path(), b"*1\r\n$4\r\nPI");
+    let cut = [&log(&["SELECT 0", "SET a 1"])[..], b"*1\r\n$4\r\nPI"].concat();
+    let path = write_log(dir.path(), &cut);
+    let folder = dir.path().join("appendonlydir");
     let text = "file appendonly.aof.1.incr.aof seq 1 type i\nfile appendonly.aof.2.incr.aof seq 2 type i\n";
-    fs::write(dir.path().join("appendonlydir/appendonly.aof.manifest"), text).expect("a manifest");
-    fs::write(dir.path().join("appendonlydir/appendonly.aof.2.incr.aof"), b"").expect("a log");
+    let (manifest, next) = (folder.join("appendonly.aof.manifest"), folder.join("appendonly.aof.2.incr.aof"));
+    fs::write(&manifest, text).expect("a manifest");
+    fs::write(&next, log(&["SELECT 0"])).expect("a log");
     let refused = refusal(&builder(dir.path()));
     assert!(refused.contains("Fatal error: the truncated file is not the last file"), "{refused}");
+    fs::write(&path, &cut).expect("a log");
+    let (fine, said) = check(&["--fix"], &manifest, "y\n");
+    assert!(!fine && said.contains("because it is not the last file"), "{said}");
+    // What comes behind it has not begun when the server was killed.
+    fs::write(&next, b"").expect("a log");
+    let (server, mut client) = start(dir.path());
+    converse(&mut client, &[("GET a", "$1\\r\\n1\\r\\n"), ("SET b 2", OK)]);
+    drop(server);
+    let (_server, mut client) = start(dir.path());
+    converse(&mut client, &[("MGET a b", "*2\\r\\n$1\\r\\n1\\r\\n$1\\r\\n2\\r\\n")]);
+    fs::write(&path, &cut).expect("a log");
+    fs::write(&next, b"").expect("a log");
+    let (fine, said) = check(&["--fix"], &manifest, "y\n");
+    assert!(fine && said.contains("Successfully truncated AOF appendonly.aof.1.incr.aof"), "{said}");
 }
 
 #[test]
@@ -291,6 +309,15 @@ fn the_log_is_turned_on_and_off_while_serving() {
     drop(server);
     let (_server, mut client) = start(dir.path());
     converse(&mut client, &[("MGET a b c", "*3\\r\\n$1\\r\\n1\\r\\n$1\\r\\n2\\r\\n$-1\\r\\n")]);
+}
+
+#[test]
+fn nobody_is_told_that_the_disk_has_what_is_left_to_the_system() {
+    let dir = folder();
+    let server = builder(dir.path()).args(["--appendfsync", "no"]).start().expect("it starts");
+    let mut client = server.connect().expect("a connection");
+    converse(&mut client, &[("SET a 1", OK), ("WAITAOF 1 0 20", "*2\\r\\n:0\\r\\n:0\\r\\n")]);
+    converse(&mut client, &[("CONFIG SET appendfsync everysec", OK), ("WAITAOF 1 0 0", "*2\\r\\n:1\\r\\n:0\\r\\n")]);
 }
 
 #[test]
@@ -390,4 +417,24 @@ fn with_always_a_log_that_cannot_be_written_ends_the_server() {
     let (status, log) = server.wait().expect("it ends");
     assert_eq!(status.code(), Some(1));
     assert!(log.contains("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting..."));
+}
+
+#[test]
+fn events_over_http_tell_of_nothing_that_is_not_in_the_log() {
+    let dir = folder();
+    let server =
+        builder(dir.path()).args(["--appendfsync", "always"]).free_port("http-port").start().expect("it starts");
+    let mut client = server.connect().expect("a connection");
+    let mut http = HttpConnection::open(server.port_of("http-port")).expect("a connection");
+    http.send("GET", "/subscribe/chat", &[], b"").expect("sent");
+    assert_eq!(http.read_head().expect("an answer").status, 200);
+    http.read_chunk().expect("it is subscribed");
+    // Long enough for an event that does not wait to be there first.
+    converse(&mut client, &[("DEBUG AOF-FLUSH-SLEEP 300000", OK), ("MULTI", OK)]);
+    for command in [&["SET", "key", "value"][..], &["PUBLISH", "chat", "set"], &["EXEC"]] {
+        client.send(command).expect("sent");
+    }
+    assert_eq!(http.read_chunk().expect("an event"), b"data: message,chat,set\n\n");
+    let log = fs::read(dir.path().join("appendonlydir/appendonly.aof.1.incr.aof")).expect("a log");
+    assert!(log.windows(5).any(|part| part == b"value"), "{}", log.escape_ascii());
 }

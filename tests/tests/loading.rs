@@ -11,6 +11,7 @@ use tempfile::TempDir;
 const OK: &str = "+OK\\r\\n";
 const LOADING: &str = "-LOADING Redis is loading the dataset in memory\\r\\n";
 const KEYS: usize = 1000;
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn builder(dir: &Path) -> ServerBuilder {
     let binary = server_under_test(env!("CARGO_BIN_EXE_server-under-test"));
@@ -35,7 +36,7 @@ fn slow(dir: &Path) -> ServerBuilder {
 /// Ends the slowness, and waits until everything is there.
 fn finish(server: &Server, client: &mut Connection) {
     converse(client, &[("CONFIG SET key-load-delay 0", OK)]);
-    assert!(server.wait_for_log("Ready to accept connections", Duration::from_secs(60)), "{}", server.log());
+    assert!(server.wait_for_log("Ready to accept connections", LIMIT), "{}", server.log());
 }
 
 #[test]
@@ -123,6 +124,40 @@ fn half_the_data_is_never_saved() {
     let (status, log) = server.stop().expect("it leaves");
     assert!(status.success() && log.contains("Received shutdown signal during loading, scheduling shutdown."), "{log}");
     assert_eq!(fs::read(&path).expect("a file"), whole);
+}
+
+#[test]
+fn the_log_is_turned_on_once_everything_is_there() {
+    let dir = folder();
+    let server = slow(dir.path()).start().expect("it starts");
+    let mut client = server.connect().expect("a connection");
+    let log = dir.path().join("appendonlydir");
+    for switch in ["yes", "no", "yes"] {
+        converse(&mut client, &[(&format!("CONFIG SET appendonly {switch}"), OK), ("GET key:1", LOADING)]);
+        assert!(!log.exists());
+    }
+    finish(&server, &mut client);
+    assert!(server.wait_for_log("Background AOF rewrite finished successfully", LIMIT));
+    converse(&mut client, &[("SET new value", OK)]);
+    server.signal(libc::SIGKILL).expect("it is there");
+    server.wait().expect("it ends");
+    // As for the log itself.
+    let server = slow(dir.path()).args(["--appendonly", "yes"]).start().expect("it starts");
+    let mut client = server.connect().expect("a connection");
+    converse(&mut client, &[("GET key:1", LOADING), ("CONFIG SET aof-disable-auto-gc yes", OK)]);
+    converse(&mut client, &[("CONFIG SET aof-disable-auto-gc no appendonly no", OK)]);
+    finish(&server, &mut client);
+    converse(&mut client, &[("DBSIZE", &format!(":{}\\r\\n", KEYS + 1)), ("SET other value", OK)]);
+    assert_eq!(figure(&mut client, "aof_enabled"), "0");
+    drop(server);
+    let server = slow(dir.path()).args(["--appendonly", "yes"]).start().expect("it starts");
+    let mut client = server.connect().expect("a connection");
+    assert_eq!(call(&mut client, "PING"), LOADING);
+    client.send(&["SHUTDOWN"]).expect("sent");
+    server.wait().expect("it leaves");
+    let server = builder(dir.path()).args(["--appendonly", "yes"]).start().expect("it starts");
+    let mut client = server.connect().expect("a connection");
+    converse(&mut client, &[("DBSIZE", &format!(":{}\\r\\n", KEYS + 1)), ("EXISTS new other", ":1\\r\\n")]);
 }
 
 #[test]

@@ -26,7 +26,12 @@ fn read(input: &[u8], pieces: &[u8], batch: usize, limits: &Limits) -> (Requests
             if reader.is_empty() {
                 break;
             }
-            requests.extend(reader.requests().map(|args| args.iter().map(<[u8]>::to_vec).collect::<Vec<_>>()));
+            for args in reader.requests() {
+                requests.push(args.iter().map(<[u8]>::to_vec).collect());
+                let mut encoded = Vec::new();
+                protocol::encode_command(&mut encoded, args);
+                assert!(args.as_sent().is_none_or(|sent| sent == encoded));
+            }
             reader.finish_batch();
         }
         assert!(reader.buffered() <= input.len());

@@ -108,6 +108,35 @@ impl<'a> Args<'a> {
         ArgsIter { args: *self }
     }
 
+    /// The very bytes that the request came in, where these are what [`encode_command`] would make of it: for most that
+    /// clients send. Not for what is a part of a request, was sent inline, or has a big argument.
+    ///
+    /// [`encode_command`]: crate::encode_command
+    #[inline]
+    pub fn as_sent(&self) -> Option<&'a [u8]> {
+        let (first, last) = (self.spans.first()?, self.spans.last()?);
+        // A line with the count and one with the length of the first argument, which is a name and short.
+        let count = match self.data.get(..(first.start as usize).checked_sub(4)?)? {
+            [b'*', one, b'\r', b'\n'] => usize::from(one.wrapping_sub(b'0')),
+            [b'*', ten, one, b'\r', b'\n'] => {
+                usize::from(ten.wrapping_sub(b'0')) * 10 + usize::from(one.wrapping_sub(b'0'))
+            }
+            _ => return None,
+        };
+        if count != self.spans.len() || first.len >= 10 {
+            return None;
+        }
+        // Numbers were read by the book, but the reader takes any two bytes for the end of a line.
+        for span in self.spans {
+            let start = span.start as usize;
+            let bounded = self.data.get(start.wrapping_sub(2)..start + span.len as usize + 2)?;
+            if !bounded.starts_with(b"\r\n") || !bounded.ends_with(b"\r\n") || span.len == Span::SHARED {
+                return None;
+            }
+        }
+        self.data.get(..last.start as usize + last.len as usize + 2)
+    }
+
     /// The sum of the arguments' lengths.
     pub fn total_len(&self) -> usize {
         self.iter().map(<[u8]>::len).sum()

@@ -1,6 +1,11 @@
 use super::*;
 
 fn words(args: Args<'_>) -> Vec<Vec<u8>> {
+    if let Some(sent) = args.as_sent() {
+        let mut encoded = Vec::new();
+        crate::encode_command(&mut encoded, args);
+        assert_eq!(sent.escape_ascii().to_string(), encoded.escape_ascii().to_string());
+    }
     args.iter().map(<[u8]>::to_vec).collect()
 }
 
@@ -44,6 +49,46 @@ fn reads_pipelines_of_both_kinds() {
         requests,
         [vec![PING.to_vec()], vec![PING.to_vec()], vec![b"ECHO".to_vec(), vec![]], vec![PING.to_vec()]]
     );
+}
+
+/// Whether a single request is passed on in the bytes that it came in.
+fn is_passed_on(input: &[u8]) -> bool {
+    let mut reader = RequestReader::new();
+    reader.put_slice(input);
+    reader.parse(&Limits::default(), 1);
+    let args = reader.request(0);
+    words(args);
+    assert_eq!(args.tail(1).as_sent(), None);
+    args.as_sent().is_some()
+}
+
+#[test]
+fn only_what_is_in_order_is_passed_on_as_it_was_sent() {
+    let many = |count: usize| [format!("*{count}\r\n"), "$1\r\na\r\n".repeat(count)].concat();
+    for input in ["*1\r\n$4\r\nPING\r\n", "*2\r\n$3\r\nGET\r\n$0\r\n\r\n*1", &many(9), &many(10), &many(99)] {
+        assert!(is_passed_on(input.as_bytes()), "{input:?}");
+    }
+    let long = [&b"*2\r\n$3\r\nGET\r\n$40000\r\n"[..], &[b'x'; 40_000], b"\r\n"].concat();
+    assert!(is_passed_on(&long));
+    for input in [
+        "PING\r\n",
+        "*1\rx$4\r\nPING\r\n",
+        "*1\r\n$4\rxPING\r\n",
+        "*1\r\n$4\r\nPINGxx",
+        "*2\r\n$3\r\nGETxx$1\r\na\r\n",
+        "*2\r\n$3\r\nGET\r\n$1\rxa\r\n",
+        "*1\r\n$10\r\n0123456789\r\n",
+        &many(100),
+    ] {
+        assert!(!is_passed_on(input.as_bytes()), "{input:?}");
+    }
+    // A big one that came in pieces has a buffer of its own.
+    let mut reader = RequestReader::new();
+    long.chunks(1000).for_each(|piece| {
+        reader.put_slice(piece);
+        reader.parse(&Limits::default(), 1);
+    });
+    assert_eq!(reader.request(0).as_sent(), None);
 }
 
 #[test]

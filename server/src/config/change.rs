@@ -237,7 +237,7 @@ mod tests {
     fn some_directives_wait_for_the_dataset() {
         let config = Config::new();
         let caller = Caller { loading: true, trusted: true };
-        let outcome = config.set(&[(b"appendonly", b"no")], caller, &mut |_| Ok(()));
+        let outcome = config.set(&[(b"dir", b".")], caller, &mut |_| Ok(()));
         assert_eq!(outcome, Err(Error::LOADING));
     }
 

@@ -3,24 +3,28 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use hyper::body::{Body, Bytes, Frame};
 use protocol::{ReplyDecoder, ReplyFrame};
 use tokio::sync::OwnedMutexGuard;
 
 use super::session::Session;
+use crate::persistence::aof::Gate;
 
 /// All that comes for a client from now on, until it goes.
 pub struct Events {
     session: OwnedMutexGuard<Session>,
     decoder: ReplyDecoder,
+    /// What waits at the gate.
+    held: Vec<u8>,
+    gate: Gate,
 }
 
 impl Events {
     /// Begins with what the client's command has replied.
     pub fn new(session: OwnedMutexGuard<Session>) -> Events {
-        Events { session, decoder: ReplyDecoder::default() }
+        Events { session, decoder: ReplyDecoder::default(), held: Vec::new(), gate: Gate::default() }
     }
 
     /// The events that have come since the last look.
@@ -47,13 +51,20 @@ impl Body for Events {
     type Error = Infallible;
 
     /// The task that polls this is the connection's, which is woken when there is mail.
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let events = self.collect();
-        if events.is_empty() {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let this = self.get_mut();
+        // What waits at the gate goes out before anything comes behind it.
+        if !this.gate.is_closed() {
+            this.held = this.collect();
+        }
+        if this.held.is_empty() {
             return Poll::Pending;
         }
-        self.session.client.shared.output_buffered.fetch_add(events.len(), Relaxed);
-        Poll::Ready(Some(Ok(Frame::data(events.into()))))
+        let Session { client, executor, .. } = &*this.session;
+        // An event may tell of a change that is not as safe yet as whoever made it was promised.
+        ready!(this.gate.poll(cx, executor.server, &client.shared, false));
+        client.shared.output_buffered.fetch_add(this.held.len(), Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.held).into()))))
     }
 }
 

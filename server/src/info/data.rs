@@ -2,40 +2,43 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use storage::snapshot::Snapshot;
 use storage::{SizeCounts, View};
 
 use super::Lines;
-use crate::persistence::{Progress, unsaved_changes};
+use crate::persistence::unsaved_changes;
 use crate::server::{Server, unix_ms};
 
 /// What has not happened counts nothing and took no time.
 pub(super) fn persistence(server: &Server, _: &View<'_>, lines: &mut Lines) {
     let (persistence, background) = (&server.persistence, &server.persistence.background);
-    let progress = background.progress();
-    let of_progress = |figure: fn(&Progress) -> u64| progress.as_ref().map_or(0, figure);
+    let (log, rewrites) = (server.aof.figures(), server.aof.rewrites.figures());
+    let (saved, saving_s) = background.current().unzip();
+    // For a file of its own or as the base of the log.
+    let snapshot = saved.or_else(|| server.aof.rewrites.snapshot());
+    let of_snapshot = |figure: fn(&Snapshot) -> u64| snapshot.as_ref().map_or(0, |snapshot| figure(snapshot));
     let loading = &persistence.loading;
     let is_loading = loading.is_on();
     lines.field("loading", u8::from(is_loading));
     lines.zeros(&["async_loading"]);
     // Memory for what was handed over and is not written yet: the counterpart of pages that are copied after a fork.
-    lines.field("current_cow_peak", of_progress(|progress| progress.peak_memory as u64));
-    lines.field("current_cow_size", of_progress(|progress| progress.memory as u64));
+    lines.field("current_cow_peak", of_snapshot(|snapshot| snapshot.peak_memory() as u64));
+    lines.field("current_cow_size", of_snapshot(|snapshot| snapshot.memory() as u64));
     lines.zeros(&["current_cow_size_age"]);
-    let percent = of_progress(|progress| progress.keys_done * 10_000 / progress.keys.max(1)) as f64 / 100.0;
-    lines.field("current_fork_perc", format_args!("{percent:.2}"));
-    lines.field("current_save_keys_processed", of_progress(|progress| progress.keys_done));
-    lines.field("current_save_keys_total", of_progress(|progress| progress.keys));
+    let (keys, done) = (of_snapshot(Snapshot::keys), of_snapshot(Snapshot::keys_done));
+    lines.field("current_fork_perc", format_args!("{:.2}", (done * 10_000 / keys.max(1)) as f64 / 100.0));
+    lines.field("current_save_keys_processed", done);
+    lines.field("current_save_keys_total", keys);
     lines.field("rdb_changes_since_last_save", unsaved_changes(server));
-    lines.field("rdb_bgsave_in_progress", u8::from(progress.is_some()));
+    lines.field("rdb_bgsave_in_progress", u8::from(saving_s.is_some()));
     lines.field("rdb_last_save_time", persistence.last_save_s.load(Relaxed));
     lines.field("rdb_last_bgsave_status", if persistence.failed.load(Relaxed) { "err" } else { "ok" });
     lines.field("rdb_last_bgsave_time_sec", background.last_seconds());
-    lines.field("rdb_current_bgsave_time_sec", progress.as_ref().map_or(-1, |progress| progress.seconds));
+    lines.field("rdb_current_bgsave_time_sec", saving_s.unwrap_or(-1));
     lines.field("rdb_saves", persistence.saves.load(Relaxed));
     lines.field("rdb_last_cow_size", background.last_memory());
     lines.field("rdb_last_load_keys_expired", persistence.expired_keys.load(Relaxed));
     lines.field("rdb_last_load_keys_loaded", persistence.loaded_keys.load(Relaxed));
-    let (log, rewrites) = (server.aof.figures(), server.aof.rewrites.figures());
     let status = |failed: bool| if failed { "err" } else { "ok" };
     let is_on = server.config.appendonly();
     lines.field("aof_enabled", u8::from(is_on));

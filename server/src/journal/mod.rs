@@ -81,7 +81,14 @@ fn write_as_it_came(cx: &mut Context<'_>) {
     // Where the log was turned on within a transaction, what was changed before is still there to be seen.
     if cx.command.spec.flags.intersects(set!(Flags: WRITE | MAY_REPLICATE)) {
         cx.db.select(cx.client.db());
-        anyway(cx);
+        match cx.args.as_sent() {
+            // Most are a unit of their own, and in the very bytes that belong in the log.
+            Some(sent) if !cx.is_nested() && cx.db.is_complete() => {
+                cx.server.aof.append(cx.db.db(), sent);
+                nothing(cx.db);
+            }
+            _ => anyway(cx),
+        }
     }
 }
 

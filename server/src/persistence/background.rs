@@ -45,15 +45,6 @@ struct Running {
     changes: u64,
 }
 
-/// What is told of the snapshot that is being written.
-pub struct Progress {
-    pub seconds: i64,
-    pub memory: usize,
-    pub peak_memory: usize,
-    pub keys: u64,
-    pub keys_done: u64,
-}
-
 impl Default for Background {
     fn default() -> Background {
         Background {
@@ -88,17 +79,11 @@ impl Background {
         self.last_memory.load(Relaxed)
     }
 
-    /// How far the one that is being written has come.
-    pub fn progress(&self) -> Option<Progress> {
+    /// What is being written, and for how many seconds already.
+    pub fn current(&self) -> Option<(Arc<Snapshot>, i64)> {
         let running = self.running.lock();
         let Running { snapshot, started_s, .. } = running.as_ref()?;
-        Some(Progress {
-            seconds: (unix_ms() / 1000 - started_s).max(0),
-            memory: snapshot.memory(),
-            peak_memory: snapshot.peak_memory(),
-            keys: snapshot.keys(),
-            keys_done: snapshot.keys_done(),
-        })
+        Some((Arc::clone(snapshot), (unix_ms() / 1000 - started_s).max(0)))
     }
 
     /// Gives up the one that is being written, and nothing is left of it. Tells whether there was one.

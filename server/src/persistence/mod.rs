@@ -10,7 +10,7 @@ mod save;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
-pub use background::{Background, Pace, Progress, begin, begin_if_due};
+pub use background::{Background, Pace, begin, begin_if_due};
 pub use file::Preface;
 pub use load::{Existing, delay, load_preamble, reload};
 pub use loading::Loading;
@@ -71,18 +71,17 @@ impl Persistence {
 /// Loads the data that the server starts with: from the log if that is to be written, and else from the last snapshot.
 pub fn load_at_start(server: &'static Server) -> Result<(), String> {
     aof::read_manifest(server)?;
-    if !server.config.appendonly() {
-        return load::load_at_start(server);
+    match server.config.appendonly() {
+        true => aof::load_at_start(server)?,
+        false => load::load_at_start(server)?,
     }
-    aof::load_at_start(server)?;
-    server.persistence.loaded.store(true, Relaxed);
-    Ok(())
+    server.aof.settle(server)
 }
 
 /// Why writes are refused: what they change could not be kept.
 #[inline]
 pub fn refusal(server: &Server) -> Option<Error> {
-    let unlikely = server.persistence.failed.load(Relaxed) || server.aof.is_on();
+    let unlikely = server.persistence.failed.load(Relaxed) || server.aof.is_failing();
     if unlikely { refusal_of_changes(server) } else { None }
 }
 

@@ -13,6 +13,12 @@ impl View<'_> {
         wanted
     }
 
+    /// Whether nothing was written down that has not been said to be complete.
+    #[inline]
+    pub fn is_complete(&self) -> bool {
+        !self.incomplete
+    }
+
     /// What was written down so far happened at one instant, which is over.
     #[inline]
     pub fn complete(&mut self) {

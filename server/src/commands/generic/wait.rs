@@ -80,7 +80,7 @@ pub struct Logged {
 
 impl Logged {
     fn is_safe(self, server: &Server) -> bool {
-        server.aof.is_on_disk(server, self.position)
+        server.aof.is_on_disk(self.position)
     }
 
     /// Whether there is nothing to wait for any more.

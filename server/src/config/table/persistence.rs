@@ -41,7 +41,7 @@ directives! {
         /// Whose payloads are checked deeply before they are loaded.
         sanitize_dump_payload: OneOf<SanitizePayload> = one_of("sanitize-dump-payload", SanitizePayload::No);
         /// Whether changes are written to the append-only file.
-        appendonly: Switch = switch("appendonly", false).not_while_loading().apply(Apply::AppendOnly);
+        appendonly: Switch = switch("appendonly", false).apply(Apply::AppendOnly);
         /// Name of the append-only file.
         appendfilename: Text = text("appendfilename", "appendonly.aof")
             .checked(|name| non_empty_base_name("appendfilename", "filename", name))

@@ -1,7 +1,7 @@
 //! The tool that checks a log, and cuts off what is wrong with its end: redis-check-aof in other words.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -133,9 +133,12 @@ impl Check<'_> {
             }
         };
         let folder = path.parent().map(PathBuf::from).unwrap_or_default();
-        let mut left = manifest.files().count();
+        // Files that a crash has left empty do not count: the end of the log is in front of them.
+        let is_empty = |name: &str| fs::metadata(folder.join(name)).is_ok_and(|file| file.len() == 0);
+        let names: Vec<&str> = manifest.files().map(|file| &*file.name).collect();
+        let mut left = names.iter().rposition(|name| !is_empty(name)).map_or(0, |last| last + 1);
         if let Some(base) = &manifest.base {
-            left -= 1;
+            left = left.saturating_sub(1);
             let path = folder.join(&base.name);
             let is_snapshot = self.is_snapshot(&path)?;
             let form = if is_snapshot { "RDB" } else { "RESP" };
@@ -147,7 +150,7 @@ impl Check<'_> {
             writeln!(self.out, "Start to check INCR files.")?;
         }
         for file in &manifest.increments {
-            left -= 1;
+            left = left.saturating_sub(1);
             let finding = self.one(&folder.join(&file.name), OsStr::new(&file.name), left == 0, false)?;
             self.tell(&finding, "INCR AOF", OsStr::new(&file.name))?;
         }

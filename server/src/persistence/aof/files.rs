@@ -74,13 +74,38 @@ impl Folder {
         Manifest::read(BufReader::new(file)).map_err(|problem| problem.lines().join(""))
     }
 
-    /// Puts a manifest in force, safe on the disk.
+    /// Puts a manifest in force, safe on the disk if that can be had: [`Folder::settle`] tells.
     pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), String> {
-        let written = replace_file(&self.manifest(), |file| io::Write::write_all(file, manifest.text().as_bytes()));
-        written.map_err(|error| {
-            let (name, reason) = (self.manifest_name(), os_error_text(&error));
-            format!("Error trying to write the AOF manifest file {name}: {reason}")
-        })
+        let path = self.manifest();
+        let written = manifest.text().map_err(str::to_owned).and_then(|text| {
+            let replaced = replace_file(&path, |file| io::Write::write_all(file, text.as_bytes()));
+            match replaced {
+                // What came after it was in its place has failed: it is in force, though it may not be after a crash.
+                Err(error) if fs::read(&path).is_ok_and(|there| there == text.as_bytes()) => {
+                    tell_unsettled(&error);
+                    Ok(())
+                }
+                replaced => replaced.map_err(|error| os_error_text(&error)),
+            }
+        });
+        written
+            .map_err(|reason| format!("Error trying to write the AOF manifest file {}: {reason}", self.manifest_name()))
+    }
+
+    /// Makes sure that the files are found by their names after a crash. Tells whether that could be done.
+    pub fn settle(&self) -> bool {
+        sync_folder(&self.path).inspect_err(tell_unsettled).is_ok()
+    }
+
+    /// Removes a file that nobody needs. That it is still there does no harm.
+    pub fn remove(&self, name: &str) {
+        let _ = fs::remove_file(self.file(name));
+    }
+
+    /// Removes what a rewrite has not finished.
+    pub fn remove_temporary(&self) {
+        self.remove(&self.temporary_base());
+        self.remove(&self.temporary_increment());
     }
 
     /// Opens a file to append to it; `fresh` leaves nothing of what it may hold.
@@ -101,7 +126,8 @@ impl Folder {
 
     /// Deletes what a rewrite has replaced, and says so in the manifest. What cannot be deleted does no harm.
     pub fn delete_history(&self, manifest: &mut Manifest, config: &Config) {
-        if config.aof_disable_auto_gc() || manifest.history.is_empty() {
+        // It is history only once the manifest that says so is found after any crash.
+        if config.aof_disable_auto_gc() || manifest.history.is_empty() || !self.settle() {
             return;
         }
         for file in std::mem::take(&mut manifest.history) {
@@ -159,8 +185,12 @@ impl Folder {
     }
 }
 
+fn tell_unsettled(error: &io::Error) {
+    log::warning!("Fail to fsync the append-only dir: {}", os_error_text(error));
+}
+
 /// Makes sure that the names in a folder stay.
-pub fn sync_folder(path: &Path) -> io::Result<()> {
+fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
@@ -176,9 +206,7 @@ pub fn open_at_start(server: &'static Server) -> Result<(), String> {
     let folder = Folder::of(&server.config);
     folder.create()?;
     // What a crash has left of a rewrite.
-    for name in [folder.temporary_base(), folder.temporary_increment()] {
-        let _ = fs::remove_file(folder.file(&name));
-    }
+    folder.remove_temporary();
     folder.remove_unfinished_manifests();
     let mut manifest = aof.manifest.lock();
     let mut changed = false;
@@ -222,8 +250,8 @@ impl Aof {
             return;
         }
         self.finish(server);
-        self.pending.lock().clear();
-        drop(self.writer.lock().close());
-        self.written.store(self.appended.load(Relaxed), Relaxed);
+        self.queue.pending.lock().clear();
+        self.writer.lock().close();
+        self.written.store(self.queue.appended.load(Relaxed), Relaxed);
     }
 }

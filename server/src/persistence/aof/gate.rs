@@ -65,12 +65,12 @@ impl Gate {
         let always = server.config.appendfsync() == FsyncPolicy::Always;
         *self = match *self {
             Gate::Open | Gate::Turn(_) if always => {
-                let position = aof.appended.load(Relaxed);
+                let position = aof.queue.appended.load(Relaxed);
                 if aof.wait(position, client) { Gate::Open } else { Gate::Syncing(position) }
             }
             Gate::Open => {
                 // Whoever sees a change has got the lock of its shard behind the one who appended it.
-                let position = aof.appended.load(Relaxed);
+                let position = aof.queue.appended.load(Relaxed);
                 if after_others || aof.written.load(Acquire) < position {
                     return self.close_for_a_turn(cx, position);
                 }

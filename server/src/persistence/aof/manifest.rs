@@ -16,6 +16,8 @@ use crate::monitor;
 
 /// No line may be longer than this, with its end.
 const MAX_LINE: u64 = 1024;
+/// No number may be higher, so that there are always further ones.
+const MAX_SEQ: i64 = i64::MAX / 2;
 
 /// One of the files.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -99,7 +101,7 @@ impl Manifest {
                 _ => {}
             }
         }
-        let (Some(name), 1.., Some(kind)) = (name, seq, kind) else { return Err(MALFORMED) };
+        let (Some(name), 1..=MAX_SEQ, Some(kind)) = (name, seq, kind) else { return Err(MALFORMED) };
         let file = LogFile { name, seq };
         match kind {
             b'b' if self.base.is_some() => return Err("Found duplicate base file information"),
@@ -118,12 +120,13 @@ impl Manifest {
         Ok(())
     }
 
-    /// What stands in the file.
-    pub fn text(&self) -> String {
+    /// What stands in the file. An error if nobody could read that, because a name takes too long a line.
+    pub fn text(&self) -> Result<String, &'static str> {
         let mut text = String::new();
         let kinds = [("b", self.base.as_slice()), ("h", &self.history), ("i", &self.increments)];
         for (kind, files) in kinds {
             for LogFile { name, seq } in files {
+                let begin = text.len();
                 text.push_str("file ");
                 if needs_quotes(name) {
                     monitor::quote(name.as_bytes(), &mut text);
@@ -131,9 +134,12 @@ impl Manifest {
                     text.push_str(name);
                 }
                 text.push_str(&format!(" seq {seq} type {kind}\n"));
+                if (text.len() - begin) as u64 > MAX_LINE {
+                    return Err("a file's name is too long for it");
+                }
             }
         }
-        text
+        Ok(text)
     }
 
     /// Whether nothing is to be read.
@@ -155,19 +161,30 @@ impl Manifest {
     /// Puts a new base in the place of the old one, which becomes history. Answers its name.
     pub fn new_base(&mut self, prefix: &str, as_snapshot: bool) -> String {
         self.history.splice(0..0, self.base.take());
-        self.base_seq += 1;
         let form = if as_snapshot { "rdb" } else { "aof" };
-        let name = format!("{prefix}.{}.base.{form}", self.base_seq);
-        self.base = Some(LogFile { name: name.clone(), seq: self.base_seq });
-        name
+        let file = self.unused(self.base_seq, |seq| format!("{prefix}.{seq}.base.{form}"));
+        self.base_seq = file.seq;
+        self.base.insert(file).name.clone()
     }
 
     /// Adds an incremental file. Answers its name.
     pub fn new_increment(&mut self, prefix: &str) -> String {
-        self.increment_seq += 1;
-        let name = format!("{prefix}.{}.incr.aof", self.increment_seq);
-        self.increments.push(LogFile { name: name.clone(), seq: self.increment_seq });
+        let file = self.unused(self.increment_seq, |seq| format!("{prefix}.{seq}.incr.aof"));
+        let name = file.name.clone();
+        self.increment_seq = file.seq;
+        self.increments.push(file);
         name
+    }
+
+    /// A file with the next number behind `seq` whose name none has, whatever numbers those say that they have.
+    fn unused(&self, mut seq: i64, name: impl Fn(i64) -> String) -> LogFile {
+        loop {
+            seq += 1;
+            let name = name(seq);
+            if self.files().chain(&self.history).all(|file| file.name != name) {
+                return LogFile { name, seq };
+            }
+        }
     }
 
     /// Incremental files before the last so many are in the base now.
@@ -208,14 +225,14 @@ mod tests {
     fn reads_what_it_writes() {
         let text = "file a.2.base.rdb seq 2 type b\nfile a.1.incr.aof seq 1 type h\nfile a.2.incr.aof seq 2 type i\n";
         let mut manifest = read(text).expect("it is in order");
-        assert_eq!(manifest.text(), text);
+        assert_eq!(manifest.text().as_deref(), Ok(text));
         assert_eq!(manifest.new_increment("a"), "a.3.incr.aof");
         assert_eq!(manifest.new_base("a", false), "a.3.base.aof");
         manifest.retire_increments(1);
         let after = "file a.3.base.aof seq 3 type b\nfile a.2.incr.aof seq 2 type h\nfile a.2.base.rdb seq 2 type h\n\
                      file a.1.incr.aof seq 1 type h\nfile a.3.incr.aof seq 3 type i\n";
-        assert_eq!(manifest.text(), after);
-        assert_eq!(read(after).map(|manifest| manifest.text()), Ok(after.into()));
+        assert_eq!(manifest.text().as_deref(), Ok(after));
+        assert_eq!(read(after).and_then(|manifest| manifest.text()), Ok(after.into()));
     }
 
     #[test]
@@ -223,14 +240,30 @@ mod tests {
         let text = "file \"a file \\\"x\\\".1.base.rdb\" seq 1 type b\n";
         let manifest = read(text).expect("it is in order");
         assert_eq!(manifest.base.as_ref().map(|file| &file.name[..]), Some("a file \"x\".1.base.rdb"));
-        assert_eq!(manifest.text(), text);
+        assert_eq!(manifest.text().as_deref(), Ok(text));
+    }
+
+    #[test]
+    fn a_new_name_is_nobody_elses() {
+        let mut manifest =
+            read("file a.1.base.rdb seq 7 type h\nfile a.2.incr.aof seq 1 type i\n").expect("it is in order");
+        assert_eq!(manifest.new_base("a", true), "a.2.base.rdb");
+        assert_eq!(manifest.new_increment("a"), "a.3.incr.aof");
+        assert_eq!(manifest.new_increment("a"), "a.4.incr.aof");
+    }
+
+    #[test]
+    fn what_nobody_could_read_is_not_written() {
+        // Quotes and escapes make four characters of each byte.
+        let manifest = read(&format!("file {} seq 1 type b\n", "\u{7f}".repeat(300))).expect("it is in order");
+        assert!(manifest.text().is_err());
     }
 
     #[test]
     fn later_versions_may_say_more() {
         let text = "# a comment\nfile a seq 1 type b\nFILE b SEQ 3x TYPE incr startoffset 0\n";
         let manifest = read(text).expect("it is in order");
-        assert_eq!(manifest.text(), "file a seq 1 type b\nfile b seq 3 type i\n");
+        assert_eq!(manifest.text().as_deref(), Ok("file a seq 1 type b\nfile b seq 3 type i\n"));
     }
 
     #[test]
@@ -243,6 +276,7 @@ mod tests {
             ("file a seq 1 type b x\n", "Invalid AOF manifest file format"),
             ("file \"a seq 1 type b\n", "Invalid AOF manifest file format"),
             ("file a seq x type b\n", "Invalid AOF manifest file format"),
+            ("file a seq 9223372036854775807 type b\n", "Invalid AOF manifest file format"),
             ("file a seq 1 sort b\n", "Invalid AOF manifest file format"),
             ("file a/b seq 1 type b\n", "File can't be a path, just a filename"),
             ("file a seq 1 type x\n", "Unknown AOF file type"),
@@ -261,11 +295,10 @@ mod tests {
         #[test]
         fn any_text_is_read_or_refused(lines in prop::collection::vec("(file |seq |type |[abhi\"\\\\#x0-9 -]){0,12}", 0..6)) {
             let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-            if let Ok(manifest) = read(&text) {
-                let written = manifest.text();
+            if let Ok(manifest) = read(&text) && let Ok(written) = manifest.text() {
                 prop_assert_eq!(written.is_empty(), manifest.is_empty() && manifest.history.is_empty());
                 if !written.is_empty() {
-                    prop_assert_eq!(read(&written).map(|again| again.text()), Ok(written));
+                    prop_assert_eq!(read(&written).and_then(|again| again.text()), Ok(written));
                 }
             }
         }

@@ -8,7 +8,7 @@ pub mod check;
 mod files;
 mod gate;
 mod load;
-mod manifest;
+pub mod manifest;
 mod pending;
 mod rewrite;
 mod sync;
@@ -18,6 +18,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::time::{Duration, Instant};
 
+use crossbeam::utils::CachePadded;
 use parking_lot::Mutex;
 
 use crate::config::FsyncPolicy;
@@ -44,9 +45,12 @@ pub struct Aof {
     on: AtomicBool,
     /// Whether entries tell when they were made.
     timed: AtomicBool,
-    pending: Mutex<Pending>,
-    /// The position behind all that was appended.
-    appended: AtomicU64,
+    /// The error that the last write ended with; 0 for none.
+    write_error: AtomicI32,
+    /// The same of the last time that something was forced to the disk, in the background.
+    sync_error: AtomicI32,
+    /// Apart from the above, which all requests read: each change would take that from the caches of the other threads.
+    queue: CachePadded<Queue>,
     writer: Mutex<Writer>,
     /// The position behind all that was written: a crash of the process does not lose it.
     written: AtomicU64,
@@ -60,10 +64,8 @@ pub struct Aof {
     /// What commands of the log are counted in: they were counted when they were made.
     replayed: OnceLock<Stats>,
     pub rewrites: Rewrites,
-    /// The error that the last write ended with; 0 for none.
-    write_error: AtomicI32,
-    /// The same of the last time that something was forced to the disk, in the background.
-    sync_error: AtomicI32,
+    /// Held by who turns the log on or off.
+    switching: Mutex<()>,
     /// How often entries had waited too long for the disk.
     delayed: AtomicU64,
     /// Microseconds to wait before each write, for tests.
@@ -71,6 +73,14 @@ pub struct Aof {
     /// Bytes in the base and the last file behind it, and in all files when they were last rewritten.
     size: AtomicU64,
     base_size: AtomicU64,
+}
+
+/// What each change changes.
+#[derive(Default)]
+struct Queue {
+    pending: Mutex<Pending>,
+    /// The position behind all that was appended.
+    appended: AtomicU64,
 }
 
 /// How much of a hurry it is to write.
@@ -91,24 +101,22 @@ impl Aof {
     /// Appends one change, which is the commands that make it, for database `db`. Called while the shards of the change
     /// are locked, so that the order of entries is that of effects. Answers the position behind it.
     pub fn append(&self, db: usize, commands: &[u8]) -> u64 {
-        let mut pending = self.pending.lock();
+        let mut pending = self.queue.pending.lock();
         let added = pending.append(db, commands, self.timed.load(Relaxed));
         // Nobody else writes it: the lock is held.
-        let position = self.appended.load(Relaxed) + added;
-        self.appended.store(position, Relaxed);
+        let position = self.queue.appended.load(Relaxed) + added;
+        self.queue.appended.store(position, Relaxed);
         position
     }
 
     /// The position behind all that was appended so far.
     pub fn position(&self) -> u64 {
-        self.appended.load(Relaxed)
+        self.queue.appended.load(Relaxed)
     }
 
-    /// Whether everything up to a position is as safe as it is going to be: on the disk, or with `no` left to the system.
-    pub fn is_on_disk(&self, server: &Server, position: u64) -> bool {
-        let is_left_to_system = server.config.appendfsync() == FsyncPolicy::No;
-        let reached = if is_left_to_system { &self.written } else { &self.synced };
-        self.is_on() && reached.load(Acquire) >= position
+    /// Whether everything up to a position is on the disk. With `no` nobody sees to that.
+    pub fn is_on_disk(&self, position: u64) -> bool {
+        self.is_on() && self.synced.load(Acquire) >= position
     }
 
     /// Has entries tell when they were made, or not.
@@ -133,11 +141,11 @@ impl Aof {
         }
         loop {
             if writer.is_done() {
-                let mut pending = self.pending.lock();
+                let mut pending = self.queue.pending.lock();
                 if pending.is_empty() {
                     return;
                 }
-                writer.take(|empty| pending.take(empty));
+                writer.take(&mut pending);
             }
             let delay_us = self.write_delay_us.load(Relaxed);
             if delay_us > 0 {
@@ -167,16 +175,27 @@ impl Aof {
                 }
                 return self.write_error.store(error.raw_os_error().unwrap_or(libc::EIO), Relaxed);
             }
-            if self.write_error.swap(0, Relaxed) != 0 {
-                log::warning!("AOF write error looks solved, the server can write again.");
-            }
+            self.note_written();
         }
+    }
+
+    /// Nothing is left that could not be written.
+    fn note_written(&self) {
+        if self.write_error.swap(0, Relaxed) != 0 {
+            log::warning!("AOF write error looks solved, the server can write again.");
+        }
+    }
+
+    /// Whether changes cannot be kept at the moment.
+    #[inline]
+    pub fn is_failing(&self) -> bool {
+        self.is_on() && (self.write_error.load(Relaxed) | self.sync_error.load(Relaxed)) != 0
     }
 
     /// Why changes cannot be kept at the moment, as the system calls it.
     #[inline]
     pub fn error(&self) -> Option<std::io::Error> {
-        if self.is_on() { self.error_while_on() } else { None }
+        if self.is_failing() { self.error_while_on() } else { None }
     }
 
     fn error_while_on(&self) -> Option<std::io::Error> {
@@ -199,7 +218,7 @@ impl Aof {
 
     /// What is done now and then: entries that no connection writes, rewrites that are due.
     pub fn tick(&self, server: &'static Server) {
-        if self.is_on() && self.written.load(Acquire) < self.appended.load(Relaxed) {
+        if self.is_on() && self.written.load(Acquire) < self.queue.appended.load(Relaxed) {
             self.flush(server, Hurry::CanWait);
         }
         self.rewrite_when_due(server);
@@ -207,12 +226,12 @@ impl Aof {
 
     /// Bytes that were appended and not written yet.
     pub fn unwritten(&self) -> u64 {
-        self.appended.load(Relaxed).saturating_sub(self.written.load(Acquire))
+        self.queue.appended.load(Relaxed).saturating_sub(self.written.load(Acquire))
     }
 
     /// Bytes of memory that entries take until they are written.
     pub fn memory(&self) -> usize {
-        self.writer.lock().memory() + self.pending.lock().memory()
+        self.writer.lock().memory() + self.queue.pending.lock().memory()
     }
 
     /// What INFO tells.

@@ -15,7 +15,7 @@ pub struct Pending {
     db: Option<usize>,
     /// The second that the last annotation told of.
     told_s: i64,
-    cut: Option<Cut>,
+    cuts: Vec<Cut>,
 }
 
 /// Where the log goes on in another file.
@@ -54,17 +54,20 @@ impl Pending {
         }
     }
 
-    /// What is appended from now on goes to another file. What was to go to the one of an earlier cut that nobody has come
-    /// by yet, goes to that still: there is never more than one, because the file before is written out first.
+    /// What is appended from now on goes to another file. There may be cuts already that nobody has come by yet, where what
+    /// is in front of them cannot be written.
     pub fn cut(&mut self, file: Arc<File>) {
-        debug_assert!(self.cut.is_none());
-        self.cut = Some(Cut { at: self.buffer.len(), file });
+        self.cuts.push(Cut { at: self.buffer.len(), file });
         self.db = None;
+    }
+
+    pub fn has_cuts(&self) -> bool {
+        !self.cuts.is_empty()
     }
 
     /// Whether there is anything to be written.
     pub fn is_empty(&self) -> bool {
-        self.buffer.is_empty() && self.cut.is_none()
+        self.buffer.is_empty() && self.cuts.is_empty()
     }
 
     /// Bytes of memory.
@@ -73,8 +76,8 @@ impl Pending {
     }
 
     /// Hands everything over, in exchange for an empty buffer.
-    pub fn take(&mut self, empty: Vec<u8>) -> (Vec<u8>, Option<Cut>) {
-        (std::mem::replace(&mut self.buffer, empty), self.cut.take())
+    pub fn take(&mut self, empty: Vec<u8>) -> (Vec<u8>, Vec<Cut>) {
+        (std::mem::replace(&mut self.buffer, empty), std::mem::take(&mut self.cuts))
     }
 
     /// Forgets everything: nobody will write it.
@@ -119,8 +122,8 @@ mod tests {
         let file = tempfile::tempfile().expect("there is room for one");
         pending.cut(Arc::new(file));
         pending.append(3, b"b", false);
-        let (bytes, cut) = pending.take(Vec::new());
-        assert_eq!(cut.map(|cut| cut.at), Some(1 + select(3).len()));
+        let (bytes, cuts) = pending.take(Vec::new());
+        assert_eq!(cuts.iter().map(|cut| cut.at).collect::<Vec<_>>(), [1 + select(3).len()]);
         assert_eq!(bytes, format!("{}a{}b", select(3), select(3)).into_bytes());
     }
 

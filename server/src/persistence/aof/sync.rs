@@ -120,16 +120,14 @@ impl Aof {
     }
 
     /// Wakes those who have what they wait for; everybody when nothing is forced to the disk any more.
-    fn release_waiting(&self, server: &Server) {
+    pub(super) fn release_waiting(&self, server: &Server) {
         let waits = server.config.appendfsync() == FsyncPolicy::Always && !self.rests(server);
         let position = if waits { &self.synced } else { &self.written }.load(Acquire);
         self.released.fetch_max(position, Release);
-        let is_left_to_system = server.config.appendfsync() == FsyncPolicy::No;
-        let on_disk = if is_left_to_system { &self.written } else { &self.synced }.load(Acquire);
-        self.sync.release(position, on_disk);
+        self.sync.release(position, self.synced.load(Acquire));
     }
 
-    /// Has a client woken when everything up to a position is on the disk, which is seen to.
+    /// Has a client woken when everything up to a position is on the disk, which is seen to unless the policy is `no`.
     pub fn wake_when_on_disk(&self, position: u64, client: &Arc<Shared>) {
         let mut waiting = self.sync.waiting.lock();
         waiting.curious.push((position, Arc::clone(client)));
@@ -144,7 +142,9 @@ impl Aof {
 
     /// Forces what is written to the disk.
     fn force(&self, server: &Server) {
-        if self.synced.load(Relaxed) >= self.written.load(Acquire) || self.rests(server) {
+        // What could not be forced to the disk may be in a base now, which does not make the disk work again.
+        let is_done = self.synced.load(Relaxed) >= self.written.load(Acquire) && self.sync_error.load(Relaxed) == 0;
+        if is_done || self.rests(server) {
             return;
         }
         let policy = server.config.appendfsync();
@@ -173,16 +173,15 @@ impl Aof {
 
     /// Forces what is written to the disk, whatever the configuration says.
     pub(super) fn sync_now(&self) -> io::Result<()> {
-        let (mut unsynced, position) = {
-            let mut writer = self.writer.lock();
+        let (unsynced, position) = {
+            let writer = self.writer.lock();
             (writer.unsynced(), self.written.load(Acquire))
         };
-        let outcome = unsynced.sync();
-        if outcome.is_ok() {
-            self.synced.fetch_max(position, Release);
-        } else {
-            self.writer.lock().still_unsynced(unsynced.finished);
+        unsynced.sync()?;
+        if !unsynced.finished.is_empty() {
+            self.writer.lock().forget_finished(&unsynced);
         }
-        outcome
+        self.synced.fetch_max(position, Release);
+        Ok(())
     }
 }

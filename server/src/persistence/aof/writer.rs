@@ -1,11 +1,12 @@
 //! Writing what was appended to the file.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::pending::Cut;
+use super::pending::{Cut, Pending};
 use crate::log;
 use crate::server::os_error_text;
 
@@ -27,7 +28,8 @@ pub struct Writer {
     /// Taken over from where entries are appended; those before `done` are written.
     chunk: Vec<u8>,
     done: usize,
-    cut: Option<Cut>,
+    /// Where the chunk goes on in other files, in their order.
+    cuts: VecDeque<Cut>,
     error_logged: Option<Instant>,
     /// Since when entries wait for the disk.
     postponed: Option<Instant>,
@@ -46,8 +48,8 @@ impl Writer {
     }
 
     /// Lets go of the file.
-    pub fn close(&mut self) -> Unsynced {
-        std::mem::take(self).unsynced()
+    pub fn close(&mut self) {
+        *self = Writer::default();
     }
 
     /// Bytes in the file, as far as they were written.
@@ -57,7 +59,7 @@ impl Writer {
 
     /// Whether all that was taken over is written.
     pub fn is_done(&self) -> bool {
-        self.done == self.chunk.len() && self.cut.is_none()
+        self.done == self.chunk.len() && self.cuts.is_empty()
     }
 
     /// Bytes of memory.
@@ -66,13 +68,36 @@ impl Writer {
     }
 
     /// Takes over what was appended. All that was taken before must be done.
-    pub fn take(&mut self, exchange: impl FnOnce(Vec<u8>) -> (Vec<u8>, Option<Cut>)) {
+    pub fn take(&mut self, pending: &mut Pending) {
         debug_assert!(self.is_done());
         let mut empty = std::mem::take(&mut self.chunk);
         empty.clear();
         empty.shrink_to(BUFFER_KEPT);
-        (self.chunk, self.cut) = exchange(empty);
+        let cuts;
+        (self.chunk, cuts) = pending.take(empty);
+        self.cuts = cuts.into();
         self.done = 0;
+    }
+
+    /// Goes on behind the last cut, if it has not come there yet: what is in front of it is in a base, and no file before is
+    /// of any use. Answers how many bytes were left out.
+    pub fn skip_to_last_cut(&mut self, pending: &mut Pending) -> u64 {
+        self.finished.clear();
+        let mut skipped = 0;
+        if pending.has_cuts() {
+            skipped = self.chunk.len() - self.done;
+            self.done = self.chunk.len();
+            self.cuts.clear();
+            self.take(pending);
+        }
+        if let Some(Cut { at, file }) = self.cuts.pop_back() {
+            self.cuts.clear();
+            skipped += at - self.done;
+            self.done = at;
+            self.file = Some(file);
+            self.size = 0;
+        }
+        skipped as u64
     }
 
     /// Whether entries may wait a little longer for the disk.
@@ -85,13 +110,13 @@ impl Writer {
         self.postponed = None;
         let mut written = 0;
         loop {
-            let until = self.cut.as_ref().map_or(self.chunk.len(), |cut| cut.at);
+            let until = self.cuts.front().map_or(self.chunk.len(), |cut| cut.at);
             let (count, outcome) = self.write_until(until);
             written += count;
             if outcome.is_err() {
                 return (written, outcome);
             }
-            let Some(cut) = self.cut.take() else { return (written, Ok(())) };
+            let Some(cut) = self.cuts.pop_front() else { return (written, Ok(())) };
             self.finished.extend(self.file.replace(cut.file));
             self.size = 0;
         }
@@ -148,25 +173,20 @@ impl Writer {
     }
 
     /// What has to be forced to the disk so that all that is written stays.
-    pub fn unsynced(&mut self) -> Unsynced {
-        Unsynced { finished: std::mem::take(&mut self.finished), file: self.file.clone() }
+    pub fn unsynced(&self) -> Unsynced {
+        Unsynced { finished: self.finished.clone(), file: self.file.clone() }
     }
 
-    /// The files that could not be forced to the disk, to be tried again.
-    pub fn still_unsynced(&mut self, mut finished: Vec<Arc<File>>) {
-        finished.append(&mut self.finished);
-        self.finished = finished;
+    /// Forgets the files that were forced to the disk, to which nothing is added any more.
+    pub fn forget_finished(&mut self, synced: &Unsynced) {
+        self.finished.retain(|file| !synced.finished.iter().any(|it| Arc::ptr_eq(it, file)));
     }
 }
 
 impl Unsynced {
     /// Forces everything to the disk, in the order in which it was written.
-    pub fn sync(&mut self) -> io::Result<()> {
-        while let Some(first) = self.finished.first() {
-            first.sync_data()?;
-            self.finished.remove(0);
-        }
-        self.file.as_ref().map_or(Ok(()), |file| file.sync_data())
+    pub fn sync(&self) -> io::Result<()> {
+        self.finished.iter().chain(&self.file).try_for_each(|file| file.sync_data())
     }
 }
 
@@ -192,16 +212,18 @@ mod tests {
         pending.append(0, b"a", false);
         pending.cut(Arc::clone(&files[1]));
         pending.append(0, b"b", false);
-        writer.take(|empty| pending.take(empty));
+        writer.take(&mut pending);
         let (written, outcome) = writer.write();
         assert!(outcome.is_ok() && writer.is_done());
         let (first, second) = (content(&files[0]), content(&files[1]));
         assert_eq!(written as usize, first.len() + second.len());
         assert!(first.ends_with("\r\na") && second.ends_with("\r\nb"), "{first} {second}");
         assert_eq!(writer.size(), second.len() as u64);
-        let mut unsynced = writer.unsynced();
+        let unsynced = writer.unsynced();
         assert_eq!(unsynced.finished.len(), 1);
-        assert!(unsynced.sync().is_ok() && unsynced.finished.is_empty());
+        assert!(unsynced.sync().is_ok());
+        writer.forget_finished(&unsynced);
+        assert!(writer.unsynced().finished.is_empty());
     }
 
     #[test]
@@ -209,9 +231,52 @@ mod tests {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("the system has it");
         let mut writer = Writer::default();
         writer.open(Arc::new(full), 0);
-        writer.take(|_| (b"entry".to_vec(), None));
+        let mut pending = Pending::default();
+        pending.append(0, b"entry", false);
+        writer.take(&mut pending);
         let (written, outcome) = writer.write();
         assert_eq!((written, outcome.map_err(|error| error.raw_os_error())), (0, Err(Some(libc::ENOSPC))));
         assert!(!writer.is_done());
+    }
+
+    /// Entries that wait for a disk that is full, with cuts between them; the first so many were taken over already. Once
+    /// a base has what is in front of the last cut, only the last one is written.
+    fn leave_out_what_a_base_has(taken: usize) {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("the system has it");
+        let files = [(); 3].map(|()| Arc::new(tempfile::tempfile().expect("there is room for one")));
+        let (mut writer, mut pending) = (Writer::default(), Pending::default());
+        writer.open(Arc::new(full), 0);
+        let mut lengths = Vec::new();
+        for (number, file) in files.iter().enumerate() {
+            lengths.push(pending.append(0, b"entry", false));
+            pending.cut(Arc::clone(file));
+            if number + 1 == taken {
+                writer.take(&mut pending);
+                assert!(writer.write().1.is_err());
+            }
+        }
+        let last = pending.append(0, b"last", false);
+        if taken == 0 {
+            writer.take(&mut pending);
+            assert!(writer.write().1.is_err());
+        }
+        assert_eq!(writer.skip_to_last_cut(&mut pending), lengths.iter().sum::<u64>());
+        assert_eq!(writer.skip_to_last_cut(&mut pending), 0);
+        if !pending.is_empty() {
+            writer.take(&mut pending);
+        }
+        assert!(matches!(writer.write(), (written, Ok(())) if written == last));
+        assert!(writer.is_done() && writer.unsynced().finished.is_empty());
+        let contents = files.each_ref().map(|file| content(file));
+        assert!(
+            matches!(&contents, [a, b, c] if a.is_empty() && b.is_empty() && c.ends_with("\r\nlast")),
+            "{contents:?}"
+        );
+        assert_eq!(writer.size(), last);
+    }
+
+    #[test]
+    fn what_a_base_has_is_left_out() {
+        (0..=3).for_each(leave_out_what_a_base_has);
     }
 }

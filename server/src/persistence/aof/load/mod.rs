@@ -65,7 +65,8 @@ fn load(
     let files: Vec<String> = manifest.files().map(|file| file.name.clone()).collect();
     let missing = "Fatal error: a file of the append-only log is missing".to_owned();
     let sizes: io::Result<Vec<u64>> = files.iter().map(|name| folder.size(name)).collect();
-    let total = sizes.map_err(|_| missing)?.iter().sum();
+    let sizes = sizes.map_err(|_| missing)?;
+    let total = sizes.iter().sum();
     if total == 0 {
         return Ok(false);
     }
@@ -74,7 +75,9 @@ fn load(
     let read = |crew: &mut Crew<'_>| {
         for (index, name) in files.iter().enumerate() {
             let begun = Instant::now();
-            replay::file(server, crew, folder, name, index + 1 == files.len())?;
+            // Files that a crash has left empty do not count: the end of the log is in front of them.
+            let is_last = sizes.iter().skip(index + 1).all(|size| *size == 0);
+            replay::file(server, crew, folder, name, is_last)?;
             let kind = if base.as_ref() == Some(name) { "base" } else { "incr" };
             log::notice!("DB loaded from {kind} file {name}: {:.3} seconds", begun.elapsed().as_secs_f64());
         }
