@@ -1,6 +1,7 @@
 //! Snapshots that are written while the data changes: what is in the file is what was there at their moment, whatever
 //! happens between two steps of the writing.
 
+mod changes;
 mod samples;
 mod seed;
 
@@ -21,6 +22,7 @@ use storage::stream::{Stream, StreamId, StreamLimits};
 use storage::zset::Zset;
 use storage::{Collection, Event, Evictable, Free, Key, Keyspace, NewValue, Ttl, View};
 
+use changes::{BIG, change, store_big};
 use samples::{DATABASES, NOW_MS, contents, limits, loaded, store, text};
 use seed::Seed;
 
@@ -38,16 +40,17 @@ impl Write for File {
     }
 }
 
-/// Does something between any two steps.
+/// Does something between any two steps, which is told how many keys the one before has written: none, where it was about
+/// a part of one.
 struct Meanwhile<F>(RefCell<F>);
 
-impl<F: FnMut()> Supervisor for Meanwhile<F> {
+impl<F: FnMut(u64)> Supervisor for Meanwhile<F> {
     fn now_ms(&self) -> i64 {
         NOW_MS
     }
 
-    fn rest_after(&self, _: u64) -> Duration {
-        self.0.borrow_mut()();
+    fn rest_after(&self, keys: u64) -> Duration {
+        self.0.borrow_mut()(keys);
         Duration::ZERO
     }
 }
@@ -56,7 +59,7 @@ fn begin(keyspace: &Keyspace) -> Arc<Snapshot> {
     keyspace.view_all(0, NOW_MS).begin_snapshot(Form::Rdb { compress: false }, false)
 }
 
-fn write(keyspace: &Keyspace, snapshot: &Arc<Snapshot>, meanwhile: impl FnMut()) -> (io::Result<Written>, Vec<u8>) {
+fn write(keyspace: &Keyspace, snapshot: &Arc<Snapshot>, meanwhile: impl FnMut(u64)) -> (io::Result<Written>, Vec<u8>) {
     let file = File::default();
     let options = Options { compress: false, checksum: true, timed: true };
     let target = Box::new(FileWriter::new(file.clone(), options));
@@ -125,84 +128,12 @@ fn disturb(keyspace: &Keyspace, names: &[Vec<u8>], random: &mut SmallRng) {
     }
 }
 
-/// Changes a collection from within, if the key is one: new elements, and others that are there.
-fn change(view: &mut View<'_>, key: &Key<'_>, random: &mut SmallRng) {
-    let limits = limits();
-    for _ in 0..random.random_range(1..30) {
-        let (text, value) = (text(random), text(random));
-        let _ = view.change_existing::<Hash, _>(key, |hash, log| {
-            let there = hash.as_ref().random(|| random.random()).map(|(field, _)| field.to_vec()).unwrap_or_default();
-            match random.random_range(0..4) {
-                0 => drop(hash.remove(&there)),
-                1 => drop(hash.set(&there, &value, FieldTtl::Keep, limits.hash)),
-                2 => drop(hash.set_expiry(&there, Some(NOW_MS + random.random_range(0..20)))),
-                _ => drop(hash.set(&text, &value, FieldTtl::Clear, limits.hash)),
-            }
-            log.changed(Event::HSET, 1);
-        });
-        let _ = view.change_existing::<Set, _>(key, |set, log| {
-            if random.random() {
-                set.pop(|| random.random());
-            }
-            set.add(&text, limits.set);
-            log.changed(Event::SADD, 1);
-        });
-        let _ = view.change_existing::<Zset, _>(key, |zset, log| {
-            let there = zset.as_ref().random(|| random.random()).map(|(member, _)| member.to_vec()).unwrap_or_default();
-            match random.random_range(0..4) {
-                0 => drop(zset.remove(&there)),
-                1 => drop(zset.set(&there, random.random_range(0..9).into(), limits.zset)),
-                2 => zset.remove_range(random.random_range(0..zset.as_ref().len()), random.random_range(0..20)),
-                _ => drop(zset.set(&text, random.random_range(0..9).into(), limits.zset)),
-            }
-            log.changed(Event::ZADD, 1);
-        });
-        let _ = view.change_existing::<List, _>(key, |list, log| {
-            list.prepare(1, text.len(), limits.list);
-            list.push(End::Head, &text);
-            list.pop(End::Tail, 3, |_| ());
-            log.changed(Event::LPUSH, 1);
-        });
-    }
-}
-
-/// Stores a collection of thousands of elements.
-fn store_big(view: &mut View<'_>, name: &[u8], random: &mut SmallRng) {
-    let (key, limits, count) = (view.keyspace().key(name), limits(), random.random_range(1500..6000));
-    let mut element = |number: usize| [number.to_string().into_bytes(), text(random)].concat();
-    match name.len() % 3 {
-        0 => {
-            let mut hash = Hash::new();
-            for number in 0..count {
-                let timed = number % 10 == 0 && count % 2 == 0;
-                let ttl = if timed { FieldTtl::At(NOW_MS + number as i64 % 15) } else { FieldTtl::Clear };
-                hash.set(&element(number), &element(number), ttl, limits.hash);
-            }
-            view.store(&key, hash, Event::HSET, count);
-        }
-        1 => {
-            let mut set = Set::new();
-            for number in 0..count {
-                set.add(&element(number), limits.set);
-            }
-            view.store(&key, set, Event::SADD, count);
-        }
-        _ => {
-            let mut zset = Zset::new();
-            for number in 0..count {
-                zset.set(&element(number), number as f64 / 8.0, limits.zset);
-            }
-            view.store(&key, zset, Event::ZADD, count);
-        }
-    }
-}
-
 /// Takes a snapshot of a keyspace that is disturbed before and while it is written.
 fn check(keyspace: &Keyspace, haste: usize, mut disturb: impl FnMut()) {
     let before = contents(keyspace);
     let snapshot = begin(keyspace);
     (0..haste).for_each(|_| disturb());
-    let (written, file) = write(keyspace, &snapshot, || (0..haste).for_each(|_| disturb()));
+    let (written, file) = write(keyspace, &snapshot, |_| (0..haste).for_each(|_| disturb()));
     assert_eq!(written.expect("memory takes everything"), Written::Whole);
     let (copy, _) = loaded(&file[..]).expect("a whole file");
     let after = contents(&copy);
@@ -239,10 +170,15 @@ fn big_collections_are_as_they_were_at_the_moment() {
     let mut random = seed.rng();
     for _ in 0..6 {
         let keyspace = Keyspace::new(DATABASES);
-        let names: Vec<Vec<u8>> = (1..=9).map(|length| b"collection"[..length].to_vec()).collect();
+        let names: Vec<Vec<u8>> = (1..=10).map(|length| b"collection"[..length].to_vec()).collect();
         for name in &names {
             let mut view = keyspace.view_all(random.random_range(0..DATABASES), NOW_MS);
             store_big(&mut view, name, &mut random);
+        }
+        // What came and went before is no part of it.
+        for name in names.iter().cycle().take(random.random_range(0..200)) {
+            let mut view = keyspace.view_all(random.random_range(0..DATABASES), NOW_MS);
+            change(&mut view, &keyspace.key(name), &mut random);
         }
         let haste = random.random_range(0..4);
         check(&keyspace, haste, || {
@@ -265,7 +201,7 @@ fn big_collections_are_as_they_were_at_the_moment() {
 #[test]
 fn a_collection_may_leave_while_it_is_written() {
     type Leave = fn(&mut View<'_>, &Key<'_>, &Key<'_>) -> bool;
-    let ways: [Leave; 8] = [
+    let ways: [Leave; 10] = [
         |view, key, other| view.rename(key, other),
         |view, key, _| view.move_to(key, 1),
         |view, key, _| view.remove(key, Free::Now, Event::DEL),
@@ -280,11 +216,18 @@ fn a_collection_may_leave_while_it_is_written() {
             view.copy(key, other, 0);
             view.rename(other, key)
         },
+        |view, key, _| view.evict(key, Evictable::All, |_| true),
+        |view, key, other| {
+            view.rename(key, other);
+            view.move_to(other, 3);
+            view.select(3);
+            view.rename(other, key)
+        },
     ];
     let seed = Seed::pick();
     let mut random = seed.rng();
     for (way, leave) in ways.into_iter().enumerate() {
-        for name in [&b"set"[..], b"zset", b"hash-"] {
+        for name in BIG {
             let keyspace = Keyspace::new(DATABASES);
             let (key, other) = (keyspace.key(name), keyspace.key(b"other"));
             store_big(&mut keyspace.view_all(0, NOW_MS), name, &mut random);
@@ -292,9 +235,15 @@ fn a_collection_may_leave_while_it_is_written() {
             check(&keyspace, 1, || {
                 calls += 1;
                 let mut view = keyspace.view_all(0, NOW_MS);
-                change(&mut view, &key, &mut random);
+                for (db, key) in [(0, &key), (0, &other), (1, &key), (3, &key)] {
+                    view.select(db);
+                    change(&mut view, key, &mut random);
+                }
+                view.select(0);
                 if calls == 4 {
-                    assert!(leave(&mut view, &key, &other), "way {way}");
+                    // It may have been emptied.
+                    let was_there = view.exists(&key);
+                    assert!(leave(&mut view, &key, &other) || !was_there, "way {way}");
                 }
             });
             assert!(calls > 4, "way {way} came too late");
@@ -315,20 +264,21 @@ fn who_changes_more_than_may_wait_writes_it_himself() {
         }
     };
     fill(b'a');
-    for name in [&b"set"[..], b"zset", b"hash-"] {
+    for name in BIG {
         store_big(&mut keyspace.view_all(0, NOW_MS), name, &mut random);
     }
     let snapshot = begin(&keyspace);
     let mut filled = false;
-    let (written, file) = write(&keyspace, &snapshot, || {
-        if !std::mem::replace(&mut filled, true) {
+    let (written, file) = write(&keyspace, &snapshot, |keys| {
+        // Beside a collection that is being written the bound gives way.
+        if keys > 0 && !std::mem::replace(&mut filled, true) {
             fill(b'b');
         }
     });
     assert_eq!(written.expect("memory takes everything"), Written::Whole);
     let (copy, _) = loaded(&file[..]).expect("a whole file");
     let mut view = copy.view_all(0, NOW_MS);
-    assert_eq!(view.counts(0).keys, names.len() + 3);
+    assert_eq!(view.counts(0).keys, names.len() + BIG.len());
     for name in &names {
         let entry = view.peek(&copy.key(name)).expect("it is there");
         let text = entry.string().expect("a string");
@@ -339,12 +289,42 @@ fn who_changes_more_than_may_wait_writes_it_himself() {
     assert!((30_000_000..38_000_000).contains(&peak), "{peak}");
 }
 
+#[test]
+fn what_is_kept_of_a_list_is_told_as_long_as_it_is() {
+    let seed = Seed::pick();
+    let mut random = seed.rng();
+    let keyspace = Keyspace::new(DATABASES);
+    let name = b"list-lis";
+    let key = keyspace.key(name);
+    store_big(&mut keyspace.view_all(0, NOW_MS), name, &mut random);
+    let bytes = keyspace.view_all(0, NOW_MS).peek(&key).map_or(0, |entry| entry.memory());
+    let snapshot = begin(&keyspace);
+    keyspace
+        .view_all(0, NOW_MS)
+        .change_existing::<List, _>(&key, |list, log| {
+            for index in (0..list.as_ref().len()).step_by(8) {
+                list.set(index, b"other");
+            }
+            log.changed(Event::LSET, 1);
+        })
+        .expect("a list");
+    let mut told = vec![snapshot.memory()];
+    let (written, _) = write(&keyspace, &snapshot, |_| told.push(snapshot.memory()));
+    assert_eq!(written.expect("memory takes everything"), Written::Whole);
+    assert!(told[0] > bytes / 4 && told[0] < 2 * bytes, "{} of {bytes}", told[0]);
+    // It becomes less with each piece.
+    let (most, least) = (told[0], snapshot.memory());
+    assert!(told.is_sorted_by(|before, after| before >= after), "{told:?}");
+    assert!(told.iter().any(|held| (1..most).contains(held)), "{told:?}");
+    assert_eq!((least, snapshot.peak_memory()), (0, most));
+}
+
 /// What a snapshot is as commands, one a line.
 fn commands(keyspace: &Keyspace) -> Vec<String> {
     let file = File::default();
     let snapshot = keyspace.view_all(0, NOW_MS).begin_snapshot(Form::Commands, false);
     let target = Box::new(CommandWriter::new(file.clone()));
-    let written = snapshot.write(keyspace, target, &Meanwhile(RefCell::new(|| ())));
+    let written = snapshot.write(keyspace, target, &Meanwhile(RefCell::new(|_| ())));
     assert_eq!(written.expect("memory takes everything"), Written::Whole);
     let text = String::from_utf8(std::mem::take(&mut *file.0.lock())).expect("plain names");
     let mut lines = text.lines();
@@ -393,8 +373,8 @@ fn commands_make_the_keys_anew() {
         "XADD key 3-1 name value",
         "XSETID key 3-1 ENTRIESADDED 1 MAXDELETEDID 0-0",
         "XGROUP CREATE key group 3-1 ENTRIESREAD 1",
-        "XGROUP CREATECONSUMER key group me",
         "XCLAIM key group me 0 3-1 TIME 99 RETRYCOUNT 1 JUSTID FORCE",
+        "XGROUP CREATECONSUMER key group me",
     ];
     check(&expected);
     // In pieces each element is a command.

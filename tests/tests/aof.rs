@@ -294,6 +294,61 @@ fn a_rewrite_leaves_a_base_and_what_came_after_it() {
 }
 
 #[test]
+fn a_rewrite_has_lists_and_streams_as_they_were_whatever_is_done_meanwhile() {
+    // What is pending without its entry has no command.
+    const CHANGE: &str = "
+        math.randomseed(ARGV[1])
+        local function place() return math.random(0, redis.call('LLEN', 'list') - 1) end
+        redis.call('LPUSH', 'list', ARGV[1])
+        redis.call('RPUSH', 'list', ARGV[1] .. 'x')
+        redis.call('LPOP', 'list')
+        redis.call('RPOP', 'list', 2)
+        redis.call('LSET', 'list', place(), 'set' .. ARGV[1])
+        redis.call('LREM', 'list', 1, redis.call('LINDEX', 'list', place()))
+        redis.call('LINSERT', 'list', 'AFTER', redis.call('LINDEX', 'list', place()), 'inserted' .. ARGV[1])
+        redis.call('XADD', 'stream', '*', 'name', ARGV[1])
+        redis.call('XREADGROUP', 'GROUP', 'group', 'c' .. ARGV[1] % 7, 'COUNT', 2, 'STREAMS', 'stream', '>')
+        local some = redis.call('XPENDING', 'stream', 'group', '-', '+', 50)
+        redis.call('XCLAIM', 'stream', 'group', 'other', 0, some[math.random(#some)][1])
+        local done = some[math.random(#some)][1]
+        redis.call('XACK', 'stream', 'group', done)
+        redis.call('XDEL', 'stream', done)";
+    let dir = folder();
+    let nodes = ["--list-max-listpack-size", "8", "--stream-node-max-entries", "8", "--aof-use-rdb-preamble", "no"];
+    let server = builder(dir.path()).args(nodes).start().expect("it starts");
+    let mut client = server.connect().expect("a connection");
+    for n in 1..=3000 {
+        call(&mut client, &format!("RPUSH list element{n}"));
+        call(&mut client, &format!("XADD stream {n}-1 name {n}"));
+    }
+    call(&mut client, "XGROUP CREATE stream group 0");
+    call(&mut client, "XREADGROUP GROUP group me COUNT 1500 STREAMS stream >");
+    let mut number = 0;
+    for rewrites in 1..=4 {
+        let started = "+Background append only file rewriting started\\r\\n";
+        converse(&mut client, &[("BGREWRITEAOF", started)]);
+        while figure(&mut client, "aof_rewrites") != rewrites.to_string()
+            || figure(&mut client, "aof_rewrite_in_progress") != "0"
+        {
+            number += 1;
+            let reply = client.call(&["EVAL", CHANGE, "2", "list", "stream", &number.to_string()]).expect("a reply");
+            assert!(!reply.is_error(), "{reply:?}");
+        }
+    }
+    assert_eq!(figure(&mut client, "aof_last_bgrewrite_status"), "ok");
+    let state = |client: &mut Connection| {
+        let looks = ["DEBUG DIGEST", "LRANGE list 0 -1", "XPENDING stream group", "XINFO GROUPS stream"];
+        looks.map(|command| (command, call(client, command)))
+    };
+    let before = state(&mut client);
+    drop(server);
+    let (_server, mut client) = start(dir.path());
+    for ((command, before), (_, after)) in before.into_iter().zip(state(&mut client)) {
+        assert!(after == before, "{command}");
+    }
+}
+
+#[test]
 fn the_log_is_turned_on_and_off_while_serving() {
     let dir = folder();
     let server = builder(dir.path()).args(["--appendonly", "no"]).start().expect("it starts");

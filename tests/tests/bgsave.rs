@@ -96,7 +96,7 @@ fn save_at(client: &mut Connection, points: &str) {
     assert_eq!(escape(&reply.0), OK);
 }
 
-/// So many that the hash and the sorted set of them are written in pieces.
+/// So many that the collections of them are written in pieces.
 const ACCOUNTS: usize = 1500;
 
 /// All that the accounts of each kind have, where the keys are, and what else is to be so at any moment.
@@ -107,7 +107,15 @@ const SUMS: &str = "
     local members = redis.call('ZRANGE', 'zset', 0, -1, 'WITHSCORES')
     for n = 2, #members, 2 do scores = scores + members[n] end
     local tokens = #redis.call('KEYS', 'token:*')
+    local elements = 0
+    for _, name in ipairs({'list', 'other-list'}) do
+        for _, value in ipairs(redis.call('LRANGE', name, 0, -1)) do elements = elements + value end
+    end
     local longer = redis.call('LLEN', 'list') + redis.call('LLEN', 'other-list')
+    local jobs, entries = redis.call('XRANGE', 'jobs', '-', '+'), 0
+    for _, job in ipairs(jobs) do entries = entries + job[2][2] end
+    local pending, owned = redis.call('XPENDING', 'jobs', 'group')[1], 0
+    for _, one in ipairs(redis.call('XINFO', 'CONSUMERS', 'jobs', 'group')) do owned = owned + one[4] end
     redis.call('SELECT', 1)
     local generations = {}
     for n = 0, 49 do generations[redis.call('GET', 'k' .. n) or 'none'] = true end
@@ -121,15 +129,19 @@ const SUMS: &str = "
         table.insert(dbs, tag)
     end
     table.sort(dbs)
-    return {strings, fields, scores, tokens, longer, count, table.concat(dbs, ' ')}";
+    local streams = #jobs .. ' ' .. pending .. ' ' .. owned
+    return {strings, fields, scores, elements, entries, tokens, longer, count, table.concat(dbs, ' '), streams}";
 
 #[test]
 fn every_snapshot_is_one_moment() {
-    let (server, mut client) = start();
+    let nodes = ["--list-max-listpack-size", "8", "--stream-node-max-entries", "8"];
+    let server = builder().args(nodes).start().expect("it starts");
+    let mut client = server.connect().expect("a connection");
     for n in 0..ACCOUNTS {
         all(&mut client, &[&format!("SET account:{n} 1000"), &format!("HSET hash f{n} 1000")]);
-        all(&mut client, &[&format!("ZADD zset 1000 m{n}"), &format!("RPUSH list {n}")]);
+        all(&mut client, &[&format!("ZADD zset 1000 m{n}"), "RPUSH list 1000", "XADD jobs * amount 1000"]);
     }
+    all(&mut client, &["XGROUP CREATE jobs group 0", "XREADGROUP GROUP group me COUNT 700 STREAMS jobs >"]);
     all(&mut client, &["SET token:0 x", "SELECT 1"]);
     (0..50).for_each(|n| all(&mut client, &[&format!("SET k{n} first")]));
     for (db, tag) in [("2", "a"), ("3", "b")] {
@@ -149,6 +161,11 @@ fn every_snapshot_is_one_moment() {
         const MOVE: &str = "
             local from, to = tonumber(redis.call('GET', KEYS[1])), tonumber(redis.call('GET', KEYS[2]))
             if KEYS[1] ~= KEYS[2] then redis.call('MSET', KEYS[1], from - 3, KEYS[2], to + 3) end
+            local list = redis.call('LLEN', 'list') > 0 and 'list' or 'other-list'
+            for _, change in ipairs({-3, 3}) do
+                local index = math.random(0, redis.call('LLEN', list) - 1)
+                redis.call('LSET', list, index, redis.call('LINDEX', list, index) + change)
+            end
             redis.call('LMOVE', 'list', 'other-list', 'LEFT', 'RIGHT')
             redis.call('LMOVE', 'other-list', 'list', 'RIGHT', 'LEFT')
             return redis.call('LMOVE', 'list', 'other-list', 'RIGHT', 'LEFT')";
@@ -159,6 +176,25 @@ fn every_snapshot_is_one_moment() {
         let other = account();
         all(client, &[&format!("COPY account:{other} copy:{other} REPLACE"), &format!("PEXPIRE copy:{other} 5")]);
         all(client, &[&format!("SET new:{other} x"), &format!("DEL new:{}", account())]);
+    };
+    let worker = move |client: &mut Connection| {
+        // One job is taken, another one is done and comes anew behind the others.
+        const WORK: &str = "
+            redis.call('XREADGROUP', 'GROUP', 'group', ARGV[1], 'COUNT', 1, 'STREAMS', KEYS[1], '>')
+            local index = redis.call('XPENDING', KEYS[1], 'group', '-', '+', 1)[1][1]
+            local job = redis.call('XRANGE', KEYS[1], index, index)[1][2]
+            redis.call('XACK', KEYS[1], 'group', index)
+            redis.call('XDEL', KEYS[1], index)
+            return redis.call('XADD', KEYS[1], '*', unpack(job))";
+        let me = format!("worker{}", account() % 5);
+        let reply = client.call(&["EVAL", WORK, "1", "jobs", &me]).expect("a reply");
+        assert!(!reply.is_error(), "{reply:?}");
+        all(client, &[&format!("XGROUP CREATECONSUMER jobs group idle{}", account() % 5)]);
+        all(client, &[&format!("XGROUP DELCONSUMER jobs group idle{}", account() % 5)]);
+        all(
+            client,
+            &["MULTI", "RENAME jobs spare", "RENAME spare jobs", "RENAME list spare", "RENAME spare list", "EXEC"],
+        );
     };
     let (mut token, mut generation) = (0, 0);
     let renamer = move |client: &mut Connection| {
@@ -175,6 +211,7 @@ fn every_snapshot_is_one_moment() {
     let busy = [
         Busy::with(&server, transaction),
         Busy::with(&server, script),
+        Busy::with(&server, worker),
         Busy::with(&server, renamer),
         Busy::with(&server, flusher),
     ];
@@ -185,7 +222,8 @@ fn every_snapshot_is_one_moment() {
         assert_eq!(figure(&mut client, "rdb_last_bgsave_status"), "ok");
         for (_reader, mut reader) in readers(&server.dir().join("dump.rdb")) {
             let expected = format!(
-                "*7\\r\\n:{sum}\\r\\n:{sum}\\r\\n:{sum}\\r\\n:1\\r\\n:{ACCOUNTS}\\r\\n:1\\r\\n$3\\r\\na b\\r\\n"
+                "*10\\r\\n{}:1\\r\\n:{ACCOUNTS}\\r\\n:1\\r\\n$3\\r\\na b\\r\\n$12\\r\\n{ACCOUNTS} 700 700\\r\\n",
+                format!(":{sum}\\r\\n").repeat(5)
             );
             let reply = reader.call(&["EVAL", SUMS, "0"]).expect("a reply");
             assert_eq!(escape(&reply.0), expected, "round {round}");

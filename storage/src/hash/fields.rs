@@ -1,11 +1,13 @@
 //! The fields of a big hash: a table of elements, and when those expire that do.
 
+use std::sync::Arc;
+
 use super::FieldTtl;
 use super::deadlines::Deadlines;
 use crate::blob::Blob;
 use crate::hashing::hash;
 use crate::listpack::Item;
-use crate::snapshot::{Element, Parts, Piecemeal, finish};
+use crate::snapshot::{Element, Parts, Piece, Piecemeal, finish};
 use crate::table::HashTable;
 
 /// How often a random pick is tried again while fields are hidden.
@@ -226,8 +228,16 @@ fn element<'a>(blob: &'a Blob, deadlines: &Deadlines) -> Element<'a> {
 }
 
 impl Piecemeal for FieldTable {
-    fn parts(&mut self) -> &mut Option<Box<Parts>> {
-        &mut self.parts
+    fn begin(&mut self, piece: Arc<Piece>) {
+        self.parts = Some(Box::new(Parts::new(piece)));
+    }
+
+    fn piece(&self) -> Option<&Arc<Piece>> {
+        self.parts.as_ref().map(|parts| parts.piece())
+    }
+
+    fn end(&mut self) {
+        self.parts = None;
     }
 
     fn elements(&self) -> usize {

@@ -2,7 +2,9 @@
 
 mod limit;
 mod node;
+mod nodes;
 mod quick;
+mod stretches;
 
 use crate::listpack::{Item, ListPack, ListPackBuf};
 use crate::memory::good_size;

@@ -119,21 +119,14 @@ impl Node {
         }
     }
 
-    /// Puts another text in the place of an element, if the two can be kept in the same way.
-    pub(super) fn replace(&mut self, inside: usize, text: &[u8], limit: NodeLimit) -> bool {
-        match (self, limit.is_long(text.len())) {
-            (Node::Packed(packed), false) => packed.edit(|pack| {
-                let at = pack.as_ref().nth(inside);
-                at.is_some_and(|at| {
+    /// Puts another text, which is not long, in the place of an element of a listpack.
+    pub(super) fn replace(&mut self, inside: usize, text: &[u8]) {
+        if let Node::Packed(packed) = self {
+            packed.edit(|pack| {
+                if let Some(at) = pack.as_ref().nth(inside) {
                     pack.replace(at, Item::from_text(text));
-                    true
-                })
-            }),
-            (Node::Plain(old), true) => {
-                *old = text.into();
-                true
-            }
-            _ => false,
+                }
+            });
         }
     }
 
@@ -149,21 +142,15 @@ impl Node {
         }
     }
 
-    /// Removes up to `most` elements that are equal to an item, beginning at an end. Returns how many. It may be left
-    /// empty.
+    /// Removes up to `most` elements of a listpack that are equal to an item, beginning at an end. Returns how many. It
+    /// may be left empty.
     pub(super) fn remove_equal(&mut self, item: Item<'_>, most: usize, from: End) -> usize {
-        match self {
-            Node::Packed(packed) => packed.edit(|pack| {
-                let removed = pack.remove_equal(item, most, from == End::Tail);
-                pack.release_half();
-                removed
-            }),
-            Node::Plain(text) if Item::from_text(text) == item => {
-                *self = Node::packed(ListPackBuf::new());
-                1
-            }
-            Node::Plain(_) => 0,
-        }
+        let Node::Packed(packed) = self else { return 0 };
+        packed.edit(|pack| {
+            let removed = pack.remove_equal(item, most, from == End::Tail);
+            pack.release_half();
+            removed
+        })
     }
 
     /// Splits off the elements from an index on.

@@ -4,17 +4,19 @@
 //! happened to it: nodes that have become small are merged only after an insertion that split one. Nodes are not
 //! compressed, whatever `list-compress-depth` says.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::node::Node;
+use super::nodes::Nodes;
 use super::{End, NodeLimit};
 use crate::listpack::{Item, ListPack, ListPackBuf};
 use crate::memory::good_size;
+use crate::snapshot::{MANY_NODES, Piece, Piecemeal, finish};
 
 /// See the module's description.
 #[derive(Clone)]
 pub struct QuickList {
-    nodes: VecDeque<Node>,
+    nodes: Nodes,
     /// Elements of all nodes.
     len: usize,
     /// As it was configured when the list became long.
@@ -23,7 +25,7 @@ pub struct QuickList {
 
 impl QuickList {
     pub(super) fn new(pack: ListPackBuf, limit: NodeLimit) -> QuickList {
-        let mut quick = QuickList { nodes: VecDeque::new(), len: pack.as_ref().len(), limit };
+        let mut quick = QuickList { nodes: Nodes::default(), len: pack.as_ref().len(), limit };
         if quick.len > 0 {
             quick.nodes.push_back(Node::packed(pack));
         }
@@ -78,7 +80,7 @@ impl QuickList {
 
     pub(super) fn take_only_pack(&mut self) -> ListPackBuf {
         self.len = 0;
-        self.nodes.pop_front().map(Node::into_pack).unwrap_or_default()
+        self.nodes.take(0).map(Node::into_pack).unwrap_or_default()
     }
 
     /// The node of an element and the element's index there, reached from the nearer end.
@@ -123,14 +125,13 @@ impl QuickList {
 
     pub(crate) fn push(&mut self, end: End, text: &[u8]) {
         self.len += 1;
-        let node = if end == End::Head { self.nodes.front_mut() } else { self.nodes.back_mut() };
-        if let Some(node) = node {
-            if node.has_room(text.len(), self.limit) {
-                return node.push(end, text);
-            }
-            // It becomes an inner one.
-            node.shrink();
+        let number = if end == End::Head { 0 } else { self.nodes.len().saturating_sub(1) };
+        let limit = self.limit;
+        if let Some(node) = self.nodes.edit_if(number, |node| node.has_room(text.len(), limit)) {
+            return node.push(end, text);
         }
+        // It becomes an inner one.
+        self.nodes.shrink(number);
         let node = Node::of(text, self.limit);
         match end {
             End::Head => self.nodes.push_front(node),
@@ -142,31 +143,32 @@ impl QuickList {
     pub(super) fn insert(&mut self, beside: usize, after: bool, text: &[u8]) -> bool {
         let Some((number, inside)) = self.locate(beside) else { return false };
         self.len += 1;
-        let node = &mut self.nodes[number];
+        let limit = self.limit;
         let place = inside + usize::from(after);
-        if node.has_room(text.len(), self.limit) {
+        if let Some(node) = self.nodes.edit_if(number, |node| node.has_room(text.len(), limit)) {
             node.insert(place, text);
             return true;
         }
         let gap = number + usize::from(after);
-        let at_edge = place == 0 || place == node.len();
+        let at_edge = place == 0 || place == self.nodes[number].len();
         if self.limit.is_long(text.len()) {
             let gap = if at_edge { gap } else { self.split(number, place) };
             self.nodes.insert(gap, Node::of(text, self.limit));
         } else if at_edge {
             let neighbour = if after { Some(number + 1) } else { number.checked_sub(1) };
-            let neighbour = neighbour.and_then(|number| self.nodes.get_mut(number));
-            match neighbour.filter(|node| node.has_room(text.len(), self.limit)) {
+            let neighbour =
+                neighbour.and_then(|number| self.nodes.edit_if(number, |node| node.has_room(text.len(), limit)));
+            match neighbour {
                 Some(node) => node.push(if after { End::Head } else { End::Tail }, text),
                 None => self.nodes.insert(gap, Node::of(text, self.limit)),
             }
         } else {
             let behind = self.split(number, place);
             if after {
-                self.nodes[behind].push(End::Head, text);
+                self.nodes.edit(behind).push(End::Head, text);
                 self.merge_around(number);
             } else {
-                self.nodes[number].push(End::Tail, text);
+                self.nodes.edit(number).push(End::Tail, text);
                 self.merge_around(behind);
             }
         }
@@ -175,7 +177,7 @@ impl QuickList {
 
     /// Splits a node before an index inside. Returns the number of the node that begins there.
     fn split(&mut self, number: usize, inside: usize) -> usize {
-        if let Some(tail) = self.nodes[number].split_off(inside) {
+        if let Some(tail) = self.nodes.edit(number).split_off(inside) {
             self.nodes.insert(number + 1, tail);
         }
         number + 1
@@ -199,9 +201,10 @@ impl QuickList {
         if !node.fits_with(next, self.limit) {
             return false;
         }
-        if let Some(next) = self.nodes.remove(number + 1) {
-            self.nodes[number].append(&next);
-            self.nodes[number].shrink();
+        if let Some(next) = self.nodes.take(number + 1) {
+            let node = self.nodes.edit(number);
+            node.append(&next);
+            node.shrink();
         }
         true
     }
@@ -209,26 +212,24 @@ impl QuickList {
     /// Replaces the element at an index. Tells whether there is one.
     pub(super) fn set(&mut self, index: usize, text: &[u8]) -> bool {
         let Some((number, inside)) = self.locate(index) else { return false };
-        let node = &mut self.nodes[number];
-        if node.replace(inside, text, self.limit) {
-            return true;
-        }
-        match node {
-            Node::Plain(_) => {
+        match (&self.nodes[number], self.limit.is_long(text.len())) {
+            (Node::Packed(_), false) => self.nodes.edit(number).replace(inside, text),
+            (Node::Plain(_), true) => self.nodes.replace(number, Node::of(text, self.limit)),
+            (Node::Plain(_), false) => {
                 self.insert(index, true, text);
                 self.nodes.remove(number);
                 self.len -= 1;
             }
-            Node::Packed(_) => {
+            (Node::Packed(_), true) => {
                 let place = inside + 1;
-                if place < node.len() {
+                if place < self.nodes[number].len() {
                     self.split(number, place);
                 }
                 self.nodes.insert(number + 1, Node::of(text, self.limit));
                 if inside == 0 {
                     self.nodes.remove(number);
                 } else {
-                    self.nodes[number].remove(inside, 1);
+                    self.nodes.edit(number).remove(inside, 1);
                     self.merge_around(number + 1);
                 }
             }
@@ -242,9 +243,8 @@ impl QuickList {
         let mut left = count.min(self.len - index);
         self.len -= left;
         if inside > 0 {
-            let node = &mut self.nodes[number];
-            let here = left.min(node.len() - inside);
-            node.remove(inside, here);
+            let here = left.min(self.nodes[number].len() - inside);
+            self.nodes.edit(number).remove(inside, here);
             left -= here;
             number += 1;
         }
@@ -253,9 +253,9 @@ impl QuickList {
             left -= node.len();
             last += 1;
         }
-        self.nodes.drain(number..last);
+        self.nodes.remove_range(number..last);
         if left > 0 {
-            self.nodes[number].remove(0, left);
+            self.nodes.edit(number).remove(0, left);
         }
     }
 
@@ -267,18 +267,66 @@ impl QuickList {
                 break;
             }
             let number = if from == End::Head { step } else { last - 1 - step };
-            left -= self.nodes[number].remove_equal(item, left, from);
+            left -= self.remove_equal_in(number, item, left, from);
         }
         let removed = most - left;
         if removed > 0 {
             self.len -= removed;
-            self.nodes.retain(|node| node.len() > 0);
+            self.nodes.remove_empty();
         }
         removed
     }
 
+    /// Removes such elements from a node, which may be left empty.
+    fn remove_equal_in(&mut self, number: usize, item: Item<'_>, most: usize, from: End) -> usize {
+        let written = self.nodes.piece().is_some();
+        match &self.nodes[number] {
+            // Nothing is handed over that does not change.
+            Node::Packed(_) => {
+                let wanted = |node: &Node| !written || node.iter().any(|other| other == item);
+                self.nodes.edit_if(number, wanted).map_or(0, |node| node.remove_equal(item, most, from))
+            }
+            Node::Plain(text) if Item::from_text(text) == item => {
+                self.nodes.replace(number, Node::packed(ListPackBuf::new()));
+                1
+            }
+            Node::Plain(_) => 0,
+        }
+    }
+
     pub(super) fn memory(&self) -> usize {
-        let nodes: usize = self.nodes.iter().map(Node::memory).sum();
-        good_size(size_of::<QuickList>()) + good_size(self.nodes.capacity() * size_of::<Node>()) + nodes
+        good_size(size_of::<QuickList>()) + self.nodes.memory()
+    }
+}
+
+impl Piecemeal for QuickList {
+    fn begin(&mut self, piece: Arc<Piece>) {
+        self.nodes.begin(piece);
+    }
+
+    fn piece(&self) -> Option<&Arc<Piece>> {
+        self.nodes.piece()
+    }
+
+    fn end(&mut self) {
+        self.nodes.end();
+    }
+
+    fn elements(&self) -> usize {
+        self.nodes.len()
+    }
+
+    fn is_big(&self) -> bool {
+        self.nodes.len() >= MANY_NODES
+    }
+
+    fn step(&mut self, to: &mut Vec<u8>) -> bool {
+        self.nodes.step(to)
+    }
+}
+
+impl Drop for QuickList {
+    fn drop(&mut self) {
+        finish(self);
     }
 }

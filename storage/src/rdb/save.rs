@@ -1,6 +1,6 @@
 //! Writing values.
 
-use super::save_stream::save_stream;
+use super::save_stream::{save_stream, save_stream_part};
 use super::write::{Sink, Writer};
 use super::{VERSION, VERSION_OF_7_0, container, kind};
 use crate::entry::StrRef;
@@ -51,8 +51,8 @@ pub fn save_value<S: Sink>(to: &mut S, value: Value<'_>, compress: bool) {
     }
 }
 
-/// Writes what stands before the elements of a big collection, which [`save_part`] writes in any order: how many there
-/// are, and when the first of them expires.
+/// Writes what stands before the elements of a big collection, which [`save_part`] writes: how many there are, and when
+/// the first of them expires.
 pub fn save_count<S: Sink>(to: &mut S, count: usize, earliest: Option<i64>) {
     let mut out = Writer::new(to, false);
     if let Some(earliest) = earliest {
@@ -77,6 +77,8 @@ pub fn save_part<S: Sink>(to: &mut S, element: Element<'_>, earliest: Option<i64
             out.string(field);
             out.string(value);
         }
+        Element::Node { plain, bytes } => save_node(&mut out, plain, bytes),
+        Element::Part(part) => save_stream_part(&mut out, part),
     }
 }
 
@@ -91,10 +93,13 @@ pub fn kind_of_big(value: Value<'_>, earliest: Option<i64>) -> u8 {
 
 fn save_list<S: Sink>(out: &mut Writer<'_, S>, list: ListRef<'_>) {
     out.len(list.node_count());
-    for (is_plain, bytes) in list.node_bytes() {
-        out.count(if is_plain { container::PLAIN } else { container::PACKED });
-        out.raw(bytes);
-    }
+    list.node_bytes().for_each(|(plain, bytes)| save_node(out, plain, bytes));
+}
+
+/// Writes a node of a list, or a single element of one.
+fn save_node<S: Sink>(out: &mut Writer<'_, S>, plain: bool, bytes: &[u8]) {
+    out.count(if plain { container::PLAIN } else { container::PACKED });
+    out.raw(bytes);
 }
 
 fn save_set<S: Sink>(out: &mut Writer<'_, S>, set: SetRef<'_>) {

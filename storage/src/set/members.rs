@@ -1,9 +1,11 @@
 //! The members of a big set.
 
+use std::sync::Arc;
+
 use crate::blob::Blob;
 use crate::hashing::hash;
 use crate::listpack::Item;
-use crate::snapshot::{Element, Parts, Piecemeal, finish};
+use crate::snapshot::{Element, Parts, Piece, Piecemeal, finish};
 use crate::table::HashTable;
 
 /// A table of members, each an allocation of its own.
@@ -86,8 +88,16 @@ impl MemberTable {
 }
 
 impl Piecemeal for MemberTable {
-    fn parts(&mut self) -> &mut Option<Box<Parts>> {
-        &mut self.parts
+    fn begin(&mut self, piece: Arc<Piece>) {
+        self.parts = Some(Box::new(Parts::new(piece)));
+    }
+
+    fn piece(&self) -> Option<&Arc<Piece>> {
+        self.parts.as_ref().map(|parts| parts.piece())
+    }
+
+    fn end(&mut self) {
+        self.parts = None;
     }
 
     fn elements(&self) -> usize {

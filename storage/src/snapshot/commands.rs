@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use super::{Element, Target};
 use crate::entry::StrRef;
 use crate::keyspace::DbCounts;
-use crate::listpack::Item;
+use crate::listpack::{Item, ListPack};
 use crate::rdb::{Buffered, Sink};
-use crate::stream::{Group, Stream, StreamId};
+use crate::stream::StreamPart;
 use crate::value::Value;
 
 /// Elements that one command adds at most.
@@ -71,7 +71,7 @@ pub(super) fn rebuild(to: &mut Vec<u8>, key: &[u8], value: Value<'_>, expiry: Op
                 command(to, &[b"HPEXPIREAT", key, when.to_string().as_bytes(), b"FIELDS", b"1", field]);
             }
         }
-        Value::Stream(stream) => rebuild_stream(to, key, stream),
+        Value::Stream(stream) => stream.each_part(|part| stream_part(to, key, part)),
     }
     if !matches!(value, Value::Hash(hash) if hash.is_empty()) {
         expire(to, key, expiry);
@@ -86,8 +86,8 @@ pub(super) fn expire(to: &mut Vec<u8>, key: &[u8], expiry: Option<i64>) {
 }
 
 /// Writes the commands that add an element to a collection.
-pub(super) fn part(to: &mut Vec<u8>, key: &[u8], element: Element<'_>) {
-    match element {
+pub(super) fn part(to: &mut Vec<u8>, key: &[u8], added: Element<'_>) {
+    match added {
         Element::Member(member) => command(to, &[b"SADD", key, member]),
         Element::Scored(member, score) => command(to, &[b"ZADD", key, score.to_string().as_bytes(), member]),
         Element::Field(field, value, expiry) => {
@@ -96,57 +96,62 @@ pub(super) fn part(to: &mut Vec<u8>, key: &[u8], element: Element<'_>) {
                 command(to, &[b"HPEXPIREAT", key, when.to_string().as_bytes(), b"FIELDS", b"1", field]);
             }
         }
-    }
-}
-
-fn rebuild_stream(to: &mut Vec<u8>, key: &[u8], stream: &Stream) {
-    let entries = stream.entries();
-    for entry in entries.iter() {
-        header(to, 3 + 2 * entry.len());
-        [&b"XADD"[..], key].into_iter().for_each(|part| argument(to, part));
-        shown(to, entry.id);
-        for (field, value) in entry.fields() {
-            element(to, field);
-            element(to, value);
+        Element::Node { plain: true, bytes } => command(to, &[b"RPUSH", key, bytes]),
+        Element::Node { bytes, .. } => {
+            let pack = ListPack::from_bytes(bytes);
+            batches(to, b"RPUSH", key, pack.len(), 1, pack.iter(), |to, item| element(to, item));
         }
-    }
-    if entries.is_empty() {
-        // There is no other way to a stream without entries.
-        command(to, &[b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y"]);
-    }
-    header(to, 7);
-    [&b"XSETID"[..], key].into_iter().for_each(|part| argument(to, part));
-    shown(to, entries.last_id());
-    argument(to, b"ENTRIESADDED");
-    shown(to, entries.added());
-    argument(to, b"MAXDELETEDID");
-    shown(to, entries.max_deleted_id());
-    for (name, group) in stream.groups() {
-        rebuild_group(to, key, name, group);
+        Element::Part(part) => stream_part(to, key, part),
     }
 }
 
-fn rebuild_group(to: &mut Vec<u8>, key: &[u8], name: &[u8], group: &Group) {
-    let read = group.entries_read.unwrap_or(-1).to_string();
-    header(to, 7);
-    [&b"XGROUP"[..], b"CREATE", key, name].into_iter().for_each(|part| argument(to, part));
-    shown(to, group.last_id);
-    [&b"ENTRIESREAD"[..], read.as_bytes()].into_iter().for_each(|part| argument(to, part));
-    for consumer in group.consumers() {
-        command(to, &[b"XGROUP", b"CREATECONSUMER", key, name, consumer.name()]);
-    }
-    for (id, pending) in group.pending_range(StreamId::MIN..=StreamId::MAX) {
-        // What was released goes to the first consumer, as in a snapshot's file.
-        let first = || group.consumers().next();
-        let owner = group.owner(pending).or_else(first).map(|consumer| consumer.name()).unwrap_or_default();
-        header(to, 12);
-        [&b"XCLAIM"[..], key, name, owner, b"0"].into_iter().for_each(|part| argument(to, part));
-        shown(to, id);
-        argument(to, b"TIME");
-        shown(to, pending.delivered_ms);
-        argument(to, b"RETRYCOUNT");
-        shown(to, pending.deliveries.max(0));
-        [&b"JUSTID"[..], b"FORCE"].into_iter().for_each(|part| argument(to, part));
+/// Writes the commands that make a part of a stream.
+fn stream_part(to: &mut Vec<u8>, key: &[u8], part: StreamPart<'_>) {
+    match part {
+        StreamPart::Node(node) => {
+            for entry in node.entries() {
+                header(to, 3 + 2 * entry.len());
+                [&b"XADD"[..], key].into_iter().for_each(|part| argument(to, part));
+                shown(to, entry.id);
+                for (field, value) in entry.fields() {
+                    element(to, field);
+                    element(to, value);
+                }
+            }
+        }
+        StreamPart::History(history) => {
+            if history.len == 0 {
+                // There is no other way to a stream without entries.
+                command(to, &[b"XADD", key, b"MAXLEN", b"0", b"0-1", b"x", b"y"]);
+            }
+            header(to, 7);
+            [&b"XSETID"[..], key].into_iter().for_each(|part| argument(to, part));
+            shown(to, history.last_id);
+            argument(to, b"ENTRIESADDED");
+            shown(to, history.added);
+            argument(to, b"MAXDELETEDID");
+            shown(to, history.max_deleted_id);
+        }
+        StreamPart::Group(name, head) => {
+            let read = head.entries_read.unwrap_or(-1).to_string();
+            header(to, 7);
+            [&b"XGROUP"[..], b"CREATE", key, name].into_iter().for_each(|part| argument(to, part));
+            shown(to, head.last_id);
+            [&b"ENTRIESREAD"[..], read.as_bytes()].into_iter().for_each(|part| argument(to, part));
+        }
+        StreamPart::Pending { group, id, pending, owner } => {
+            header(to, 12);
+            [&b"XCLAIM"[..], key, group, owner, b"0"].into_iter().for_each(|part| argument(to, part));
+            shown(to, id);
+            argument(to, b"TIME");
+            shown(to, pending.delivered_ms);
+            argument(to, b"RETRYCOUNT");
+            shown(to, pending.deliveries.max(0));
+            [&b"JUSTID"[..], b"FORCE"].into_iter().for_each(|part| argument(to, part));
+        }
+        // Those who have something pending are there by now.
+        StreamPart::Consumer { group, name, .. } => command(to, &[b"XGROUP", b"CREATECONSUMER", key, group, name]),
+        StreamPart::Consumers(_) | StreamPart::Owned(_) => {}
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::frozen::Frozen;
-use super::pieces::Access;
+use super::pieces::{Access, Piece};
 use super::{Left, Snapshot};
 use crate::entry::Slot;
 use crate::keyspace::{Key, Keyspace};
@@ -52,9 +52,14 @@ impl Mark {
         }
     }
 
-    /// Leaves an entry that is in no table any more to the snapshot, which frees it.
-    pub(crate) fn leave(&self, slot: Slot) {
+    /// Leaves an entry that is in no table any more to the snapshot, which frees it, if it was not handed over before or
+    /// is being written. Returns it otherwise.
+    pub(crate) fn leave(&self, slot: Slot, was_claimed: bool) -> Option<Slot> {
+        if was_claimed {
+            return Piece::give(slot);
+        }
         self.snapshot.leave(Left::Entry(self.db, slot));
+        None
     }
 
     /// Leaves the whole table to the snapshot, which frees it.

@@ -9,8 +9,10 @@
 //! adds to one writes it to the file himself: the file's lock is taken with shards locked, but no shard with the file's,
 //! so nobody waits in a circle, and changes become as slow as the file is.
 
+mod aside;
 mod commands;
 mod frozen;
+mod frozen_map;
 mod mark;
 mod pieces;
 mod write;
@@ -28,13 +30,14 @@ use crate::keyspace::{DbCounts, Key, Keyspace, Shard};
 use crate::rdb::file::save_entry;
 use crate::reclaim::free_table;
 use crate::table::HashTable;
-use crate::value::Type;
 use frozen::Frozen;
-use pieces::{Access, Piece};
+use pieces::Access;
 
+pub(crate) use aside::{Aside, Held};
 pub use commands::CommandWriter;
+pub(crate) use frozen_map::{FrozenMap, Shown, each_behind};
 pub(crate) use mark::Mark;
-pub(crate) use pieces::{Element, Parts, Piecemeal, finish, finish_value};
+pub(crate) use pieces::{Element, MANY_NODES, Parts, Piece, Piecemeal, finish, follow};
 pub use write::{Supervisor, Written};
 
 /// Bytes of all queues together beyond which those who change something write themselves.
@@ -128,7 +131,8 @@ pub struct Snapshot {
     /// Bytes of the queues, of what was left, and of the writer's buffer, now and at most.
     held: AtomicUsize,
     most_held: AtomicUsize,
-    left: Mutex<Vec<Left>>,
+    /// With the bytes that were counted for each.
+    left: Mutex<Vec<(Left, usize)>>,
     /// Collections that are to be written in pieces, or are being so.
     pieces: Mutex<VecDeque<Arc<Piece>>>,
     /// There from the beginning of [`Snapshot::write`] to its end.
@@ -238,15 +242,9 @@ impl Snapshot {
         if !slot.is_big() {
             return false;
         }
-        // A long string's bytes are shared from now on, and nodes are copied as they are: that is quicker than to write
-        // them.
-        let copy = match slot.share() {
-            Some(bytes) => Slot::new(key.bytes, slot.expiry(), NewValue::Shared(bytes), slot.access()),
-            None if matches!(slot.value().kind(), Type::List | Type::Stream) => {
-                slot.duplicate(key.bytes, slot.expiry(), slot.access())
-            }
-            None => return false,
-        };
+        // A long string's bytes are shared from now on: that is quicker than to write them.
+        let Some(bytes) = slot.share() else { return false };
+        let copy = Slot::new(key.bytes, slot.expiry(), NewValue::Shared(bytes), slot.access());
         self.leave(Left::Entry(db, copy));
         true
     }
@@ -255,8 +253,9 @@ impl Snapshot {
         if self.is_stopped() {
             return left.free();
         }
-        self.was_queued(left.memory());
-        self.left.lock().push(left);
+        let memory = left.memory();
+        self.was_queued(memory);
+        self.left.lock().push((left, memory));
     }
 
     /// Writes a queue, if all together are too long, and there is a file that takes it. Tells whether it did.
@@ -272,7 +271,7 @@ impl Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        self.left.get_mut().drain(..).for_each(Left::free);
+        self.left.get_mut().drain(..).for_each(|(left, _)| left.free());
     }
 }
 

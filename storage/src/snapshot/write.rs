@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::frozen::Frozen;
-use super::pieces::{Access, Piece};
+use super::pieces::{Access, Piece, Piecemeal, Rest};
 use super::{File, Left, MAX_QUEUED, Mark, Snapshot, Target};
 use crate::entry::Slot;
 use crate::keyspace::{Key, Keyspace, SHARDS, Shard};
@@ -108,7 +108,10 @@ impl Snapshot {
                 self.set_aside(number, key, slot, access)
             });
             if !more {
-                db.mark = None;
+                // As long as collections are written in pieces it has to be known when they are removed.
+                if self.pieces.lock().is_empty() {
+                    db.mark = None;
+                }
                 break;
             }
             if buffer.len() >= enough {
@@ -152,8 +155,7 @@ impl Snapshot {
     /// Writes what is in no table any more. Tells whether to go on.
     fn put_left(self: &Arc<Snapshot>, keyspace: &Keyspace, supervisor: &impl Supervisor) -> bool {
         loop {
-            let Some(left) = self.left.lock().pop() else { return !self.is_stopped() };
-            let memory = left.memory();
+            let Some((left, memory)) = self.left.lock().pop() else { return !self.is_stopped() };
             let access = Access { policy: &keyspace.access, now_ms: supervisor.now_ms() };
             let goes_on = match left {
                 Left::Queue(db, queue) => {
@@ -205,15 +207,29 @@ impl Snapshot {
         loop {
             // It stays there until it is written, so that it is known whose elements are not needed any more.
             let Some(piece) = self.pieces.lock().front().cloned() else { return true };
+            let mut removed = None;
             let goes_on = self.put_piece(&piece, |buffer| {
                 self.rest(supervisor.rest_after(0));
-                let mut shard = Fair::lock(&keyspace.shards[piece.shard()]);
-                if let Some(collection) = shard.shard().and_then(|shard| piece.find(shard)) {
-                    return Some(Piece::step(collection, buffer, STEP_BYTES));
+                if removed.is_none() {
+                    if let Some(more) = self.step_piece(keyspace, &piece, buffer) {
+                        return Some(more);
+                    }
+                    match self.take_rest(&piece)? {
+                        Rest::Entry(slot, memory) => removed = Some((slot, memory)),
+                        Rest::Written(rest) => {
+                            self.was_written(rest.len());
+                            *buffer = rest;
+                        }
+                        Rest::Unknown | Rest::Unwanted => {}
+                    }
                 }
-                drop(shard);
-                self.take_rest(&piece, buffer)
+                let collection = removed.as_mut().and_then(|(slot, _)| piece.of(slot));
+                Some(collection.is_some_and(|collection| Piece::step(collection, buffer, STEP_BYTES)))
             });
+            if let Some((slot, memory)) = removed {
+                self.was_written(memory);
+                slot.free();
+            }
             if !goes_on {
                 return false;
             }
@@ -221,17 +237,41 @@ impl Snapshot {
         }
     }
 
+    /// Writes elements of a collection that is in its shard. Tells whether there are more, or nothing if it is not there.
+    fn step_piece(&self, keyspace: &Keyspace, piece: &Piece, buffer: &mut Vec<u8>) -> Option<bool> {
+        self.at_place(keyspace, piece, |collection| Piece::step(collection, buffer, STEP_BYTES))
+    }
+
+    /// Does something with a collection, if it is in its shard.
+    fn at_place<R>(&self, keyspace: &Keyspace, piece: &Piece, act: impl FnOnce(&mut dyn Piecemeal) -> R) -> Option<R> {
+        let mut place = piece.place();
+        loop {
+            let mut shard = Fair::lock(&keyspace.shards[place.shard()]);
+            if let Some(collection) = shard.shard().and_then(|shard| piece.find(shard, &place)) {
+                return Some(act(collection));
+            }
+            // It may have been renamed before its shard was locked.
+            let now = piece.place();
+            drop(shard);
+            if now == place {
+                return None;
+            }
+            place = now;
+        }
+    }
+
     /// Gets the rest of a collection that is not in its shard any more: it was removed, or its database was. `None` if
-    /// the snapshot is given up, and otherwise that there is no more.
-    fn take_rest(&self, piece: &Piece, buffer: &mut Vec<u8>) -> Option<bool> {
-        for left in self.left.lock().iter_mut() {
-            if let Left::Table(_, table, _) = left {
-                piece.finish_in(table);
+    /// the snapshot is given up.
+    fn take_rest(&self, piece: &Piece) -> Option<Rest> {
+        for (left, _) in self.left.lock().iter_mut() {
+            if let Left::Table(_, table, _) = left
+                && let Some(slot) = piece.take_from(table)
+            {
+                // It was counted with its table.
+                return Some(Rest::Entry(slot, 0));
             }
         }
-        *buffer = piece.wait_for_rest()?;
-        self.was_written(buffer.len());
-        Some(false)
+        piece.wait_for_rest()
     }
 
     /// Writes a collection, piece by piece, as `step` gives them and tells whether there are more. Tells whether to go on.
@@ -287,9 +327,8 @@ impl Snapshot {
             }
         }
         while let Some(piece) = self.pieces.lock().pop_front() {
-            if let Some(collection) = piece.find(&mut keyspace.shards[piece.shard()].lock()) {
-                *collection.parts() = None;
-            }
+            self.at_place(keyspace, &piece, |collection| collection.end());
+            piece.close();
         }
     }
 

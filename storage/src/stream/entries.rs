@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::group::tree;
 use super::id::StreamId;
 use super::node::{Entry, Node, StreamLimits};
+use super::then::NodesThen;
 use crate::memory::good_size;
+use crate::snapshot::Aside;
 
 pub(super) type Nodes = BTreeMap<StreamId, Node>;
 
@@ -19,6 +21,8 @@ pub struct Entries {
     pub(super) first_id: StreamId,
     pub(super) max_deleted_id: StreamId,
     pub(super) added: u64,
+    /// There while a snapshot of the nodes is written in pieces.
+    pub(super) then: Aside<NodesThen>,
 }
 
 impl Entries {
@@ -95,6 +99,9 @@ impl Entries {
         if id <= self.last_id {
             return false;
         }
+        if self.then.is_some() {
+            self.keep_before_append(id);
+        }
         let bytes = fields.iter().map(|text| text.len()).sum();
         match self.nodes.last_entry() {
             Some(mut open) if !open.get().is_full(bytes, limits) => {
@@ -136,19 +143,17 @@ impl Entries {
 
     /// The bytes of the nodes, which are Redis's, and their first IDs.
     pub fn node_bytes(&self) -> impl Iterator<Item = (StreamId, &[u8])> {
-        self.nodes.iter().map(|(first, node)| (*first, node.as_bytes()))
+        self.nodes.iter().map(|(first, node)| (*first, node.as_ref(*first).as_bytes()))
     }
 
     /// Deletes an entry. Tells whether it was there.
     pub(super) fn remove(&mut self, id: StreamId) -> bool {
         let Some(first) = self.node_of(id) else { return false };
-        let Some(node) = self.nodes.get_mut(&first) else { return false };
-        let removed = node.delete(first, |at| (at <= id).then_some(at == id));
-        if removed == 0 {
+        if self.delete_in(first, |at| (at <= id).then_some(at == id)) == 0 {
             return false;
         }
-        if node.alive() == 0 {
-            self.nodes.remove(&first);
+        if self.nodes.get(&first).is_some_and(|node| node.alive() == 0) {
+            self.remove_node(first);
         }
         self.len -= 1;
         self.max_deleted_id = self.max_deleted_id.max(id);

@@ -8,7 +8,9 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::id::StreamId;
+use super::then::GroupThen;
 use crate::memory::good_size;
+use crate::snapshot::Aside;
 
 /// An entry that was delivered and not acknowledged.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +38,10 @@ impl Consumer {
         &self.name
     }
 
+    pub(super) fn shared_name(&self) -> Arc<[u8]> {
+        Arc::clone(&self.name)
+    }
+
     /// The IDs of what it has not acknowledged.
     pub fn pending(&self) -> &BTreeSet<StreamId> {
         &self.pending
@@ -45,6 +51,9 @@ impl Consumer {
 /// A consumer of a group, as long as it is not deleted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ConsumerAt(u32);
+
+/// The numbers of consumers by their names.
+type Names = BTreeMap<Arc<[u8]>, u32>;
 
 /// A group of consumers that share a stream's entries.
 #[derive(Clone)]
@@ -56,12 +65,14 @@ pub struct Group {
     pending: BTreeMap<StreamId, Pending>,
     /// `pending` in the order of delivery. Kept from the first time on that somebody asks for it.
     by_time: Option<BTreeSet<(i64, StreamId)>>,
-    names: BTreeMap<Arc<[u8]>, u32>,
+    names: Names,
     consumers: Vec<Option<Consumer>>,
     /// The places in `consumers` that are free.
     vacant: Vec<u32>,
     /// How many pending entries have no consumer.
     released: usize,
+    /// There while a snapshot of the group is written in pieces.
+    pub(super) then: Aside<GroupThen>,
 }
 
 impl Group {
@@ -75,6 +86,7 @@ impl Group {
             consumers: Vec::new(),
             vacant: Vec::new(),
             released: 0,
+            then: Aside::default(),
         }
     }
 
@@ -113,12 +125,25 @@ impl Group {
         self.consumers.get(*self.names.get(name)? as usize)?.as_ref()
     }
 
+    /// What is pending, and the numbers of the consumers by their names.
+    pub(super) fn maps(&self) -> (&BTreeMap<StreamId, Pending>, &Names) {
+        (&self.pending, &self.names)
+    }
+
+    /// The consumer of a number.
+    pub(super) fn consumer_at(&self, at: u32) -> Option<&Consumer> {
+        self.consumers.get(at as usize)?.as_ref()
+    }
+
     /// The consumer with a name, and whether it has just been made.
     pub fn find_or_add(&mut self, name: &[u8], now_ms: i64) -> (ConsumerAt, bool) {
         if let Some(at) = self.names.get(name) {
             return (ConsumerAt(*at), false);
         }
         let name: Arc<[u8]> = name.into();
+        if self.then.is_some() {
+            self.keep_consumer(&name);
+        }
         let consumer = Consumer { name: name.clone(), seen_ms: now_ms, active_ms: None, pending: BTreeSet::new() };
         let at = self.vacant.pop().unwrap_or(self.consumers.len() as u32);
         match self.consumers.get_mut(at as usize) {
@@ -130,11 +155,18 @@ impl Group {
     }
 
     pub fn consumer_mut(&mut self, at: ConsumerAt) -> Option<&mut Consumer> {
+        if self.then.is_some() {
+            let name = self.consumer_at(at.0)?.shared_name();
+            self.keep_consumer(&name);
+        }
         self.consumers.get_mut(at.0 as usize)?.as_mut()
     }
 
     /// Deletes a consumer with what it has pending. Returns how much that was.
     pub fn remove_consumer(&mut self, name: &[u8]) -> Option<usize> {
+        if self.then.is_some() {
+            self.keep_all_of(name);
+        }
         let at = self.names.remove(name)?;
         let consumer = self.consumers.get_mut(at as usize)?.take()?;
         self.vacant.push(at);
@@ -148,6 +180,9 @@ impl Group {
 
     /// Acknowledges an entry. Tells whether it was pending.
     pub fn acknowledge(&mut self, id: StreamId) -> bool {
+        if self.then.is_some() {
+            self.keep_pending(id);
+        }
         let Some(pending) = self.pending.remove(&id) else { return false };
         self.forget_time(id, pending);
         self.disown(id, pending);
@@ -172,6 +207,9 @@ impl Group {
     }
 
     fn put(&mut self, id: StreamId, new: Pending) {
+        if self.then.is_some() {
+            self.keep_pending(id);
+        }
         let old = self.pending.insert(id, new);
         if let Some(old) = old {
             self.forget_time(id, old);

@@ -5,17 +5,21 @@ mod entries;
 mod group;
 mod id;
 mod node;
+mod parts;
+mod then;
 mod trim;
 
 use std::collections::BTreeMap;
 
 use crate::memory::good_size;
+use crate::snapshot::Aside;
 use crate::value::{Collection, Type};
 
 pub use entries::Entries;
 pub use group::{Consumer, ConsumerAt, Group, Pending};
 pub use id::StreamId;
 pub use node::{Entry, StreamLimits};
+pub(crate) use parts::StreamPart;
 pub use trim::{Keep, Trim};
 
 /// The groups by their names.
@@ -29,6 +33,8 @@ pub struct Stream(Box<Body>);
 struct Body {
     entries: Entries,
     groups: Groups,
+    /// There while a snapshot of it is written in pieces.
+    parts: Aside<parts::Parts>,
 }
 
 /// What becomes of the groups' pending entries when entries are deleted.
@@ -88,7 +94,7 @@ impl Stream {
 
     /// Deletes an entry and what refers to it, as `references` says.
     pub fn remove_with(&mut self, id: StreamId, references: References) -> Deletion {
-        let Body { entries, groups } = &mut *self.0;
+        let (entries, groups) = self.parts_mut(references);
         match references {
             References::Keep => {}
             References::Delete => groups.values_mut().for_each(|group| {
@@ -122,7 +128,10 @@ impl Stream {
 
     /// A group to be changed, and the entries that it is about.
     pub fn group_mut(&mut self, name: &[u8]) -> Option<(&Entries, &mut Group)> {
-        let Body { entries, groups } = &mut *self.0;
+        if self.0.parts.is_some() {
+            self.0.freeze_group(name);
+        }
+        let Body { entries, groups, .. } = &mut *self.0;
         groups.get_mut(name).map(|group| (&*entries, group))
     }
 
@@ -130,6 +139,9 @@ impl Stream {
     pub fn add_group(&mut self, name: &[u8], last_id: StreamId, entries_read: Option<i64>) -> bool {
         let vacant = !self.0.groups.contains_key(name);
         if vacant {
+            if self.0.parts.is_some() {
+                self.0.keep_group(name, None);
+            }
             self.0.groups.insert(name.into(), Group::new(last_id, entries_read));
         }
         vacant
@@ -137,11 +149,22 @@ impl Stream {
 
     /// Removes a group. Tells whether it was there.
     pub fn remove_group(&mut self, name: &[u8]) -> bool {
-        self.0.groups.remove(name).is_some()
+        if self.0.parts.is_some() {
+            self.0.freeze_group(name);
+        }
+        let Some(group) = self.0.groups.remove(name) else { return false };
+        if self.0.parts.is_some() {
+            self.0.keep_group(name, Some(group));
+        }
+        true
     }
 
-    fn parts_mut(&mut self) -> (&mut Entries, &mut Groups) {
-        let Body { entries, groups } = &mut *self.0;
+    /// The entries, and the groups if something is to become of these, too.
+    fn parts_mut(&mut self, references: References) -> (&mut Entries, &mut Groups) {
+        if references == References::Delete && self.0.parts.is_some() {
+            self.0.freeze_groups();
+        }
+        let Body { entries, groups, .. } = &mut *self.0;
         (entries, groups)
     }
 }

@@ -118,7 +118,7 @@ struct Raw<'a> {
 
 /// A node to be read: its listpack, and what entries refer to.
 #[derive(Clone, Copy)]
-pub(super) struct NodeRef<'a> {
+pub(crate) struct NodeRef<'a> {
     first: StreamId,
     pack: ListPack<'a>,
     names: usize,
@@ -171,8 +171,18 @@ impl<'a> NodeRef<'a> {
         })
     }
 
+    /// The node's first ID.
+    pub(crate) fn first_id(self) -> StreamId {
+        self.first
+    }
+
+    /// The bytes of the node, which are Redis's.
+    pub(crate) fn as_bytes(self) -> &'a [u8] {
+        self.pack.as_bytes()
+    }
+
     /// The entries that are not deleted.
-    pub(super) fn entries(self) -> impl Iterator<Item = Entry<'a>> {
+    pub(crate) fn entries(self) -> impl Iterator<Item = Entry<'a>> {
         self.forward(self.start).filter(|raw| raw.flags & DELETED == 0).map(|raw| raw.entry)
     }
 

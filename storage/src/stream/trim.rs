@@ -27,7 +27,7 @@ pub struct Trim {
 impl Stream {
     /// Removes entries from the front. Returns how many.
     pub fn trim(&mut self, trim: Trim) -> usize {
-        let (entries, groups) = self.parts_mut();
+        let (entries, groups) = self.parts_mut(trim.references);
         // Where there are no groups, nobody refers to anything.
         let references = if groups.is_empty() { References::Keep } else { trim.references };
         let removed = trim_entries(entries, groups, Trim { references, ..trim });
@@ -40,7 +40,7 @@ impl Stream {
 
 fn trim_entries(entries: &mut Entries, groups: &mut Groups, trim: Trim) -> usize {
     let (mut removed, mut from) = (0, StreamId::MIN);
-    while let Some((&first, node)) = entries.nodes.range_mut(from..).next() {
+    while let Some((&first, node)) = entries.nodes.range(from..).next() {
         let mut spare = match trim.keep {
             Keep::Last(most) => entries.len.saturating_sub(most),
             Keep::From(_) => usize::MAX,
@@ -61,12 +61,12 @@ fn trim_entries(entries: &mut Entries, groups: &mut Groups, trim: Trim) -> usize
                 let ids = node.as_ref(first).ids();
                 ids.for_each(|id| forget(groups, id));
             }
-            entries.nodes.remove(&first);
+            entries.remove_node(first);
             entries.len -= alive;
             removed += alive;
             continue;
         }
-        let gone = node.delete(first, |id| {
+        let gone = entries.delete_in(first, |id| {
             if spare == 0 || matches!(trim.keep, Keep::From(least) if id >= least) {
                 return None;
             }
@@ -84,8 +84,8 @@ fn trim_entries(entries: &mut Entries, groups: &mut Groups, trim: Trim) -> usize
             break;
         }
         // What is still needed stays, but there may be more to remove behind it.
-        if node.alive() == 0 {
-            entries.nodes.remove(&first);
+        if entries.nodes.get(&first).is_some_and(|node| node.alive() == 0) {
+            entries.remove_node(first);
         }
         match first.next() {
             Some(next) => from = next,

@@ -24,7 +24,7 @@ use crate::keyspace::{Db, Key, Keyspace, SHARDS};
 use crate::locks::Locked;
 use crate::random::quick_random;
 use crate::reclaim::free_table;
-use crate::snapshot::finish_value;
+use crate::snapshot::follow;
 use crate::table::Position;
 use crate::value::{Type, WrongType};
 
@@ -330,7 +330,7 @@ impl<'k> View<'k> {
     pub fn rename(&mut self, from: &Key<'_>, to: &Key<'_>) -> bool {
         let Some(handle) = self.find(from) else { return false };
         let mut slot = self.take(from, handle);
-        finish_value(&mut slot);
+        follow(&mut slot, to);
         let old = self.vacate(to);
         let expiry = slot.expiry();
         slot.rename(to.bytes, expiry);
@@ -369,8 +369,7 @@ impl<'k> View<'k> {
         if occupied {
             return false;
         }
-        let mut slot = self.take(key, handle);
-        finish_value(&mut slot);
+        let slot = self.take(key, handle);
         self.db = db;
         self.adopt(key, slot);
         self.tell(key, Event::NEW);
@@ -507,9 +506,12 @@ impl<'k> View<'k> {
             let next = Slot::new(key.bytes, slot.expiry(), value, slot.access());
             let old = std::mem::replace(slot, next);
             let wanted = db.mark.as_mut().is_some_and(|mark| mark.claim(key));
-            match &db.mark {
-                Some(mark) if wanted => mark.leave(old),
-                _ => keyspace.reclaimer.entry(old),
+            let old = match &db.mark {
+                Some(mark) => mark.leave(old, !wanted),
+                None => Some(old),
+            };
+            if let Some(old) = old {
+                keyspace.reclaimer.entry(old);
             }
         } else {
             if let Some(mark) = &mut db.mark {

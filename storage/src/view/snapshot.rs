@@ -72,9 +72,12 @@ impl View<'_> {
         let wanted = db.mark.is_some() && db.table.at(handle).is_big();
         let wanted = wanted && db.mark.as_mut().is_some_and(|mark| mark.claim(key));
         let slot = self.take(key, handle);
-        match &self.table_db(key).mark {
-            Some(mark) if wanted => mark.leave(slot),
-            _ => self.release(slot, free),
+        let slot = match &self.table_db(key).mark {
+            Some(mark) => mark.leave(slot, !wanted),
+            None => Some(slot),
+        };
+        if let Some(slot) = slot {
+            self.release(slot, free);
         }
     }
 

@@ -9,10 +9,12 @@ mod runs;
 mod skiplist;
 mod towers;
 
+use std::sync::Arc;
+
 use crate::hashing::hash;
 use crate::listpack::{Item, ListPack, ListPackBuf};
 use crate::memory::good_size;
-use crate::snapshot::{Element, Parts, Piecemeal, finish};
+use crate::snapshot::{Element, Parts, Piece, Piecemeal, finish};
 use crate::table::{HashTable, PlainItem};
 use crate::value::{Collection, PackLimits, Type};
 
@@ -154,8 +156,16 @@ impl Clone for BigZset {
 }
 
 impl Piecemeal for BigZset {
-    fn parts(&mut self) -> &mut Option<Box<Parts>> {
-        &mut self.parts
+    fn begin(&mut self, piece: Arc<Piece>) {
+        self.parts = Some(Box::new(Parts::new(piece)));
+    }
+
+    fn piece(&self) -> Option<&Arc<Piece>> {
+        self.parts.as_ref().map(|parts| parts.piece())
+    }
+
+    fn end(&mut self) {
+        self.parts = None;
     }
 
     fn elements(&self) -> usize {

@@ -137,9 +137,18 @@ fn shown(value: Value<'_>) -> String {
                 text += &format!("{} {fields:?}", entry.id);
             }
             for (name, group) in stream.groups() {
-                let pending: Vec<_> = group.pending_range(StreamId::MIN..=StreamId::MAX).collect();
-                let consumers: Vec<_> = group.consumers().map(|one| (one.name(), one.seen_ms, one.pending())).collect();
-                text += &format!("{name:?} {} {:?} {pending:?} {consumers:?}", group.last_id, group.entries_read);
+                text += &format!("{name:?} {} {:?}", group.last_id, group.entries_read);
+                // A file has what was released as the first consumer's.
+                let first = group.consumers().next().map_or(&b""[..], |one| one.name());
+                for (id, pending) in group.pending_range(StreamId::MIN..=StreamId::MAX) {
+                    let owner = group.owner(pending).map_or(first, |one| one.name());
+                    text += &format!(" {id} {} {} {owner:?}", pending.delivered_ms, pending.deliveries);
+                }
+                let mut consumers: Vec<_> = group.consumers().map(|one| (one.name(), one.seen_ms)).collect();
+                if consumers.is_empty() && group.released_len() > 0 {
+                    consumers.push((b"", 0));
+                }
+                text += &format!(" {consumers:?}");
             }
             text
         }
