@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use protocol::{Args, Reply, RequestReader};
+use protocol::{Args, Reply};
 use smallvec::SmallVec;
-use storage::{Actor, Key, Scope, Type, View};
+use storage::{Actor, Key, Scope, View};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::acl::{self, Denial, Place};
@@ -44,7 +44,7 @@ pub struct Executor {
     /// A reading of the server's clock and the Unix nanoseconds at that moment.
     synced: Cell<(u64, i64)>,
     /// Whether prefetching is worth its while.
-    large: Cell<bool>,
+    pub(super) large: Cell<bool>,
     pub eviction: Eviction,
     /// The engines of scripts and functions, from the first one on.
     pub lua: RefCell<Option<Box<Lua>>>,
@@ -66,10 +66,6 @@ enum Objection {
 
 /// A command that took this long makes the time that the next one sees be read again.
 const CLOCK_SLACK_NANOS: u64 = 200_000;
-/// Databases with fewer keys are in the processor's cache anyway.
-const PREFETCH_FROM: usize = 100_000;
-/// So many requests about one collection are worth a look at how big it is.
-const PREFETCH_MEMBERS: usize = 4;
 
 impl Executor {
     pub fn new(server: &'static Server, stats: &'static WorkerStats, inbox: UnboundedReceiver<Incoming>) -> Executor {
@@ -112,56 +108,6 @@ impl Executor {
     /// The time that commands see.
     pub fn now_ms(&self) -> i64 {
         self.now_ms.get()
-    }
-
-    /// Called now and then: whether the keyspace has outgrown the cache.
-    pub fn note_size(&self) {
-        if let Some(keys) = self.server.keyspace.about_keys() {
-            self.large.set(keys >= PREFETCH_FROM);
-        }
-    }
-
-    /// Has the processor fetch what a batch of requests will look at, while none of it is waited for.
-    pub fn prefetch(&self, client: &Client, batch: &RequestReader) {
-        if batch.len() < 2 {
-            return;
-        }
-        let db = client.db();
-        self.prefetch_keys((0..batch.len()).map(|index| (db, batch.request(index))));
-        self.prefetch_members(client, batch);
-    }
-
-    /// Has the processor fetch the entries of the keys that requests are about, each in a database, if there are many.
-    pub fn prefetch_keys<'a>(&self, requests: impl Iterator<Item = (usize, Args<'a>)>) {
-        if !self.large.get() {
-            return;
-        }
-        // The second argument is the key of nearly every command; for the others a wasted hint is all.
-        let keyspace = &self.server.keyspace;
-        let keys: SmallVec<[(usize, Key<'_>); 64]> =
-            requests.filter_map(|(db, args)| Some((db, keyspace.key(args.get(1)?)))).collect();
-        keys.iter().for_each(|(db, key)| keyspace.prefetch_page(*db, key));
-        keys.iter().for_each(|(db, key)| keyspace.prefetch_entry(*db, key));
-    }
-
-    /// Several requests in a row about the same key are about members of a collection, which may be a big one.
-    fn prefetch_members(&self, client: &Client, batch: &RequestReader) {
-        const STEP: usize = PREFETCH_MEMBERS - 1;
-        let keyspace = &self.server.keyspace;
-        let key = |index: usize| if index < batch.len() { batch.request(index).get(1) } else { None };
-        let mut first = 0;
-        while first + STEP < batch.len() {
-            // What is only now and then about the same key is not worth more than this.
-            let Some(name) = key(first).filter(|_| key(first) == key(first + STEP)) else {
-                first += STEP;
-                continue;
-            };
-            let last = (first..batch.len()).take_while(|index| key(*index) == Some(name)).last().unwrap_or(first);
-            keyspace.prefetch_members(client.db(), &keyspace.key(name), |kind| {
-                (first..=last).filter_map(|index| member(batch.request(index), kind)).collect()
-            });
-            first = last + 1;
-        }
     }
 
     /// Carries one request out and writes its reply. `started` is a reading of the server's clock, taken after the
@@ -509,12 +455,6 @@ impl Executor {
             tracking::after_request(client, Some(command));
         }
     }
-}
-
-/// Where most commands that are about one member have it: behind the key, or, in a sorted set, behind the score.
-fn member<'a>(request: Args<'a>, kind: Type) -> Option<&'a [u8]> {
-    let behind_score = if kind == Type::Zset { request.get(3) } else { None };
-    behind_score.or_else(|| request.get(2))
 }
 
 /// Has a command do its work and writes the error if it fails. Tells whether it did.

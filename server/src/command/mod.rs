@@ -5,6 +5,7 @@ pub mod dispatch;
 pub mod error;
 pub mod keys;
 pub mod names;
+mod prefetch;
 pub mod spec;
 pub mod table;
 
