@@ -44,8 +44,8 @@ fn forgotten_scripts_take_no_memory() {
     }
     // 500 of them are still known, and a few more to the workers.
     let used = figure(&mut clients[0], "used_memory");
-    call(&mut clients[0], &["SCRIPT", "FLUSH"]);
     let before = figure(&mut clients[0], "used_memory_vm_eval");
+    call(&mut clients[0], &["SCRIPT", "FLUSH"]);
     while used - figure(&mut clients[0], "used_memory") < 500 * text.len() {
         std::thread::yield_now();
     }

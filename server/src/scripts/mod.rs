@@ -177,8 +177,9 @@ pub struct Scripts {
     /// Scripts may call commands that are not meant for them, which DEBUG SET-DISABLE-DENY-SCRIPTS is for.
     pub may_call_all: AtomicBool,
     pub evicted: AtomicU64,
-    /// How many scripts were forgotten, for those who have them compiled.
+    /// How many scripts were forgotten, for those who have them compiled, and how often all of them.
     forgotten: AtomicU64,
+    flushes: AtomicU64,
     /// Memory of the workers' virtual machines, of scripts and of functions.
     pub eval_memory: AtomicUsize,
     pub function_memory: AtomicUsize,
@@ -236,6 +237,7 @@ impl Scripts {
         let mut cache = self.cache.write();
         cache.scripts.values().for_each(|script| script.forgotten.store(true, Relaxed));
         self.forgotten.fetch_add(cache.scripts.len() as u64, Relaxed);
+        self.flushes.fetch_add(1, Relaxed);
         *cache = Cache::default();
     }
 

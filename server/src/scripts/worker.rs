@@ -31,6 +31,8 @@ pub struct Lua {
     recent: [Option<Recent>; RECENT],
     /// How many scripts the server had forgotten when this was last looked at.
     forgotten: u64,
+    /// How often it had forgotten all of them when nothing of these was left here.
+    flushes: u64,
     functions: Functions,
     libraries: Libraries,
     libraries_version: u64,
@@ -72,6 +74,7 @@ impl Default for Lua {
             known: AHashMap::new(),
             recent: Default::default(),
             forgotten: 0,
+            flushes: 0,
             functions: Functions::new(&options),
             libraries: Libraries::new(),
             libraries_version: 0,
@@ -129,7 +132,9 @@ impl Lua {
             }
             return Ok(known);
         }
-        if server.forgotten.load(Relaxed) - self.forgotten >= MANY_FORGOTTEN {
+        if server.flushes.load(Relaxed) != self.flushes {
+            self.tidy(server);
+        } else if server.forgotten.load(Relaxed) - self.forgotten >= MANY_FORGOTTEN {
             self.forget(server);
         }
         self.scripts.load_as(sha, body).map_err(|text| Error::new([b"ERR ", &text[..]].concat()))?;
@@ -158,9 +163,11 @@ impl Lua {
         true
     }
 
-    /// What is done now and then while no script runs.
+    /// What is done now and then while no script runs, and behind SCRIPT FLUSH before one does.
     pub fn tidy(&mut self, server: &Scripts) {
-        if self.forget(server) {
+        let flushes = server.flushes.load(Relaxed);
+        let was_flushed = std::mem::replace(&mut self.flushes, flushes) != flushes;
+        if self.forget(server) || was_flushed {
             self.scripts.collect_garbage();
             self.note_memory(server);
         }

@@ -28,6 +28,10 @@ pub(super) fn flush(cx: &mut Context<'_>) -> CommandResult {
         return Err(Error::fixed("ERR SCRIPT FLUSH only support SYNC|ASYNC option"));
     }
     cx.server.scripts.flush();
+    // Other workers give their memory back when they get round to it.
+    if let Some(lua) = cx.executor.lua.borrow_mut().as_deref_mut() {
+        lua.tidy(&cx.server.scripts);
+    }
     cx.reply.ok();
     Ok(())
 }
