@@ -224,6 +224,24 @@ fn what_is_about_the_server_has_no_place_in_a_log() {
 }
 
 #[test]
+fn nobody_waits_in_a_log() {
+    let log =
+        ["BLPOP a 0", "BLMOVE b c LEFT LEFT 0", "BZPOPMIN z 0", "RPUSH a 1 2", "RPUSH b 1", "BLPOP a 0", "ZADD z 1 m"];
+    let dir = folder();
+    write_log(dir.path(), &encoded(&log));
+    let (_server, mut client) = start(dir.path(), &[]);
+    converse(
+        &mut client,
+        &[
+            ("LRANGE a 0 -1", "*1\\r\\n$1\\r\\n2\\r\\n"),
+            ("LRANGE b 0 -1", "*1\\r\\n$1\\r\\n1\\r\\n"),
+            ("EXISTS c", ":0\\r\\n"),
+            ("ZCARD z", ":1\\r\\n"),
+        ],
+    );
+}
+
+#[test]
 fn a_command_that_cannot_be_ends_the_start() {
     for (line, said) in [
         ("SET b", "Wrong number of arguments for the command 'SET' reading the append only file"),

@@ -354,17 +354,15 @@ impl Executor {
                     return true;
                 };
                 own = view;
-                (&mut own, Within::Nothing)
+                // Nobody would end a wait, so none begins.
+                let waits = command.spec.flags.contains(Flags::BLOCKING);
+                (&mut own, if waits { Within::Transaction } else { Within::Nothing })
             }
         };
         db.keep_all();
         let (server, executor) = (self.server, self);
-        let mut cx =
-            Context { server, executor, client: &mut *client, command, args, reply, db, within, failed: false };
-        let failed = invoke(&mut cx);
-        // Nobody would end it.
-        client.wait = None;
-        failed
+        let mut cx = Context { server, executor, client, command, args, reply, db, within, failed: false };
+        invoke(&mut cx)
     }
 
     /// Carries out one of several commands that happen at one instant. What it needs is locked in `db`. Tells whether it
