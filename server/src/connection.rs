@@ -47,6 +47,8 @@ pub struct Connection {
     output_watch: OutputWatch,
     /// Whether the output's memory is to be given back once it has been sent ([`crate::mail::memory_of_news`]).
     returns_memory: bool,
+    /// Whether requests were answered for which nothing has gone out yet.
+    answered: bool,
     /// Whether its event loop stands still, so that it is read past it.
     attended: bool,
 }
@@ -67,6 +69,7 @@ impl Connection {
             gate: Gate::default(),
             output_watch: OutputWatch::default(),
             returns_memory: false,
+            answered: false,
             attended: false,
         }
     }
@@ -116,8 +119,9 @@ impl Connection {
             if !has_waited {
                 self.make_output()?;
             }
-            // Nobody else gets a turn while the event loop stands still.
-            let after_others = !self.reply.is_empty() && !self.attended;
+            // Messages to many are sent as they come: a second look at each of them would cost more than it saves. And
+            // nobody else gets a turn while the event loop stands still.
+            let after_others = std::mem::take(&mut self.answered) && !self.attended;
             ready!(self.gate.poll(cx, self.executor.server, &self.client.shared, after_others));
             self.poll_flush(cx)?;
             if self.reply.is_empty() {
@@ -152,7 +156,9 @@ impl Connection {
     /// Carries requests out, and looks what has come of it.
     fn make_output(&mut self) -> Result<(), Closed> {
         self.take_mail();
+        let before = self.reply.len();
         self.carry_out();
+        self.answered = self.reply.len() > before;
         let server = self.executor.server;
         server.tracking.broadcast(&server.clients);
         self.take_mail();
