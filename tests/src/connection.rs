@@ -105,10 +105,18 @@ pub fn call(connection: &mut Connection<impl Read + Write>, command: &str) -> St
 
 /// A field of INFO persistence, empty where there is none.
 pub fn figure(connection: &mut Connection, name: &str) -> String {
+    let [figure] = figures(connection, [name]);
+    figure
+}
+
+/// The same of several fields at one moment.
+pub fn figures<const N: usize>(connection: &mut Connection, names: [&str; N]) -> [String; N] {
     let info = connection.call(&["INFO", "persistence"]).expect("a reply");
     let info = String::from_utf8_lossy(info.payload()).into_owned();
-    let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    line.unwrap_or_default().to_owned()
+    names.map(|name| {
+        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_default().to_owned()
+    })
 }
 
 /// Sends each command and compares its whole reply.

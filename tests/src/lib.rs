@@ -13,7 +13,7 @@ pub mod tls;
 
 use std::path::PathBuf;
 
-pub use connection::{Connection, call, converse, encode, figure};
+pub use connection::{Connection, call, converse, encode, figure, figures};
 pub use process::{Server, ServerBuilder, free_port};
 pub use reply::{Reply, escape};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use harness::aof::{encoded as log, write_log};
 use harness::http::HttpConnection;
-use harness::{Connection, Server, ServerBuilder, call, converse, figure, server_under_test};
+use harness::{Connection, Server, ServerBuilder, call, converse, figure, figures, server_under_test};
 use tempfile::TempDir;
 
 const OK: &str = "+OK\\r\\n";
@@ -402,9 +402,7 @@ fn a_rewrite_that_was_stopped_makes_room_for_the_next_one() {
         call(&mut client, "BGREWRITEAOF");
         converse(&mut client, &[("CONFIG SET rdb-key-save-delay 0 appendonly no", OK)]);
         converse(&mut client, &[("CONFIG SET appendonly yes", OK), ("INCR after", &format!(":{}\\r\\n", round + 1))]);
-        while figure(&mut client, "aof_rewrite_in_progress") != "0"
-            || figure(&mut client, "aof_rewrite_scheduled") != "0"
-        {
+        while figures(&mut client, ["aof_rewrite_in_progress", "aof_rewrite_scheduled"]) != ["0", "0"] {
             std::thread::yield_now();
         }
     }

@@ -176,7 +176,7 @@ impl Aof {
         }
         let folder = Folder::of(&server.config);
         let started = self.prepare_rewrite(server, &folder).and_then(|increment| {
-            rewrites.scheduled.store(false, Relaxed);
+            rewrites.scheduled.store(false, Release);
             rewrites.begun.fetch_add(1, Relaxed);
             let spare = increment.clone();
             let run = move || server.aof.run_rewrite(server, &folder, increment);

@@ -87,10 +87,12 @@ impl Rewrites {
 
     /// What INFO tells.
     pub fn figures(&self) -> RewriteFigures {
+        // In this order one that begins just now is either still to come or already running.
+        let scheduled = self.scheduled.load(Acquire);
         let started_s = self.current.lock().started_s;
         RewriteFigures {
             running: self.is_running(),
-            scheduled: self.scheduled.load(Relaxed),
+            scheduled,
             current_s: started_s.map_or(-1, seconds_since),
             last_s: self.last_s.lock().unwrap_or(-1),
             last_memory: self.last_memory.load(Relaxed),
