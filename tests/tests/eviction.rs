@@ -194,7 +194,8 @@ fn news_of_evicted_keys_make_no_others_go() {
     limit(&mut connection, "allkeys-lru", -40_000);
     let (keys, evicted) = keys_and_evicted(&mut connection);
     assert_eq!(keys, 300 - evicted);
-    assert!((5..50).contains(&evicted), "{evicted} keys went");
+    // A few more where a worker stands still between taking news and sending them; if they counted, it would be all.
+    assert!((5..150).contains(&evicted), "{evicted} keys went");
     assert!(readers.iter_mut().all(|reader| reader.read().unwrap().0.starts_with(b">2\r\n$10\r\ninvalidate")));
 }
 
