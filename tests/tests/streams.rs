@@ -241,6 +241,20 @@ fn released_entries_are_for_whoever_claims_next() {
 }
 
 #[test]
+fn what_is_claimed_by_force_counts_as_delivered_before() {
+    let server = start();
+    let mut client = connect(&server);
+    all(&mut client, &["XADD s 1 a b", "XADD s 2 a b", "XGROUP CREATE s g 0"]);
+    call(&mut client, "XCLAIM s g c 0 1 FORCE");
+    call(&mut client, "XCLAIM s g c 0 2 FORCE JUSTID");
+    assert_eq!(call(&mut client, "XCLAIM s g c 0 1 JUSTID"), "[1-0]");
+    for (id, deliveries) in [("1", ",2]]"), ("2", ",1]]")] {
+        let pending = call(&mut client, &format!("XPENDING s g {id} {id} 1"));
+        assert!(pending.replace(' ', ",").ends_with(deliveries), "{pending}");
+    }
+}
+
+#[test]
 fn a_reader_claims_what_others_have_left() {
     let server = start();
     let mut client = connect(&server);

@@ -76,7 +76,8 @@ pub(super) fn xclaim(cx: &mut Context<'_>) -> CommandResult {
             };
             let deliveries = match pending {
                 None if !force => continue,
-                None => 0,
+                // It counts as delivered to nobody before it is claimed.
+                None => 1,
                 Some(old) => {
                     let owned = group.owner(old).is_some();
                     if owned && min_idle > 0 && now_ms - old.delivered_ms < min_idle {
