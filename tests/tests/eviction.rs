@@ -377,7 +377,8 @@ fn large_values_go_without_others_paying_for_their_being_freed_later() {
     limit(&mut connection, "allkeys-lru", -250_000);
     wait_until(|| info(&mut connection, "current_eviction_exceeded_time") == 0);
     let keys = connection.call(&["DBSIZE"]).unwrap().integer().unwrap();
-    assert!((45..=47).contains(&keys), "{keys}");
+    // 47, or fewer where several workers evict at once, or one more while a value is freed and not yet told to be.
+    assert!((45..=48).contains(&keys), "{keys}");
 }
 
 /// An unfinished request with an argument of so many bytes.
