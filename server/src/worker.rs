@@ -157,9 +157,7 @@ async fn upkeep(server: &'static Server, executor: &'static Executor, index: usi
         if (now - sampled_ms).abs() >= SAMPLE_MS {
             sampled_ms = now;
             executor.note_size();
-            if let Some(lua) = executor.lua.borrow_mut().as_deref_mut() {
-                lua.tidy(&server.scripts);
-            }
+            executor.tidy_scripts();
             if index == 0 {
                 server.rates.sample(&server.stats);
                 *server.first_worker_cpu.lock() = process::thread_cpu_times();

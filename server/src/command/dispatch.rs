@@ -110,6 +110,13 @@ impl Executor {
         self.now_ms.get()
     }
 
+    /// Has this worker's engines, if there are any, give back what the server has forgotten.
+    pub fn tidy_scripts(&self) {
+        if let Some(lua) = self.lua.borrow_mut().as_deref_mut() {
+            lua.tidy(&self.server.scripts);
+        }
+    }
+
     /// Carries one request out and writes its reply. `started` is a reading of the server's clock, taken after the
     /// request before; the reading after this one is returned.
     // Into the loops of both transports, and what it calls as well: it used to have one caller, and the calls cost some

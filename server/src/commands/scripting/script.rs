@@ -29,9 +29,7 @@ pub(super) fn flush(cx: &mut Context<'_>) -> CommandResult {
     }
     cx.server.scripts.flush();
     // Other workers give their memory back when they get round to it.
-    if let Some(lua) = cx.executor.lua.borrow_mut().as_deref_mut() {
-        lua.tidy(&cx.server.scripts);
-    }
+    cx.executor.tidy_scripts();
     cx.reply.ok();
     Ok(())
 }
