@@ -89,7 +89,8 @@ impl Connection {
                 let mut this = this.borrow_mut();
                 match this.poll(cx) {
                     Poll::Ready(Err(Closed)) => {
-                        this.stream.take_leave(cx);
+                        // Nobody waits for a peer that does not read, or is gone.
+                        let _ = this.stream.poll_take_leave(cx);
                         Poll::Ready(())
                     }
                     Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
@@ -131,7 +132,7 @@ impl Connection {
                     self.client.shared.mailbox.shrink();
                 }
             }
-            if self.client.closing && self.reply.is_empty() && !self.stream.holds_output() {
+            if self.client.closing && self.reply.is_empty() && self.stream.poll_take_leave(cx).is_ready() {
                 return Poll::Ready(Err(Closed));
             }
             self.weigh()?;

@@ -105,16 +105,8 @@ impl Stream {
         }
     }
 
-    /// Whether something that was written has not got to the socket yet. TLS takes more than the socket does, and
-    /// answers some of what the peer sends by itself.
-    pub fn holds_output(&self) -> bool {
-        match self {
-            Stream::Tcp(_) | Stream::Unix(_) => false,
-            Stream::Tls(stream) => stream.get_ref().1.wants_write(),
-        }
-    }
-
-    /// Gets to the socket what was written and is not there yet.
+    /// Gets to the socket what was written and is not there yet. TLS takes more than the socket does, and answers some
+    /// of what the peer sends by itself.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Stream::Tcp(_) | Stream::Unix(_) => Poll::Ready(Ok(())),
@@ -131,11 +123,13 @@ impl Stream {
         }
     }
 
-    /// Tells the peer that nothing more will come, as far as that can be done at once.
-    pub fn take_leave(&mut self, cx: &mut Context<'_>) {
-        if let Stream::Tls(stream) = self {
-            // Nobody waits for a peer that does not read, or is gone.
-            let _ = Pin::new(&mut **stream).poll_shutdown(cx);
+    /// Tells a peer over TLS that nothing more will come. A full socket has no room for that, either, until the peer
+    /// reads.
+    pub fn poll_take_leave(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Stream::Tcp(_) | Stream::Unix(_) => Poll::Ready(()),
+            // A peer that is gone needs not be told.
+            Stream::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx).map(|_| ()),
         }
     }
 }
