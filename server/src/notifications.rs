@@ -3,6 +3,8 @@
 use storage::{Class, Happening};
 
 use crate::config::NotifyFlags;
+use crate::journal;
+use crate::pubsub::Kind;
 use crate::server::Server;
 
 /// The letters' flags and the classes of events that they stand for. Nothing here loads modules.
@@ -29,7 +31,7 @@ pub fn wanted(flags: NotifyFlags) -> impl Iterator<Item = Class> {
 }
 
 /// Publishes an event. Called while the key is locked, so that whoever changes it next is heard of next.
-pub fn publish(server: &Server, happening: &Happening<'_>) {
+pub fn publish(server: &'static Server, happening: &Happening<'_>) {
     let Happening { db, key, event, .. } = *happening;
     if !server.pubsub.has_listeners() {
         return;
@@ -37,11 +39,18 @@ pub fn publish(server: &Server, happening: &Happening<'_>) {
     let flags = server.config.notify_keyspace_events();
     let name = event.name.as_bytes();
     if flags.contains(NotifyFlags::KEYSPACE) {
-        server.pubsub.publish(&channel("keyspace", db, key), name, None);
+        send(server, channel("keyspace", db, key), name);
     }
     if flags.contains(NotifyFlags::KEYEVENT) {
-        server.pubsub.publish(&channel("keyevent", db, name), key, None);
+        send(server, channel("keyevent", db, name), key);
     }
+}
+
+fn send(server: &'static Server, channel: Vec<u8>, message: &[u8]) {
+    let message: Box<[u8]> = message.into();
+    journal::tell(server, move || {
+        server.pubsub.publish(Kind::Channel, &channel, &message, None);
+    });
 }
 
 fn channel(kind: &str, db: usize, about: &[u8]) -> Vec<u8> {

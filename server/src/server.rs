@@ -241,9 +241,9 @@ impl Server {
     }
 
     /// Hears of what happens to keys, under the locks of their shards.
-    pub fn observe(&self, happening: &Happening<'_>) {
+    pub fn observe(&'static self, happening: &Happening<'_>) {
         match happening.event.class {
-            Class::Change => self.tracking.heard(&self.clients, happening),
+            Class::Change => self.tracking.heard(self, happening),
             _ => notifications::publish(self, happening),
         }
     }

@@ -198,7 +198,6 @@ impl Keyspace {
     }
 
     /// Lets the observer hear of an event.
-    #[cold]
     pub(crate) fn tell(&self, happening: &Happening<'_>) {
         if let Some(observer) = self.observer.get() {
             observer(happening);

@@ -490,3 +490,33 @@ fn events_over_http_tell_of_nothing_that_is_not_in_the_log() {
     let log = fs::read(dir.path().join("appendonlydir/appendonly.aof.1.incr.aof")).expect("a log");
     assert!(log.windows(5).any(|part| part == b"value"), "{}", log.escape_ascii());
 }
+
+#[test]
+fn a_message_tells_of_no_transaction_that_is_not_in_the_log() {
+    let dir = folder();
+    let server = builder(dir.path()).args(["--appendfsync", "always"]).start().expect("it starts");
+    let mut client = server.connect().expect("a connection");
+    // Of several connections some belong to the other worker.
+    let mut listeners: Vec<Connection> = (0..4).map(|_| server.connect().expect("a connection")).collect();
+    for listener in &mut listeners {
+        listener.call(&["SUBSCRIBE", "news"]).expect("it is subscribed");
+    }
+    for round in 0..10 {
+        let mut transaction = [encode(&["MULTI"]), encode(&["PUBLISH", "news", "begun"])].concat();
+        // So much that a message which does not wait would be there first.
+        for index in 0..5000 {
+            transaction.extend(encode(&["SET", &format!("{round}:{index}"), "value"]));
+        }
+        transaction.extend(encode(&["SET", "last", &format!("round {round}")]));
+        transaction.extend(encode(&["EXEC"]));
+        client.send_bytes(&transaction).expect("sent");
+        for listener in &mut listeners {
+            assert_eq!(listener.read().expect("a message").elements()[2].payload(), b"begun");
+            let log = fs::read(dir.path().join("appendonlydir/appendonly.aof.1.incr.aof")).expect("a log");
+            assert!(String::from_utf8_lossy(&log).contains(&format!("round {round}")), "{round}");
+        }
+        for _ in 0..5004 {
+            client.read().expect("an answer");
+        }
+    }
+}

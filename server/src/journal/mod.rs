@@ -7,7 +7,8 @@
 //!
 //! What happened at one instant is a unit: a command, a transaction, a script, each of those who were served because of
 //! one. It is collected in a buffer of the thread, and handed to the log before the shards that it is about are unlocked.
-//! Two units that have a shard in common therefore stand in the log in the order in which they happened.
+//! Two units that have a shard in common therefore stand in the log in the order in which they happened. What others are
+//! told of a unit ([`tell`]) they are told when it is there.
 
 mod unit;
 
@@ -92,6 +93,18 @@ fn write_as_it_came(cx: &mut Context<'_>) {
     }
 }
 
+/// Tells others of what has happened under locks that are held: if it is to be written down, not before that is done.
+/// Nobody is to act on something that may still be lost.
+pub fn tell(server: &Server, news: impl FnOnce() + 'static) {
+    // That changes only while all shards are locked.
+    if server.aof.is_on() { tell_later(news) } else { news() }
+}
+
+/// Tells others of something when the unit that it belongs to has been written down.
+pub fn tell_later(news: impl FnOnce() + 'static) {
+    UNIT.with_borrow_mut(|unit| unit.news.push(Box::new(news)));
+}
+
 /// Has what `call` changes not written down. What expires meanwhile is: nobody has asked for that.
 pub fn unwritten<R>(call: impl FnOnce() -> R) -> R {
     let before = UNIT.with_borrow_mut(|unit| std::mem::replace(&mut unit.muted, true));
@@ -122,6 +135,10 @@ impl storage::Journal for Journal {
     }
 
     fn complete(&self) {
-        UNIT.with_borrow_mut(|unit| unit.hand_over(&self.0.aof));
+        let news = UNIT.with_borrow_mut(|unit| {
+            unit.hand_over(&self.0.aof);
+            std::mem::take(&mut unit.news)
+        });
+        news.into_iter().for_each(|tell| tell());
     }
 }

@@ -18,11 +18,15 @@ pub struct Unit {
     db: usize,
     /// What commands change is not to be written down.
     pub muted: bool,
+    /// What others are told of it, when it is written down.
+    pub news: Vec<News>,
 }
+
+pub type News = Box<dyn FnOnce()>;
 
 impl Unit {
     pub fn new() -> Unit {
-        Unit { bytes: MULTI.to_vec(), commands: 0, home: 0, db: 0, muted: false }
+        Unit { bytes: MULTI.to_vec(), commands: 0, home: 0, db: 0, muted: false, news: Vec::new() }
     }
 
     /// Where commands that are about a database are added.

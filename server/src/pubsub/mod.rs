@@ -156,32 +156,38 @@ impl PubSub {
         }
     }
 
-    /// Sends a message to those who listen to a channel, by its name or by a pattern. Returns how often it was sent.
-    /// `shared` is the message once more, if it lies in a buffer that can be sent from.
-    pub fn publish(&self, channel: &[u8], payload: &[u8], shared: Option<&Bytes>) -> usize {
-        self.channels.with(channel, |subscribers| {
+    /// Sends a message to those who listen to a channel, by its name or, if it is not a shard channel, by a pattern.
+    /// Returns how often it was sent. `shared` is the message once more, if it lies in a buffer that can be sent from.
+    pub fn publish(&self, kind: Kind, channel: &[u8], payload: &[u8], shared: Option<&Bytes>) -> usize {
+        let word: &[u8] = if kind == Kind::ShardChannel { b"smessage" } else { b"message" };
+        self.table(kind).with(channel, |subscribers| {
             let mut receivers = 0;
             if let Some(subscribers) = subscribers {
-                receivers += subscribers.send(&Message::new(&[b"message", channel], payload, shared));
+                receivers += subscribers.send(&Message::new(&[word, channel], payload, shared));
             }
-            if !self.patterns.is_empty() {
-                self.patterns.for_each(|pattern, subscribers| {
-                    if glob::matches(pattern, channel, false) {
-                        let message = Message::new(&[b"pmessage", pattern, channel], payload, shared);
-                        receivers += subscribers.send(&message);
-                    }
-                });
-            }
+            self.for_each_pattern(kind, channel, |pattern, subscribers| {
+                receivers += subscribers.send(&Message::new(&[b"pmessage", pattern, channel], payload, shared));
+            });
             receivers
         })
     }
 
-    /// As [`PubSub::publish`], to a shard channel.
-    pub fn publish_to_shard(&self, channel: &[u8], payload: &[u8], shared: Option<&Bytes>) -> usize {
-        self.shard_channels.with(channel, |subscribers| match subscribers {
-            Some(subscribers) => subscribers.send(&Message::new(&[b"smessage", channel], payload, shared)),
-            None => 0,
-        })
+    /// How often a message would be sent.
+    pub fn reach(&self, kind: Kind, channel: &[u8]) -> usize {
+        let mut receivers = self.subscribers(kind, channel);
+        self.for_each_pattern(kind, channel, |_, subscribers| receivers += subscribers.len());
+        receivers
+    }
+
+    /// Goes through the patterns that a channel fits.
+    fn for_each_pattern(&self, kind: Kind, channel: &[u8], mut each: impl FnMut(&[u8], &Subscribers)) {
+        if kind == Kind::Channel && !self.patterns.is_empty() {
+            self.patterns.for_each(|pattern, subscribers| {
+                if glob::matches(pattern, channel, false) {
+                    each(pattern, subscribers);
+                }
+            });
+        }
     }
 
     /// Whether anybody listens to any channel.

@@ -23,6 +23,7 @@ use crate::client::{Client, Registry, Shared};
 use crate::command::keys;
 use crate::command::spec::{Categories, Flags};
 use crate::command::table::Command;
+use crate::journal;
 use crate::server::{Server, unix_ms};
 use broadcast::Prefixes;
 use message::Stale;
@@ -185,9 +186,10 @@ impl Tracking {
     }
 
     /// Hears of a change.
-    pub fn heard(&self, clients: &Registry, change: &Happening<'_>) {
+    pub fn heard(&self, server: &'static Server, change: &Happening<'_>) {
         if change.event == Event::FLUSHED {
-            return self.forget_all(clients);
+            self.table.clear();
+            return journal::tell(server, || server.tracking.invalidate_all(&server.clients));
         }
         // For scripts Redis makes this difference, too: only a client that is noted as a reader is spared what its own
         // scripts change.
@@ -195,7 +197,8 @@ impl Tracking {
         let author = if change.event == Event::CHANGED && !actor.is_script() { actor.id() } else { 0 };
         self.prefixes.note(change.key, author);
         if let Some(readers) = self.table.take(change.key) {
-            self.invalidate(clients, change.key, &readers, actor.id());
+            let key: Box<[u8]> = change.key.into();
+            journal::tell(server, move || server.tracking.invalidate(&server.clients, &key, &readers, actor.id()));
         }
     }
 
@@ -225,8 +228,7 @@ impl Tracking {
     }
 
     /// Whole databases were emptied. A key is remembered without its database, so that is about all keys.
-    fn forget_all(&self, clients: &Registry) {
-        self.table.clear();
+    fn invalidate_all(&self, clients: &Registry) {
         for client in clients.all() {
             let mode = *client.tracking.lock();
             if let Some(mode) = mode {

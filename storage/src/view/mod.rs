@@ -543,10 +543,17 @@ impl<'k> View<'k> {
 
     /// Lets whoever observes events of this class hear of it.
     #[inline]
-    fn tell(&self, key: &Key<'_>, event: Event) {
+    fn tell(&mut self, key: &Key<'_>, event: Event) {
         if self.keyspace.observes(event.class) {
-            self.keyspace.tell(&Happening { db: self.db, key: key.bytes, event, actor: self.actor });
+            self.tell_observer(key.bytes, event);
         }
+    }
+
+    #[cold]
+    fn tell_observer(&mut self, key: &[u8], event: Event) {
+        // Others may hear of it only when this is complete.
+        self.writes_down();
+        self.keyspace.tell(&Happening { db: self.db, key, event, actor: self.actor });
     }
 }
 

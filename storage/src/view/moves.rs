@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Free, View};
-use crate::effects::{Class, Event, Happening};
+use crate::effects::{Class, Event};
 use crate::keyspace::Key;
 use crate::reclaim::free_table;
 use crate::snapshot::follow;
@@ -68,8 +68,7 @@ impl View<'_> {
     pub fn flush(&mut self, dbs: Range<usize>, free: Free) -> usize {
         let removed = dbs.map(|db| self.flush_one(db, free)).sum();
         if self.keyspace.observes(Class::Change) {
-            let (db, actor) = (self.db, self.actor);
-            self.keyspace.tell(&Happening { db, key: b"", event: Event::FLUSHED, actor });
+            self.tell_observer(b"", Event::FLUSHED);
         }
         removed
     }

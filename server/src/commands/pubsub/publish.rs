@@ -1,6 +1,9 @@
 //! PUBLISH and SPUBLISH.
 
+use bytes::Bytes;
+
 use super::*;
+use crate::journal;
 
 pub(super) const PUBLISH: Spec = Spec::new("publish", 3, publish)
     .doc(
@@ -13,9 +16,7 @@ pub(super) const PUBLISH: Spec = Spec::new("publish", 3, publish)
     .args(&[Arg::new("channel", ArgKind::String), Arg::new("message", ArgKind::String)]);
 
 fn publish(cx: &mut Context<'_>) -> CommandResult {
-    let receivers = cx.server.pubsub.publish(cx.arg(1), cx.arg(2), cx.args.shared(2));
-    cx.reply.integer(receivers as i64);
-    Ok(())
+    send(cx, Kind::Channel)
 }
 
 pub(super) const SPUBLISH: Spec = Spec::new("spublish", 3, spublish)
@@ -30,7 +31,22 @@ pub(super) const SPUBLISH: Spec = Spec::new("spublish", 3, spublish)
     .args(&[Arg::new("shardchannel", ArgKind::String), Arg::new("message", ArgKind::String)]);
 
 fn spublish(cx: &mut Context<'_>) -> CommandResult {
-    let receivers = cx.server.pubsub.publish_to_shard(cx.arg(1), cx.arg(2), cx.args.shared(2));
+    send(cx, Kind::ShardChannel)
+}
+
+fn send(cx: &mut Context<'_>, kind: Kind) -> CommandResult {
+    let (server, channel, message, shared) = (cx.server, cx.arg(1), cx.arg(2), cx.args.shared(2));
+    let receivers = if cx.is_nested() && cx.db.writes_down() {
+        let receivers = server.pubsub.reach(kind, channel);
+        let channel: Box<[u8]> = channel.into();
+        let message = shared.cloned().unwrap_or_else(|| Bytes::copy_from_slice(message));
+        journal::tell_later(move || {
+            server.pubsub.publish(kind, &channel, &message, Some(&message));
+        });
+        receivers
+    } else {
+        server.pubsub.publish(kind, channel, message, shared)
+    };
     cx.reply.integer(receivers as i64);
     Ok(())
 }
