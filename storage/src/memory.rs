@@ -3,7 +3,7 @@
 use libmimalloc_sys as mi;
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_char, c_long, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
 
@@ -222,7 +222,17 @@ fn process_status(name: &str) -> usize {
     kilobytes.unwrap_or(0).saturating_mul(1024)
 }
 
-/// Gives free memory back to the system. Covers what the calling thread and threads that have ended hold.
+/// Leaves it to [`purge`] to give free memory back to the system. mimalloc would have whoever needs memory next do it, for
+/// a gigabyte at a time.
+pub fn purge_only_when_told() {
+    /// The number of mimalloc's option `purge_delay`.
+    const PURGE_DELAY: mi::mi_option_t = 15;
+    const NEVER_DUE_MS: c_long = i32::MAX as c_long;
+    // SAFETY: may be called at any time.
+    unsafe { mi::mi_option_set_default(PURGE_DELAY, NEVER_DUE_MS) }
+}
+
+/// Gives free memory back to the system, apart from what other threads keep for themselves.
 pub fn purge() {
     // SAFETY: may be called at any time.
     unsafe { mi::mi_collect(true) }

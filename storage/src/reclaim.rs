@@ -1,13 +1,19 @@
-//! Frees big things on a thread of its own, so that no client waits for it.
+//! Frees big things on a thread of its own, so that no client waits for it, and gives memory that is free back to the
+//! system.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, unbounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use crate::entry::Slot;
+use crate::memory;
 use crate::table::HashTable;
+
+/// Free memory goes back to the system so often: what is in use again soon would only have to be asked for anew.
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(10);
 
 enum Garbage {
     Entry(Slot),
@@ -78,12 +84,24 @@ impl Reclaimer {
         let (queue, inbox): (_, Receiver<Garbage>) = unbounded();
         let counters = Arc::new(Counters::default());
         let shared = Arc::clone(&counters);
+        memory::purge_only_when_told();
         let work = move || {
-            for garbage in inbox {
-                let (objects, bytes) = (garbage.objects(), garbage.bytes());
-                garbage.free();
-                shared.handed_out(objects, bytes);
-                shared.freed.fetch_add(objects, Relaxed);
+            let mut due = Instant::now() + GIVE_BACK_EVERY;
+            loop {
+                match inbox.recv_deadline(due) {
+                    Ok(garbage) => {
+                        let (objects, bytes) = (garbage.objects(), garbage.bytes());
+                        garbage.free();
+                        shared.handed_out(objects, bytes);
+                        shared.freed.fetch_add(objects, Relaxed);
+                    }
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+                if Instant::now() >= due {
+                    memory::purge();
+                    due = Instant::now() + GIVE_BACK_EVERY;
+                }
             }
         };
         // Without the thread the channel has no reader, and `send` frees on the spot.
