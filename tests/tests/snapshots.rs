@@ -169,3 +169,30 @@ fn a_damaged_file_is_refused() {
     fs::write(&path, &whole).expect("written");
     start(dir.path());
 }
+
+#[test]
+fn a_damaged_value_is_loaded_where_nobody_wants_checksums() {
+    const DAMAGED: &str = "$10\\r\\nvaluEvalue\\r\\n";
+    let dir = folder();
+    let (server, mut client) = start(dir.path());
+    converse(&mut client, &[("SET key valuevalue", OK), ("SAVE", OK)]);
+    let path = dir.path().join("dump.rdb");
+    let mut file = fs::read(&path).expect("a file");
+    let at = file.windows(10).position(|bytes| bytes == b"valuevalue").expect("it is not compressed");
+    file[at + 4] ^= b'e' ^ b'E';
+    fs::write(&path, &file).expect("written");
+    let refused = "-ERR Error trying to load the RDB dump, check server logs.\\r\\n";
+    converse(
+        &mut client,
+        &[
+            ("DEBUG RELOAD NOSAVE", refused),
+            ("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1", OK),
+            ("DEBUG RELOAD NOSAVE", OK),
+            ("GET key", DAMAGED),
+        ],
+    );
+    server.stop().expect("it leaves");
+    let server = builder(dir.path()).args(["--rdbchecksum", "no"]).start().expect("it starts");
+    let mut client = server.connect().expect("a connection");
+    converse(&mut client, &[("GET key", DAMAGED)]);
+}

@@ -125,7 +125,8 @@ pub struct FileReader<R> {
     bytes: Vec<u8>,
     /// Where that begins in the file.
     offset: u64,
-    checksum: Checksum,
+    /// Of what was read so far, unless nobody compares it with the file's.
+    checksum: Option<Checksum>,
     version: u16,
     /// The database of the keys that follow.
     db: usize,
@@ -151,7 +152,7 @@ impl<R: Read> FileReader<R> {
             input,
             bytes: Vec::new(),
             offset: 0,
-            checksum: Checksum::new(),
+            checksum: Some(Checksum::new()),
             version: 0,
             db: 0,
             databases,
@@ -178,6 +179,11 @@ impl<R: Read> FileReader<R> {
     /// Hands out batches of so many bytes.
     pub fn in_batches_of(self, batch: usize) -> FileReader<R> {
         FileReader { batch, ..self }
+    }
+
+    /// Whether the checksum at the end has to be right.
+    pub fn checking(self, checks: bool) -> FileReader<R> {
+        FileReader { checksum: self.checksum.filter(|_| checks), ..self }
     }
 
     /// How many bytes have become part of batches.
@@ -215,7 +221,9 @@ impl<R: Read> FileReader<R> {
 
     /// The first bytes are done with. They are handed over.
     fn leave_behind(&mut self, count: usize) -> Vec<u8> {
-        self.checksum.add(&self.bytes[..count]);
+        if let Some(checksum) = &mut self.checksum {
+            checksum.add(&self.bytes[..count]);
+        }
         self.offset += count as u64;
         let rest = self.bytes.split_off(count);
         std::mem::replace(&mut self.bytes, rest)
@@ -267,7 +275,7 @@ impl<R: Read> FileReader<R> {
         Ok(Some(Batch { bytes, offset, entries, notes }))
     }
 
-    /// Compares the checksum behind the end with that of what was read.
+    /// Compares the checksum behind the end with that of what was read, if somebody wants to know.
     fn check_end(&mut self) -> Result<Option<Note>, FileError> {
         if !self.has_checksum() {
             let behind = Error::Corrupt("Bytes behind the end of a file without a checksum");
@@ -279,7 +287,8 @@ impl<R: Read> FileReader<R> {
         }
         let found = self.bytes.first_chunk::<CHECKSUM_LEN>();
         let found = found.ok_or(FileError::Content(self.offset, Error::Truncated))?;
-        let (found, expected) = (u64::from_le_bytes(*found), std::mem::take(&mut self.checksum).finish());
+        let Some(checksum) = self.checksum.take() else { return Ok(None) };
+        let (found, expected) = (u64::from_le_bytes(*found), checksum.finish());
         match found {
             0 => Ok(Some(Note::NoChecksum)),
             _ if found == expected => Ok(None),

@@ -154,7 +154,7 @@ fn reload(cx: &mut Context<'_>) -> CommandResult {
     let loaded = persistence::reload(cx.server, cx.db, existing);
     cx.db.effects.dirty = dirty;
     if !loaded {
-        return Err(Error::fixed("ERR Error trying to load the RDB dump"));
+        return Err(Error::fixed("ERR Error trying to load the RDB dump, check server logs."));
     }
     log::warning!("DB reloaded by DEBUG RELOAD");
     done(cx)
@@ -303,7 +303,7 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
         "SET-DISABLE-DENY-SCRIPTS <0|1>",
         "    Whether scripts may call commands that are not meant for them.",
         "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
-        "    Whether payloads are taken whatever their checksums are.",
+        "    Whether payloads and files are taken whatever their checksums are.",
         "SLEEP <seconds>",
         "    Hold all data for so long, with decimals.",
         "STRUCTSIZE",
