@@ -170,6 +170,7 @@ fn load_log(cx: &mut Context<'_>) -> CommandResult {
         log::warning!("{reason}");
         return Err(Error::fixed("ERR Error trying to load the AOF files, check server logs."));
     }
+    persistence::forget_changes(cx.server, cx.db);
     log::warning!("Append Only File loaded by DEBUG LOADAOF");
     done(cx)
 }
