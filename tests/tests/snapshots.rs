@@ -200,6 +200,19 @@ fn a_damaged_value_is_loaded_where_nobody_wants_checksums() {
 }
 
 #[test]
+fn an_expiry_of_minus_one_is_none() {
+    let dir = folder();
+    let keys = b"REDIS0012\xfe\x00\
+        \xfc\xff\xff\xff\xff\xff\xff\xff\xff\x00\x04stay\x01v\
+        \xfc\xfe\xff\xff\xff\xff\xff\xff\xff\x00\x04left\x01v\
+        \xff\x00\x00\x00\x00\x00\x00\x00\x00";
+    fs::write(dir.path().join("dump.rdb"), keys).expect("written");
+    let (_server, mut client) = start(dir.path());
+    converse(&mut client, &[("KEYS *", "*1\\r\\n$4\\r\\nstay\\r\\n"), ("PTTL stay", ":-1\\r\\n")]);
+    assert_eq!(figures(&mut client, ["rdb_last_load_keys_loaded", "rdb_last_load_keys_expired"]), ["1", "1"]);
+}
+
+#[test]
 fn what_came_from_a_log_is_in_no_snapshot_yet() {
     const CHANGES: &str = "rdb_changes_since_last_save";
     const SIZES: [&str; 2] = ["aof_base_size", "aof_current_size"];

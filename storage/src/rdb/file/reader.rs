@@ -167,11 +167,9 @@ impl<R: Read> FileReader<R> {
             }
         }
         let digits = reader.bytes[..header].strip_prefix(SIGNATURE).ok_or(FileError::Signature)?;
-        let version = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0);
-        if !(1..=u64::from(VERSION)).contains(&version) {
-            return Err(FileError::Version(version));
-        }
-        reader.version = version as u16;
+        let version = version_number(digits);
+        let known = u16::try_from(version).ok().filter(|version| (1..=VERSION).contains(version));
+        reader.version = known.ok_or(FileError::Version(version))?;
         reader.leave_behind(header);
         Ok(reader)
     }
@@ -297,6 +295,15 @@ impl<R: Read> FileReader<R> {
     }
 }
 
+/// The number that the digits of a version begin with, as C reads it: there may be blanks in the place of zeros.
+fn version_number(digits: &[u8]) -> i32 {
+    let digits = digits.trim_ascii_start();
+    let sign = usize::from(digits.first().is_some_and(|byte| b"+-".contains(byte)));
+    let count = digits.iter().skip(sign).take_while(|byte| byte.is_ascii_digit()).count();
+    let number = digits.get(..sign + count).unwrap_or_default();
+    std::str::from_utf8(number).ok().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
 /// Moves over a key with its value, or over something else.
 fn step(from: &mut Cursor<'_>, db: &mut usize, databases: usize, reading: &mut Reading) -> Result<Step, Error> {
     *reading = Reading { part: Part::Form, ..Reading::default() };
@@ -312,7 +319,8 @@ fn step(from: &mut Cursor<'_>, db: &mut usize, databases: usize, reading: &mut R
             _ => Part::Form,
         };
         match number {
-            opcode::EXPIRY_MS => attributes.expiry = Some(from.int64()?),
+            // Redis takes -1 for none.
+            opcode::EXPIRY_MS => attributes.expiry = Some(from.int64()?).filter(|when| *when != -1),
             opcode::EXPIRY_S => attributes.expiry = Some(i64::from(from.int32()?) * 1000),
             opcode::IDLE => attributes.usage = Some(Usage::Idle(from.count()?)),
             opcode::FREQUENCY => attributes.usage = Some(Usage::Frequency(from.byte()?)),
