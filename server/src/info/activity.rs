@@ -45,7 +45,7 @@ pub(super) fn stats(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.field("pubsub_patterns", server.pubsub.count(Kind::Pattern));
     lines.field("pubsubshard_channels", server.pubsub.count(Kind::ShardChannel));
     // Nothing forks: the time for which a snapshot's beginning kept everybody from the data.
-    lines.field("latest_fork_usec", server.persistence.background.last_instant_us.load(Relaxed));
+    lines.field("latest_fork_usec", server.persistence.background.last().instant_us);
     lines.zeros(&["total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"]);
     lines.zeros(&["active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses"]);
     lines.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);

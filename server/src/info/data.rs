@@ -14,6 +14,7 @@ pub(super) fn persistence(server: &Server, _: &View<'_>, lines: &mut Lines) {
     let (persistence, background) = (&server.persistence, &server.persistence.background);
     let (log, rewrites) = (server.aof.figures(), server.aof.rewrites.figures());
     let (saved, saving_s) = background.current().unzip();
+    let last = background.last();
     // For a file of its own or as the base of the log.
     let snapshot = saved.or_else(|| server.aof.rewrites.snapshot());
     let of_snapshot = |figure: fn(&Snapshot) -> u64| snapshot.as_ref().map_or(0, |snapshot| figure(snapshot));
@@ -33,10 +34,10 @@ pub(super) fn persistence(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.field("rdb_bgsave_in_progress", u8::from(saving_s.is_some()));
     lines.field("rdb_last_save_time", persistence.last_save_s.load(Relaxed));
     lines.field("rdb_last_bgsave_status", if persistence.failed.load(Relaxed) { "err" } else { "ok" });
-    lines.field("rdb_last_bgsave_time_sec", background.last_seconds());
+    lines.field("rdb_last_bgsave_time_sec", last.seconds);
     lines.field("rdb_current_bgsave_time_sec", saving_s.unwrap_or(-1));
     lines.field("rdb_saves", persistence.saves.load(Relaxed));
-    lines.field("rdb_last_cow_size", background.last_memory());
+    lines.field("rdb_last_cow_size", last.memory);
     lines.field("rdb_last_load_keys_expired", persistence.expired_keys.load(Relaxed));
     lines.field("rdb_last_load_keys_loaded", persistence.loaded_keys.load(Relaxed));
     let status = |failed: bool| if failed { "err" } else { "ok" };

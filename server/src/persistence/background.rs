@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::Duration;
 
@@ -19,21 +19,31 @@ use crate::server::{Server, os_error_text, unix_ms};
 /// After a failure, the next attempt that nobody asks for comes no sooner.
 const RETRY_SECONDS: i64 = 5;
 
-/// What is known about such snapshots.
+/// What is known about such snapshots. Where both locks are needed the one of the names is taken first.
+#[derive(Default)]
 pub struct Background {
-    running: Mutex<Option<Running>>,
-    /// One is about to begin because it is time.
-    beginning: AtomicBool,
+    state: Mutex<State>,
+    /// Held by who touches a name of a snapshot's file, and by who gives one up: then it replaces nothing any more.
+    naming: Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    stage: Stage,
     /// One is to begin when nothing is in its way any more.
-    scheduled: AtomicBool,
+    scheduled: bool,
     /// When one was last begun, in Unix seconds.
-    tried_s: AtomicI64,
-    /// Seconds that the last one took; -1 before there was any.
-    last_s: AtomicI64,
-    /// The most memory that the last one took beside the data.
-    last_memory: AtomicU64,
-    /// Microseconds for which the beginning of the last one kept everybody from the data.
-    pub last_instant_us: AtomicU64,
+    tried_s: i64,
+    last: Last,
+}
+
+#[derive(Default)]
+enum Stage {
+    #[default]
+    Idle,
+    /// It is time for one, whose thread waits for all shards. Who has them may begin another one in its place.
+    Due,
+    Writing(Running),
 }
 
 /// A snapshot that is being written.
@@ -45,61 +55,79 @@ struct Running {
     changes: u64,
 }
 
-impl Default for Background {
-    fn default() -> Background {
-        Background {
-            running: Mutex::default(),
-            beginning: AtomicBool::new(false),
-            scheduled: AtomicBool::new(false),
-            tried_s: AtomicI64::new(0),
-            last_s: AtomicI64::new(-1),
-            last_memory: AtomicU64::new(0),
-            last_instant_us: AtomicU64::new(0),
+/// What the last one took.
+#[derive(Clone, Copy)]
+pub struct Last {
+    /// -1 before there was any.
+    pub seconds: i64,
+    /// The most memory beside the data.
+    pub memory: u64,
+    /// Microseconds for which its beginning kept everybody from the data.
+    pub instant_us: u64,
+}
+
+impl Default for Last {
+    fn default() -> Last {
+        Last { seconds: -1, memory: 0, instant_us: 0 }
+    }
+}
+
+impl State {
+    fn running(&self) -> Option<&Running> {
+        if let Stage::Writing(running) = &self.stage { Some(running) } else { None }
+    }
+
+    /// It is not time for one any more.
+    fn put_off(&mut self) {
+        if let Stage::Due = self.stage {
+            self.stage = Stage::Idle;
         }
+    }
+
+    /// What was being written is so no more.
+    fn end(&mut self) -> Option<Running> {
+        self.running()?;
+        let Stage::Writing(running) = std::mem::take(&mut self.stage) else { return None };
+        self.last.seconds = (unix_ms() / 1000 - running.started_s).max(0);
+        self.last.memory = running.snapshot.peak_memory() as u64;
+        Some(running)
     }
 }
 
 impl Background {
     pub fn is_running(&self) -> bool {
-        self.running.lock().is_some()
+        self.state.lock().running().is_some()
     }
 
     /// Has one begin when nothing is in its way any more.
     pub fn schedule(&self) {
-        self.scheduled.store(true, Relaxed);
+        self.state.lock().scheduled = true;
     }
 
-    /// Seconds that the last one took.
-    pub fn last_seconds(&self) -> i64 {
-        self.last_s.load(Relaxed)
+    pub fn last(&self) -> Last {
+        self.state.lock().last
     }
 
-    /// The most memory that the last one took beside the data.
-    pub fn last_memory(&self) -> u64 {
-        self.last_memory.load(Relaxed)
+    /// CONFIG RESETSTAT.
+    pub fn reset_stats(&self) {
+        self.state.lock().last.instant_us = 0;
     }
 
     /// What is being written, and for how many seconds already.
     pub fn current(&self) -> Option<(Arc<Snapshot>, i64)> {
-        let running = self.running.lock();
-        let Running { snapshot, started_s, .. } = running.as_ref()?;
+        let state = self.state.lock();
+        let Running { snapshot, started_s, .. } = state.running()?;
         Some((Arc::clone(snapshot), (unix_ms() / 1000 - started_s).max(0)))
     }
 
     /// Gives up the one that is being written, and nothing is left of it. Tells whether there was one.
     pub fn stop(&self) -> bool {
-        let Some(running) = self.running.lock().take() else { return false };
+        let _naming = self.naming.lock();
+        let Some(running) = self.state.lock().end() else { return false };
         running.snapshot.stop();
-        // Its thread does not touch the file's name any more, because it is not the one that is running.
         running.draft.remove();
-        self.note_end(&running);
         log::warning!("Background saving terminated by request");
         true
-    }
-
-    fn note_end(&self, running: &Running) {
-        self.last_s.store((unix_ms() / 1000 - running.started_s).max(0), Relaxed);
-        self.last_memory.store(running.snapshot.peak_memory() as u64, Relaxed);
     }
 }
 
@@ -111,7 +139,7 @@ pub fn begin(server: &'static Server, view: &mut View<'_>) -> Result<(), Failed>
     spawned.map(drop).map_err(|error| {
         log::warning!("Can't save in background: {}", os_error_text(&error));
         snapshot.stop();
-        server.persistence.background.running.lock().take();
+        server.persistence.background.state.lock().stage = Stage::Idle;
         server.persistence.failed.store(true, Relaxed);
         Failed
     })
@@ -120,17 +148,13 @@ pub fn begin(server: &'static Server, view: &mut View<'_>) -> Result<(), Failed>
 /// Called several times a second: begins a snapshot when it is time.
 pub fn begin_if_due(server: &'static Server) {
     let (persistence, background) = (&server.persistence, &server.persistence.background);
-    let is_rewriting = server.aof.rewrites.is_running();
-    if !persistence.loaded.load(Relaxed)
-        || is_rewriting
-        || background.is_running()
-        || background.beginning.load(Relaxed)
-    {
+    if !persistence.loaded.load(Relaxed) || server.aof.rewrites.is_running() {
         return;
     }
+    let mut state = background.state.lock();
     let now_s = unix_ms() / 1000;
     let failed = persistence.failed.load(Relaxed);
-    if failed && now_s - background.tried_s.load(Relaxed) <= RETRY_SECONDS {
+    if !matches!(state.stage, Stage::Idle) || (failed && now_s - state.tried_s <= RETRY_SECONDS) {
         return;
     }
     let age_s = now_s - persistence.last_save_s.load(Relaxed);
@@ -139,23 +163,25 @@ pub fn begin_if_due(server: &'static Server) {
     let due = points.iter().find(|point| changes >= point.changes.into() && age_s > point.seconds);
     if let Some(point) = due {
         log::notice!("{} changes in {} seconds. Saving...", point.changes, point.seconds);
-    } else if !background.scheduled.load(Relaxed) {
+    } else if !state.scheduled {
         return;
     }
-    background.scheduled.store(false, Relaxed);
-    background.beginning.store(true, Relaxed);
+    (state.stage, state.scheduled) = (Stage::Due, false);
     // On the thread that will write it: all shards at once are not to be waited for by one who serves.
     let spawned = thread::Builder::new().name("snapshot".into()).spawn(move || {
-        let job = Job::new(server, &mut server.keyspace.view_all(0, unix_ms()));
-        background.beginning.store(false, Relaxed);
-        if let Ok(job) = job {
-            job.run();
+        let job = {
+            let mut view = server.keyspace.view_all(0, unix_ms());
+            let is_due = matches!(background.state.lock().stage, Stage::Due);
+            if is_due { Job::new(server, &mut view) } else { Err(Failed) }
+        };
+        match job {
+            Ok(job) => job.run(),
+            Err(Failed) => background.state.lock().put_off(),
         }
     });
     if let Err(error) = spawned {
         log::warning!("Can't save in background: {}", os_error_text(&error));
-        background.beginning.store(false, Relaxed);
-        background.tried_s.store(now_s, Relaxed);
+        (state.stage, state.tried_s) = (Stage::Idle, now_s);
         persistence.failed.store(true, Relaxed);
     }
 }
@@ -172,8 +198,7 @@ impl Job {
     /// Begins the snapshot. Needs all shards.
     fn new(server: &'static Server, view: &mut View<'_>) -> Result<Job, Failed> {
         let background = &server.persistence.background;
-        let mut running = background.running.lock();
-        if running.is_some() || server.aof.rewrites.is_running() {
+        if background.is_running() || server.aof.rewrites.is_running() {
             return Err(Failed);
         }
         let started = server.clock.raw();
@@ -182,48 +207,50 @@ impl Job {
         let snapshot = view.begin_snapshot(form, server.config.maxmemory_policy().is_by_access());
         let draft = Arc::new(Draft::new(server));
         let started_s = unix_ms() / 1000;
-        *running = Some(Running {
-            snapshot: Arc::clone(&snapshot),
-            draft: Arc::clone(&draft),
-            started_s,
-            changes: changes_until_now(server, view),
-        });
+        let changes = changes_until_now(server, view);
+        let running = Running { snapshot: Arc::clone(&snapshot), draft: Arc::clone(&draft), started_s, changes };
         server.persistence.saves.fetch_add(1, Relaxed);
-        background.tried_s.store(started_s, Relaxed);
         let nanos = server.clock.delta_as_nanos(started, server.clock.raw());
-        background.last_instant_us.store(nanos / 1000, Relaxed);
+        let mut state = background.state.lock();
+        (state.stage, state.tried_s, state.last.instant_us) = (Stage::Writing(running), started_s, nanos / 1000);
+        drop(state);
         server.observe_latency("snapshot-instant", nanos);
         log::notice!("Background saving started by pid {}", std::process::id());
         Ok(Job { server, snapshot, preface, draft })
     }
 
     /// Whether nobody has given it up.
-    fn is_running(&self, running: &Option<Running>) -> bool {
-        running.as_ref().is_some_and(|running| Arc::ptr_eq(&running.snapshot, &self.snapshot))
+    fn is_running(&self, state: &State) -> bool {
+        state.running().is_some_and(|running| Arc::ptr_eq(&running.snapshot, &self.snapshot))
+    }
+
+    /// Does something to the names of files unless it was given up, and it is not given up while that lasts.
+    fn with_names<T>(&self, action: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let background = &self.server.persistence.background;
+        let _naming = background.naming.lock();
+        let is_running = self.is_running(&background.state.lock());
+        if is_running { action() } else { Err(io::ErrorKind::Interrupted.into()) }
     }
 
     /// Writes the snapshot and puts the file in its place.
     fn run(self) {
         let persistence = &self.server.persistence;
         let written = self.write();
-        let renamed = {
-            // Who gives it up now is too late, or has prevented it.
-            let running = persistence.background.running.lock();
-            if !self.is_running(&running) {
-                return;
-            }
-            if written.is_err() {
-                self.draft.remove();
-            }
-            written.and_then(|()| self.draft.rename())
-        };
-        let settled = renamed.and_then(|()| self.draft.settle());
-        let mut current = persistence.background.running.lock();
-        if !self.is_running(&current) {
+        let settled = self
+            .with_names(|| match written {
+                Ok(()) => self.draft.rename(),
+                Err(error) => {
+                    self.draft.remove();
+                    Err(error)
+                }
+            })
+            .and_then(|()| self.draft.settle());
+        // Until all that is known about it has changed: nobody sees half of that.
+        let mut state = persistence.background.state.lock();
+        if !self.is_running(&state) {
             return;
         }
-        let Some(running) = current.take() else { return };
-        persistence.background.note_end(&running);
+        let Some(running) = state.end() else { return };
         match settled {
             Ok(()) => {
                 log::notice!("DB saved on disk");
@@ -241,18 +268,10 @@ impl Job {
 
     /// Writes the file, whole and on the disk. What goes wrong is logged.
     fn write(&self) -> io::Result<()> {
-        let file = self.create()?;
+        let file = self.with_names(|| self.draft.create())?;
         match self.write_to(&file).inspect_err(|error| tell(error, "rdbSaveRio"))? {
             Written::Whole => file.sync_all().inspect_err(|error| tell(error, "fsync")),
             Written::Stopped => Err(io::ErrorKind::Interrupted.into()),
-        }
-    }
-
-    fn create(&self) -> io::Result<File> {
-        let running = self.server.persistence.background.running.lock();
-        match self.is_running(&running) {
-            true => self.draft.create(),
-            false => Err(io::ErrorKind::Interrupted.into()),
         }
     }
 

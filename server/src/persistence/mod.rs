@@ -72,7 +72,7 @@ impl Persistence {
     /// CONFIG RESETSTAT.
     pub fn reset_stats(&self) {
         self.saves.store(0, Relaxed);
-        self.background.last_instant_us.store(0, Relaxed);
+        self.background.reset_stats();
     }
 }
 
