@@ -171,6 +171,8 @@ pub struct Scripts {
     pub libraries: Mutex<Libraries>,
     /// Changes whenever a library comes or goes.
     pub libraries_version: AtomicU64,
+    /// How often all of them were removed.
+    library_flushes: AtomicU64,
     /// Runs that take longer than `busy-reply-threshold`.
     slow: Mutex<Vec<Arc<SlowRun>>>,
     busy: AtomicBool,
