@@ -277,6 +277,28 @@ fn replies_come_in_base64_or_as_resp() {
 }
 
 #[test]
+fn keys_are_any_bytes() {
+    let server = start_guarded();
+    let mut http = open(&server);
+    // What the serializer that Java programs begin with makes of "user:1".
+    let key = b"\xac\xed\0\x05t\0\x06user:1";
+    connect(&server).call(&[&b"SET"[..], key, b"v\0"]).unwrap();
+    let path = "%ac%ed%00%05t%00%06user:1";
+    for (method, target, body, expected) in [
+        ("GET", format!("/strlen/{path}"), &b""[..], r#"{"result":2}"#),
+        ("POST", "/type".to_owned(), key, r#"{"result":"string"}"#),
+        ("GET", format!("/append/{path}/%00"), b"", r#"{"result":3}"#),
+        ("GET", format!("/getrange/{path}/0/1"), b"", r#"{"result":"v\u0000"}"#),
+        ("POST", format!("/expire/{path}"), b"100", r#"{"result":1}"#),
+        ("GET", "/set/by-query/v?GET=%00".to_owned(), b"", r#"{"error":"ERR syntax error"}"#),
+        ("GET", format!("/unlink/{path}"), b"", r#"{"result":1}"#),
+    ] {
+        let answer = http.call(method, &target, &[TOKEN], body).unwrap();
+        assert_eq!(answer.text(), expected, "{target}");
+    }
+}
+
+#[test]
 fn tokens_and_passwords_say_who_somebody_is() {
     let server = start(&[]);
     let mut resp = connect(&server);
