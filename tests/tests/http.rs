@@ -644,3 +644,100 @@ fn the_dashboard_tells_nothing_of_keys_that_are_not_a_users_business() {
     let refusal = keys("bob");
     assert_eq!(refusal, r#"{"error":"NOPERM User bob has no permissions to run the 'scan' command"}"#);
 }
+
+/// What the dashboard tells of a key.
+fn look_at(http: &mut HttpConnection, headers: &[&str], key: &[u8]) -> (u16, String) {
+    let answer = http.call("POST", "/dashboard/value", headers, key).unwrap();
+    (answer.status, answer.text())
+}
+
+#[test]
+fn the_dashboard_shows_values_without_using_them() {
+    let server = start_guarded();
+    let mut resp = connect(&server);
+    let mut http = open(&server);
+    resp.call(&[&b"SET"[..], b"\xac\xed\0\x05", b"v\0", b"PX", b"100000000"]).unwrap();
+    for line in [
+        "RPUSH list 1 two",
+        "SADD set 7",
+        "HSET hash f v",
+        "HSET timed f v",
+        "HPEXPIRE timed 100000000 FIELDS 1 f",
+        "ZADD zset 1.5 low 2 high",
+        "XADD stream 1-1 a 1 b 2",
+        "XADD stream 2-1 c 3",
+    ] {
+        assert!(!call(&mut resp, line).starts_with('-'), "{line}");
+    }
+    call(&mut resp, "CONFIG RESETSTAT");
+    for (key, kind, rest) in [
+        ("list", "list", r#"-1,"listpack",2,[["1"],["two"]]]}"#),
+        ("set", "set", r#"-1,"intset",1,[["7"]]]}"#),
+        ("hash", "hash", r#"-1,"listpack",1,[["f","v"]]]}"#),
+        ("timed", "hash", r#"-1,"listpackex",1,[["f","v"]]]}"#),
+        ("zset", "zset", r#"-1,"listpack",2,[["high","2"],["low","1.5"]]]}"#),
+        ("stream", "stream", r#"-1,"stream",2,[["2-1",1,"c","3"],["1-1",2,"a","1","b","2"]]]}"#),
+    ] {
+        let (status, shown) = look_at(&mut http, &[READ_ONLY], key.as_bytes());
+        assert_eq!(status, 200, "{shown}");
+        assert!(shown.starts_with(&format!("{{\"result\":[\"{kind}\",")) && shown.ends_with(rest), "{shown}");
+    }
+    let (_, shown) = look_at(&mut http, &[READ_ONLY], b"\xac\xed\0\x05");
+    assert!(shown.contains(",99999") && shown.ends_with("\"embstr\",2,[[\"v\\u0000\"]]]}"), "{shown}");
+    assert_eq!(look_at(&mut http, &[READ_ONLY], b"none"), (200, r#"{"result":null}"#.to_owned()));
+    assert_eq!(look_at(&mut http, &[READ_ONLY, "Spinel-Database: 1"], b"list").1, r#"{"result":null}"#);
+    let stats = call(&mut resp, "INFO stats");
+    assert!(stats.contains("keyspace_hits:0") && stats.contains("keyspace_misses:0"), "{stats}");
+    // Those who may not have all of it get nothing.
+    call(&mut resp, "ACL SETUSER ann on >pw ~list +dump +memory|usage");
+    call(&mut resp, "ACL SETUSER bob on >pw ~* +get +memory|usage");
+    let mut denied = |user: &str, key: &[u8]| look_at(&mut http, &[&format!("Authorization: Bearer {user}:pw")], key);
+    assert_eq!(denied("ann", b"list").0, 200);
+    assert_eq!(denied("ann", b"set"), (400, r#"{"error":"NOPERM No permissions to access a key"}"#.to_owned()));
+    let refusal = r#"{"error":"NOPERM User bob has no permissions to run the 'dump' command"}"#;
+    assert_eq!(denied("bob", b"list"), (400, refusal.to_owned()));
+}
+
+#[test]
+fn the_dashboard_cuts_what_is_long() {
+    let server = start_guarded();
+    let mut resp = connect(&server);
+    let mut http = open(&server);
+    let long = vec![b'x'; 1 << 20];
+    resp.call(&[&b"SET"[..], b"string", &long]).unwrap();
+    for _ in 0..30 {
+        resp.call(&[&b"RPUSH"[..], b"list", &long]).unwrap();
+    }
+    resp.call(&[&b"HSET"[..], b"hash", &long, &long, b"short", b"1"]).unwrap();
+    resp.call(&[&b"SADD"[..], b"set", &long]).unwrap();
+    resp.call(&[&b"ZADD"[..], b"zset", b"1", &long]).unwrap();
+    resp.call(&[&b"XADD"[..], b"stream", b"1-1", &long, &long]).unwrap();
+    let part = format!("[\"{}\",1048576]", "x".repeat(4096));
+    for (key, expected) in [
+        ("string", format!("1048576,[[[\"{}\",1048576]]]]}}", "x".repeat(65536))),
+        ("list", format!("30,[{}]]}}", vec![format!("[{part}]"); 30].join(","))),
+        ("set", format!("1,[[{part}]]]}}")),
+        ("zset", format!("1,[[{part},\"1\"]]]}}")),
+        ("stream", format!("1,[[\"1-1\",1,{part},{part}]]]}}")),
+    ] {
+        let (_, shown) = look_at(&mut http, &[READ_ONLY], key.as_bytes());
+        assert!(shown.ends_with(&expected), "{key}: {} bytes", shown.len());
+    }
+    let (_, shown) = look_at(&mut http, &[READ_ONLY], b"hash");
+    assert!(shown.contains(&format!("[{part},{part}]")) && shown.contains(r#"["short","1"]"#), "{}", shown.len());
+    // However many there are.
+    let fill = "for i = 1, 1000 do
+            redis.call('RPUSH', 'many', string.rep('x', 10))
+            redis.call('HSET', 'much', i .. string.rep('y', 5000), string.rep('z', 5000))
+        end
+        local wide = {'XADD', 'wide', '1-1'}
+        for i = 1, 1000 do wide[#wide + 1] = 'f' .. i wide[#wide + 1] = 'v' end
+        redis.call(unpack(wide))";
+    resp.call(&["EVAL", fill, "0"]).unwrap();
+    let elements = |shown: &str, element: &str| shown.matches(element).count();
+    assert_eq!(elements(&look_at(&mut http, &[READ_ONLY], b"many").1, "[\"xxxxxxxxxx\"]"), 100);
+    let (_, wide) = look_at(&mut http, &[READ_ONLY], b"wide");
+    assert!(wide.contains("[\"1-1\",1000,\"f1\",\"v\"") && elements(&wide, "\"v\"") == 50, "{wide}");
+    // Half a megabyte is enough.
+    assert_eq!(elements(&look_at(&mut http, &[READ_ONLY], b"much").1, &format!("[\"{}\",5000]", "z".repeat(4096))), 64);
+}

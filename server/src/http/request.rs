@@ -29,6 +29,7 @@ pub enum Route {
     Transaction,
     Events,
     Keys,
+    Value,
 }
 
 /// A path and a query, decoded.
@@ -87,9 +88,8 @@ impl Target {
             Some(b"metrics") => (Route::Metrics, true, looks),
             Some(b"pipeline") => (Route::Pipeline, true, !looks),
             Some(b"multi-exec") => (Route::Transaction, true, !looks),
-            Some(b"dashboard") if words.get(1).is_some_and(|word| word == b"keys") && words.len() == 2 => {
-                (Route::Keys, false, !looks)
-            }
+            Some(b"dashboard") if matches!(words, [_, what] if what == b"keys") => (Route::Keys, false, !looks),
+            Some(b"dashboard") if matches!(words, [_, what] if what == b"value") => (Route::Value, false, !looks),
             Some(b"favicon.ico" | b"robots.txt") => return refused(StatusCode::NOT_FOUND, "ERR there is no such page"),
             Some(name) if STREAMING.iter().any(|known| known.eq_ignore_ascii_case(name)) => {
                 (Route::Events, false, method != Method::HEAD)
