@@ -518,6 +518,10 @@ fn metrics_are_for_those_who_may_see_them() {
             "redis_db_keys{db=\"db0\"} 2",
             "redis_db_keys_expiring{db=\"db0\"} 1",
             "redis_rdb_last_bgsave_status 1",
+            "# HELP redis_connected_clients Clients that are connected.",
+            "# TYPE redis_commands_latencies_usec histogram",
+            "redis_commands_latencies_usec_bucket{cmd=\"set\",le=\"+Inf\"} 2",
+            "redis_commands_latencies_usec_count{cmd=\"set\"} 2",
         ] {
             assert!(text.lines().any(|known| known == line), "{line} in\n{text}");
         }
@@ -532,6 +536,8 @@ fn metrics_are_for_those_who_may_see_them() {
         ] {
             assert!(text.lines().any(|line| line.starts_with(name)), "{name} in\n{text}");
         }
+        let families = |word: &str| text.lines().filter(|line| line.starts_with(word)).count();
+        assert_eq!(families("# HELP "), families("# TYPE "));
     }
     call(&mut resp, "ACL SETUSER ann on >pass ~* +get");
     assert_eq!(http.call("GET", "/metrics", &["Authorization: Bearer ann:pass"], b"").unwrap().status, 403);
