@@ -24,6 +24,7 @@ pub(super) fn server(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.field("monotonic_clock", "quanta");
     lines.field("multiplexing_api", "epoll");
     lines.field("atomicvar_api", "rust-atomics");
+    // No `gcc_version`, for there is none, and no `redis_build_id`: what is known of a build is its version.
     lines.field("process_id", std::process::id());
     lines.field("process_supervised", supervise::supervisor(config.supervised()));
     lines.field("run_id", &server.run_id);
