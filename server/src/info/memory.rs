@@ -6,6 +6,7 @@ use storage::View;
 
 use super::{Lines, ratio};
 use crate::config::Choice;
+use crate::eviction;
 use crate::server::Server;
 
 /// One database's part.
@@ -124,8 +125,8 @@ pub(super) fn fill(server: &Server, view: &View<'_>, lines: &mut Lines) {
         lines.field(&format!("{name}_ratio"), format_args!("{ratio:.2}"));
         lines.field(&format!("{name}_bytes"), bytes);
     }
+    lines.field("mem_not_counted_for_evict", eviction::not_counted(server));
     lines.zeros(&[
-        "mem_not_counted_for_evict",
         "mem_replication_backlog",
         "mem_total_replication_buffers",
         "mem_replica_full_sync_buffer",

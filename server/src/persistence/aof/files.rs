@@ -250,8 +250,10 @@ impl Aof {
             return;
         }
         self.finish(server);
-        self.queue.pending.lock().clear();
-        self.writer.lock().close();
+        let (mut writer, mut pending) = (self.writer.lock(), self.queue.pending.lock());
+        pending.clear();
+        writer.close();
+        self.note_memory(&writer, &pending);
         self.written.store(self.queue.appended.load(Relaxed), Relaxed);
     }
 }
