@@ -1,4 +1,4 @@
-//! The dashboard: one page, which talks to the server by the same requests as any other client and holds no data itself.
+//! The dashboard: one page, which talks to the server by the same requests as any other client and holds no data.
 //! Only what it shows about many keys (`keys.rs`) and of a value (`value.rs`) has paths of its own.
 
 mod keys;

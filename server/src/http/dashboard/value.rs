@@ -1,5 +1,5 @@
 //! `POST /dashboard/value`: what a key holds, as much of it as people can read. Commands reply with whole elements,
-//! however long these are; here they are cut where they lie, so that a look costs next to nothing whatever is looked at.
+//! however long these are; here they are cut where they lie, so that a look costs next to nothing.
 
 use hyper::StatusCode;
 use hyper::body::Bytes;
@@ -25,11 +25,16 @@ const PART: usize = 4 * 1024;
 /// and no further element once so many bytes are there.
 const TOTAL: usize = 512 * 1024;
 
-/// Answers with a list: type, memory and remaining time ([`facts`]), encoding, length, and the elements, which are lists
-/// of parts: the elements of a list and the members of a set alone, the fields of a hash before their values, the members
-/// of a sorted set, the highest first, before their scores, the entries of a stream, the newest first, as ID, number of
-/// fields, and fields and values in turn. A string has one element. A part that was cut is a list of its beginning and its length. For a
-/// key that is not there the answer is `null`. The body is the key, whatever bytes it is made of.
+/// Answers about the key that is the body, whatever bytes it is made of, with a list: type, memory and remaining time
+/// ([`facts`]), encoding, length, and the elements. For a key that is not there the answer is `null`.
+///
+/// An element is a list of parts:
+/// - of a list or a set, and of a string, which is one element: itself;
+/// - of a hash: the field and its value;
+/// - of a sorted set, the highest first: the member and its score;
+/// - of a stream, the newest first: the ID, the number of fields, and fields and values in turn.
+///
+/// A part that was cut is a list of its beginning and its length.
 pub async fn value(session: &mut Session, key: &Bytes, format: Format) -> Result<Answer, Failure> {
     let Format::Json(encoding) = format else { return bad("ERR values are told in JSON only") };
     // By a command, so that whatever speaks against it speaks against this.
