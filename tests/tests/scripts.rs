@@ -89,6 +89,24 @@ fn a_flush_resets_what_scripts_have_set() {
 }
 
 #[test]
+fn scripts_that_make_room_are_counted() {
+    let server = start("2");
+    let mut client = connect(&server);
+    let evicted = |client: &mut Connection, count: usize| {
+        assert!(call(client, &["INFO", "stats"]).contains(&format!("\\r\\nevicted_scripts:{count}\\r\\n")));
+    };
+    for number in 0..510 {
+        call(&mut client, &["EVAL", &format!("return {number}"), "0"]);
+    }
+    assert!(call(&mut client, &["INFO", "memory"]).contains("\\r\\nnumber_of_cached_scripts:500\\r\\n"));
+    evicted(&mut client, 10);
+    call(&mut client, &["SCRIPT", "FLUSH"]);
+    evicted(&mut client, 10);
+    call(&mut client, &["CONFIG", "RESETSTAT"]);
+    evicted(&mut client, 0);
+}
+
+#[test]
 fn a_script_that_strays_later_than_expected_is_still_whole() {
     let server = start("4");
     let mut client = connect(&server);

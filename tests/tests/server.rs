@@ -44,6 +44,10 @@ fn info_counts_what_is_done() {
     assert!(ttl.is_some_and(|ttl| (900_000..=1_000_000).contains(&ttl)), "{keyspace}");
     assert_eq!(get(&mut client, "server", "process_id"), server.pid().to_string());
     assert_eq!(get(&mut client, "server", "tcp_port"), server.port().to_string());
+    text(&mut client, "WATCH a b");
+    assert_eq!(get(&mut client, "clients", "watching_clients"), "1");
+    text(&mut client, "UNWATCH");
+    assert_eq!(get(&mut client, "clients", "watching_clients"), "0");
     assert_eq!(text(&mut client, "CONFIG RESETSTAT"), "OK");
     assert_eq!(field(&mut client, "errorstats", "errorstat_ERR"), None);
     assert_eq!(field(&mut client, "commandstats", "cmdstat_set"), None);

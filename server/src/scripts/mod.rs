@@ -178,6 +178,7 @@ pub struct Scripts {
     busy: AtomicBool,
     /// Scripts may call commands that are not meant for them, which DEBUG SET-DISABLE-DENY-SCRIPTS is for.
     pub may_call_all: AtomicBool,
+    /// Those that made room for newer ones.
     pub evicted: AtomicU64,
     /// How many scripts were forgotten, for those who have them compiled, and how often all of them.
     forgotten: AtomicU64,
