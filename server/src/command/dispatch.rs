@@ -341,8 +341,9 @@ impl Executor {
             client.queue(command, args, command.spec.flags);
             return false;
         }
-        let mut own;
+        let mut own = None;
         let (db, within) = match locked {
+            // What it changes counts for who has locked everything.
             Some(locked) => {
                 locked.select(client.db());
                 (locked, Within::Transaction)
@@ -352,16 +353,19 @@ impl Executor {
                     self.refuse(&self.server.scripts.busy_error(), reply);
                     return true;
                 };
-                own = view;
                 // Nobody would end a wait, so none begins.
                 let waits = command.spec.flags.contains(Flags::BLOCKING);
-                (&mut own, if waits { Within::Transaction } else { Within::Nothing })
+                (own.insert(view), if waits { Within::Transaction } else { Within::Nothing })
             }
         };
         db.keep_all();
         let (server, executor) = (self.server, self);
         let mut cx = Context { server, executor, client, command, args, reply, db, within, failed: false };
-        invoke(&mut cx)
+        let failed = invoke(&mut cx);
+        if let Some(own) = own {
+            self.stats.took_effect(&own.effects);
+        }
+        failed
     }
 
     /// Carries out one of several commands that happen at one instant. What it needs is locked in `db`. Tells whether it

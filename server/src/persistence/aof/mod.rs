@@ -250,6 +250,17 @@ impl Aof {
         self.queue.memory.store(pending.memory(), Relaxed);
     }
 
+    /// Changes that the log was made of when it was loaded.
+    pub fn replayed_changes(&self) -> u64 {
+        self.replayed.get().map_or(0, |stats| stats.total(|hand| &hand.dirty))
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_stats(&self) {
+        self.delayed.store(0, Relaxed);
+        self.rewrites.reset_stats();
+    }
+
     /// What INFO tells.
     pub fn figures(&self) -> Figures {
         Figures {

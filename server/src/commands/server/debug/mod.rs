@@ -148,7 +148,7 @@ fn reload(cx: &mut Context<'_>) -> CommandResult {
     let loaded = persistence::reload(cx.server, cx.db, existing);
     cx.db.effects.dirty = dirty;
     if !loaded {
-        return Err(Error::fixed("ERR Error trying to load the RDB dump"));
+        return Err(Error::fixed("ERR Error trying to load the RDB dump, check server logs."));
     }
     log::warning!("DB reloaded by DEBUG RELOAD");
     done(cx)
@@ -164,6 +164,7 @@ fn load_log(cx: &mut Context<'_>) -> CommandResult {
         log::warning!("{reason}");
         return Err(Error::fixed("ERR Error trying to load the AOF files, check server logs."));
     }
+    persistence::forget_changes(cx.server, cx.db);
     log::warning!("Append Only File loaded by DEBUG LOADAOF");
     done(cx)
 }
@@ -297,7 +298,7 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
         "SET-DISABLE-DENY-SCRIPTS <0|1>",
         "    Whether scripts may call commands that are not meant for them.",
         "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
-        "    Whether payloads are taken whatever their checksums are.",
+        "    Whether payloads and files are taken whatever their checksums are.",
         "SLEEP <seconds>",
         "    Hold all data for so long, with decimals.",
         "STRUCTSIZE",
