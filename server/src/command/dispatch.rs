@@ -12,7 +12,7 @@ use storage::{Actor, Key, Scope, View};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::acl::{self, Denial, Place};
-use crate::client::{Client, ReplyMode, Shared};
+use crate::client::{Client, Shared};
 use crate::command::context::{Context, Within};
 use crate::command::error::{Error, shown};
 use crate::command::keys::{self, KeysAt};
@@ -150,15 +150,7 @@ impl Executor {
                 started
             }
         };
-        match client.reply_mode {
-            ReplyMode::On => {}
-            ReplyMode::Off => reply.truncate_to(mark),
-            ReplyMode::SkipNext => client.reply_mode = ReplyMode::Skip,
-            ReplyMode::Skip => {
-                reply.truncate_to(mark);
-                client.reply_mode = ReplyMode::On;
-            }
-        }
+        client.settle_reply(reply, mark);
         ended
     }
 
@@ -452,6 +444,7 @@ impl Executor {
         reply: &mut Reply,
     ) {
         let failed = outcome.is_err();
+        let mark = reply.mark();
         match outcome {
             Ok(bytes) => reply.raw(&bytes),
             Err(error) => {
@@ -459,6 +452,7 @@ impl Executor {
                 self.stats.error(error.code());
             }
         }
+        client.settle_reply(reply, mark);
         if let Ok(command) = find(&self.server.commands, args) {
             self.count(client, command, args, spent_nanos, failed);
             tracking::after_request(client, Some(command));

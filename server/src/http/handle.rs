@@ -85,6 +85,7 @@ async fn respond(
         Route::Pipeline | Route::Transaction => return batch::respond(session, target.route, body, format).await,
         Route::Metrics => metrics::scrape(&mut session).await?,
         Route::Keys => dashboard::keys(&mut session, &request::command(&body)?, format).await?,
+        Route::Value => dashboard::value(&mut session, &body, format).await?,
         Route::Events => return events(session, &target.command(&body)?).await,
         Route::Command | Route::Health | Route::Dashboard => {
             command(&mut session, &target.command(&body)?, format).await?

@@ -147,8 +147,9 @@ fn scripts(server: &Server, lines: &mut Lines) {
     let (eval, functions) = (scripts.eval_memory.load(Relaxed) as u64, scripts.function_memory.load(Relaxed) as u64);
     let libraries = scripts.libraries.lock();
     let code: usize = libraries.values().map(|library| library.code.len()).sum();
-    lines.bytes("used_memory_lua", eval);
+    lines.field("used_memory_lua", eval);
     lines.field("used_memory_vm_eval", eval);
+    lines.field("used_memory_lua_human", super::Human(eval));
     lines.field("used_memory_scripts_eval", text);
     lines.field("number_of_cached_scripts", cached);
     lines.field("number_of_functions", libraries.values().map(|library| library.functions.len()).sum::<usize>());

@@ -79,6 +79,7 @@ fn resetstat(cx: &mut Context<'_>) -> CommandResult {
     cx.server.persistence.reset_stats();
     cx.server.aof.reset_stats();
     cx.server.client_memory.evicted.store(0, Relaxed);
+    cx.server.scripts.evicted.store(0, Relaxed);
     cx.server.rejected.store(0, Relaxed);
     cx.server.keyspace.reclaimer.reset_freed();
     cx.reply.ok();

@@ -24,13 +24,7 @@ pub(super) const DEBUG: Spec = Spec::new("debug", -2, debug)
     .flags(set!(Flags: ADMIN | NOSCRIPT | LOADING | STALE));
 
 fn debug(cx: &mut Context<'_>) -> CommandResult {
-    if !cx.client.is_permitted(cx.server.config.enable_debug_command()) {
-        return Err(Error::fixed(
-            "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from \
-             a local connection, otherwise you need to set this option in the configuration file, and then restart the \
-             server.",
-        ));
-    }
+    cx.demand(cx.server.config.enable_debug_command(), "DEBUG", "enable-debug-command")?;
     let subcommand = cx.arg(1).to_ascii_lowercase();
     match (subcommand.as_slice(), cx.args.len()) {
         (b"aof-flush-sleep", 3) => {
