@@ -276,10 +276,11 @@ impl Eviction {
     }
 }
 
-/// What counts against the limit. What the background is freeing does not, and neither do news on their way: more need
-/// not go on account of these.
+/// What counts against the limit. What the background is freeing does not, nor what clients take who are being
+/// disconnected, nor news on their way: more need not go on account of these.
 fn in_use(server: &Server) -> i64 {
-    used_memory().saturating_sub(server.keyspace.reclaimer.pending_bytes() + memory_of_news()) as i64
+    let leaving = server.keyspace.reclaimer.pending_bytes() + server.client_memory.leaving();
+    used_memory().saturating_sub(leaving + memory_of_news()) as i64
 }
 
 /// How far below the limit eviction goes, so that not every single write is followed by the next look at the memory.

@@ -1,19 +1,21 @@
 //! One request: whether it is in order, what it does, and what comes back.
 
+use std::iter;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use protocol::OwnedArgs;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::answer::{Answer, Failure, HungUp, answer, bad, closing, json, refused, resp, stream};
+use super::answer::{Answer, Failure, HungUp, answer, bad, closing, outcomes, refused, stream};
 use super::events::Events;
-use super::json::{Replies, Unreadable, error_text, write_outcome};
+use super::json::{Unreadable, error_text, outcome};
+use super::outgoing::Content;
 use super::request::{self, Format, Route, Target};
 use super::session::{Closed, Session};
-use super::{auth, batch, dashboard, metrics, patience};
+use super::{auth, batch, dashboard, metrics, patience, upload};
 use crate::command::dispatch::Executor;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
@@ -35,7 +37,7 @@ pub async fn handle(
         Err(failure) => failure,
     };
     if matches!(failure, Failure::Refused(..)) {
-        request::discard_body(&head, &mut body, patience(executor)).await;
+        upload::discard_body(&head, &mut body, patience(executor)).await;
     }
     failure.into_answer().ok_or(HungUp)
 }
@@ -72,7 +74,8 @@ async fn respond(
     };
     let format = request::format(&head.headers, target.route)?;
     let limit = usize::try_from(server.config.http_max_body_size()).unwrap_or(usize::MAX);
-    let body = request::read_body(head, body, limit, patience(executor)).await?;
+    let client = Arc::clone(&session.client.shared);
+    let body = upload::read_body(head, body, limit, patience(executor), &client).await?;
     session.begin(user);
     if let Some(database) = request::database(&head.headers) {
         let reply = session.ask(&OwnedArgs::from_iter([&b"SELECT"[..], database])).await?;
@@ -84,10 +87,10 @@ async fn respond(
     let answer = match target.route {
         Route::Pipeline | Route::Transaction => return batch::respond(session, target.route, body, format).await,
         Route::Metrics => metrics::scrape(&mut session).await?,
-        Route::Keys => dashboard::keys(&mut session, &request::command(&body)?, format).await?,
-        Route::Events => return events(session, &target.command(&body)?).await,
+        Route::Keys => dashboard::keys(&mut session, &request::command(&body.bytes)?, format).await?,
+        Route::Events => return events(session, &target.command(&body.bytes)?).await,
         Route::Command | Route::Health | Route::Dashboard => {
-            command(&mut session, &target.command(&body)?, format).await?
+            command(&mut session, &target.command(&body.bytes)?, format).await?
         }
     };
     Ok(if session.client.closing { closing(answer) } else { answer })
@@ -97,16 +100,13 @@ async fn respond(
 async fn command(session: &mut Session, args: &OwnedArgs, format: Format) -> Result<Answer, Failure> {
     check_lengths(session, args)?;
     session.call_if_allowed(args.as_args()).await?;
-    let bytes = session.reply.to_vec();
-    let encoding = match format {
-        Format::Json(encoding) => encoding,
-        Format::Resp2 => {
-            return Ok(resp(status(&bytes), bytes));
-        }
+    let parts: Vec<Bytes> = iter::from_fn(|| session.next_part()).collect();
+    let status = status(parts.first().map_or(&[], |part| part));
+    let parts = match format {
+        Format::Json(encoding) => outcome(parts, encoding)?,
+        Format::Resp2 => parts,
     };
-    let mut out = Vec::with_capacity(bytes.len() + 16);
-    write_outcome(&Replies::new(&bytes).next()?, encoding, &mut out)?;
-    Ok(json(status(&bytes), out))
+    Ok(outcomes(status, format, Content::Whole(parts)))
 }
 
 /// What stands above the reply to a command.
@@ -123,9 +123,8 @@ pub fn status(reply: &[u8]) -> StatusCode {
 async fn events(mut session: OwnedMutexGuard<Session>, args: &OwnedArgs) -> Result<Answer, Failure> {
     check_lengths(&session, args)?;
     session.call(args.as_args()).await?;
-    let begun = session.reply.to_vec();
-    if begun.starts_with(b"-") {
-        return bad(error_text(&Replies::new(&begun).next()?).unwrap_or_default());
+    if session.reply.whole().is_some_and(|begun| begun.starts_with(b"-")) {
+        return bad(error_text(&session.replies().next()?).unwrap_or_default());
     }
     Ok(stream(Events::new(session)))
 }

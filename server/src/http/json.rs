@@ -9,6 +9,7 @@ use std::fmt;
 use std::io::IoSlice;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
+use hyper::body::Bytes;
 use memchr::{memchr, memchr_iter};
 use protocol::{BIG_ARG, OwnedArgs, Reply, ReplyDecoder, ReplyFrame};
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
@@ -16,6 +17,9 @@ use serde_json::value::RawValue;
 
 /// What is said to commands with `null` among their arguments, which is what JavaScript's `undefined` becomes.
 pub const NULL_ARGUMENT: &str = "ERR null args are not supported";
+
+/// How an outcome begins that is no error.
+const RESULT: &[u8] = b"{\"result\":";
 
 /// One command.
 pub enum Command {
@@ -184,36 +188,19 @@ pub struct Unreadable;
 pub struct Replies(ReplyDecoder);
 
 impl Replies {
-    pub fn new(bytes: &[u8]) -> Replies {
-        let mut decoder = ReplyDecoder::default();
-        decoder.feed(bytes);
-        Replies(decoder)
-    }
-
-    /// Takes the next part of what commands have written. Tells whether there was one.
-    pub fn feed(&mut self, reply: &mut Reply) -> bool {
-        let taken = Replies::front(reply, |bytes| {
-            self.0.feed(bytes);
-            bytes.len()
-        });
-        reply.consume(taken);
-        taken > 0
+    /// Takes the next part of what commands have written.
+    pub fn feed(&mut self, part: &[u8]) {
+        self.0.feed(part);
     }
 
     /// Goes past the beginning of an array to its elements. Tells whether there is one.
     pub fn enter_array(reply: &mut Reply) -> bool {
-        let head = Replies::front(reply, |bytes| {
-            let is_array = bytes.starts_with(b"*") && !bytes.starts_with(b"*-");
-            memchr(b'\n', bytes).filter(|_| is_array).map_or(0, |end| end + 1)
-        });
-        reply.consume(head);
-        head > 0
-    }
-
-    fn front<T>(reply: &Reply, look: impl FnOnce(&[u8]) -> T) -> T {
         let mut front = [IoSlice::new(&[])];
         reply.fill_io_slices(&mut front);
-        look(&front[0])
+        let is_array = front[0].starts_with(b"*") && !front[0].starts_with(b"*-");
+        let head = memchr(b'\n', &front[0]).filter(|_| is_array).map_or(0, |end| end + 1);
+        reply.consume(head);
+        head > 0
     }
 
     /// The next one, if it is there as a whole.
@@ -227,13 +214,45 @@ impl Replies {
     }
 }
 
+/// One reply, in the parts in which it was written, as an object in parts. A long string is not copied where JSON has it as
+/// it is, and else once.
+pub fn outcome(mut parts: Vec<Bytes>, encoding: Encoding) -> Result<Vec<Bytes>, Unreadable> {
+    if let [head, value, end] = parts.as_mut_slice()
+        && head.starts_with(b"$")
+        && end == "\r\n"
+    {
+        let value = std::mem::take(value);
+        if encoding == Encoding::Text && is_plain(&value) {
+            return Ok(vec![[RESULT, b"\""].concat().into(), value, Bytes::from_static(b"\"}")]);
+        }
+        let mut out = Vec::with_capacity(value.len() / 3 * 4 + 64);
+        out.extend_from_slice(RESULT);
+        write_string(&value, encoding, &mut out);
+        out.push(b'}');
+        return Ok(vec![out.into()]);
+    }
+    let mut replies = Replies::default();
+    parts.into_iter().for_each(|part| replies.feed(&part));
+    let mut out = Vec::new();
+    write_outcome(&replies.next()?, encoding, &mut out)?;
+    Ok(vec![out.into()])
+}
+
+/// Whether JSON has these bytes as they are in a string.
+fn is_plain(bytes: &[u8]) -> bool {
+    let escaped = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    // In stretches that are compared at once.
+    let plain = |stretch: &[u8]| !stretch.iter().fold(false, |any, byte| any | escaped(byte));
+    bytes.chunks(64).all(plain) && std::str::from_utf8(bytes).is_ok()
+}
+
 /// Writes a reply as an object, `{"result": ...}` or `{"error": ...}`. Tells whether it is an error.
 pub fn write_outcome(reply: &ReplyFrame, encoding: Encoding, out: &mut Vec<u8>) -> Result<bool, Unreadable> {
     if let Some(error) = error_text(reply) {
         write_error(error, out);
         return Ok(true);
     }
-    out.extend_from_slice(b"{\"result\":");
+    out.extend_from_slice(RESULT);
     match reply {
         ReplyFrame::SimpleString { data, .. } if &data[..] == b"OK" => out.extend_from_slice(b"\"OK\""),
         reply => write_value(reply, encoding, out)?,
@@ -391,7 +410,9 @@ mod tests {
 
     fn shown(reply: &[u8], encoding: Encoding) -> String {
         let mut out = Vec::new();
-        write_outcome(&Replies::new(reply).next().unwrap(), encoding, &mut out).unwrap();
+        let mut replies = Replies::default();
+        replies.feed(reply);
+        write_outcome(&replies.next().unwrap(), encoding, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -414,6 +435,24 @@ mod tests {
         ] {
             assert_eq!(shown(reply, Encoding::Text), text);
             assert_eq!(shown(reply, Encoding::Base64), base64);
+        }
+    }
+
+    #[test]
+    fn long_strings_are_sent_from_where_they_are() {
+        let shown = |value: &[u8], encoding| {
+            let value = Bytes::copy_from_slice(value);
+            let head = format!("${}\r\n", value.len());
+            let parts = outcome(vec![head.into(), value.clone(), "\r\n".into()], encoding).unwrap();
+            let shared = parts.iter().any(|part| part.as_ptr() == value.as_ptr());
+            (String::from_utf8(parts.concat()).unwrap(), shared)
+        };
+        let long = "ab\u{7f}\u{20ac}".repeat(100);
+        assert_eq!(shown(long.as_bytes(), Encoding::Text), (format!("{{\"result\":\"{long}\"}}"), true));
+        assert!(!shown(long.as_bytes(), Encoding::Base64).1);
+        for (other, json) in [(&b"\""[..], "\\\""), (b"\\", "\\\\"), (b"\n", "\\n"), (b"\xff", "\u{fffd}")] {
+            let value = [long.as_bytes(), other].concat();
+            assert_eq!(shown(&value, Encoding::Text), (format!("{{\"result\":\"{long}{json}\"}}"), false));
         }
     }
 

@@ -13,11 +13,14 @@ mod dashboard;
 mod events;
 mod framing;
 mod handle;
+mod held;
 mod json;
 mod metrics;
+mod outgoing;
 mod request;
 mod session;
 mod traffic;
+mod upload;
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -36,15 +39,18 @@ use tokio::task::unconstrained;
 
 use crate::client::{Client, Shared};
 use crate::command::dispatch::Executor;
+use crate::eviction;
 use crate::log;
 use crate::output_limit::OutputWatch;
 use crate::persistence::aof::Gate;
 use crate::scripts::attend::{Attend, waker};
 use crate::stream::Stream;
+use answer::HungUp;
 pub use answer::refusal;
 pub use auth::has_tokens;
 use framing::Framing;
 use handle::handle;
+use outgoing::Outgoing;
 use session::Session;
 use traffic::{Counted, Line};
 
@@ -98,10 +104,16 @@ impl Connection {
             let objection = framing.borrow_mut().objection();
             let (session, shared) = (Arc::clone(&session), Arc::clone(&shared));
             async move {
-                let answer = handle(request, objection, executor, session).await;
+                let answer = handle(request, objection, executor, session).await?;
+                let answer = answer.map(|content| Outgoing::new(content, &shared));
+                let waiting = shared.output_buffered.load(Relaxed);
+                if OutputWatch::default().is_exceeded(executor, &shared, waiting) {
+                    // Of what is too much, nothing is sent.
+                    return Err(HungUp);
+                }
                 let mut gate = Gate::default();
                 poll_fn(|cx| gate.poll(cx, executor.server, &shared, false)).await;
-                answer
+                Ok(answer)
             }
         });
         let served = http1::Builder::new()
@@ -115,9 +127,7 @@ impl Connection {
 
     /// Goes on as far as it can without waiting; ready when it is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let waiting = self.client.output_buffered.load(Relaxed);
-        // What waits for a reader who does not read.
-        self.over |= self.client.is_killed() || self.output_watch.is_exceeded(self.executor, &self.client, waiting);
+        self.over |= self.client.is_killed() || self.output_is_too_much();
         if self.over {
             return Poll::Ready(());
         }
@@ -128,9 +138,24 @@ impl Connection {
                 log::verbose!("HTTP connection from {}: {error}", self.client.peer.addr);
                 true
             }
-            Poll::Pending => self.line.borrow_mut().is_over(cx),
+            Poll::Pending => self.line.borrow_mut().is_over(cx) || self.holds_too_much(),
         };
         if self.over { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Looks at what waits for a reader who does not read.
+    fn output_is_too_much(&mut self) -> bool {
+        let waiting = self.client.output_buffered.load(Relaxed);
+        self.output_watch.is_exceeded(self.executor, &self.client, waiting)
+    }
+
+    /// Counts what is held for the client, which may have to go for it, among all clients' memory, if that is limited.
+    fn holds_too_much(&mut self) -> bool {
+        let server = self.executor.server;
+        if eviction::client_limit(&server.config).is_some() {
+            server.client_memory.note(server, &self.client);
+        }
+        self.client.is_killed() || self.output_is_too_much()
     }
 }
 

@@ -1,20 +1,15 @@
 //! What a request asks for: its path, its query, its headers and its body.
 
-use std::time::Duration;
-
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body, Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper::header::{CONTENT_ENCODING, EXPECT, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode, Uri, Version};
 use percent_encoding::percent_decode;
 use protocol::OwnedArgs;
 
-use super::answer::{Failure, bad, refused};
+use super::answer::{Failure, bad, broken, refused};
 use super::json::{self, Encoding};
 
-/// What of a body that nobody wants is read all the same, so that its sender sees why.
-const DISCARDED: usize = 64 << 20;
 /// Names the database in which a request begins, which is the first one without.
 const DATABASE: &str = "spinel-database";
 
@@ -175,10 +170,6 @@ pub fn check_head(head: &Parts) -> Result<(), Failure> {
     Ok(())
 }
 
-fn broken<T>(text: &str) -> Result<T, Failure> {
-    Err(Failure::Broken(StatusCode::BAD_REQUEST, text.to_owned()))
-}
-
 /// How the replies are wanted.
 pub fn format(headers: &HeaderMap, route: Route) -> Result<Format, Failure> {
     let header = |name: &str| headers.get(name).map(|value| value.as_bytes().to_ascii_lowercase());
@@ -201,46 +192,6 @@ pub fn format(headers: &HeaderMap, route: Route) -> Result<Format, Failure> {
 /// The database that a request is about, as its sender has written it.
 pub fn database(headers: &HeaderMap) -> Option<&[u8]> {
     headers.get(DATABASE).map(HeaderValue::as_bytes)
-}
-
-/// Reads a body to its end.
-pub async fn read_body(head: &Parts, body: &mut Incoming, limit: usize, patience: Duration) -> Result<Bytes, Failure> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    if head.method == Method::GET || head.method == Method::HEAD {
-        return bad(format!("ERR a {} request has no body", head.method));
-    }
-    let too_large = || refused(StatusCode::PAYLOAD_TOO_LARGE, format!("ERR the body is larger than {limit} bytes"));
-    if body.size_hint().lower() > limit as u64 {
-        return too_large();
-    }
-    match tokio::time::timeout(patience, Limited::new(body, limit).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => too_large(),
-        Ok(Err(error)) => broken(&format!("ERR the body cannot be read: {error}")),
-        Err(_) => Err(Failure::Broken(StatusCode::REQUEST_TIMEOUT, "ERR the body did not arrive in time".to_owned())),
-    }
-}
-
-/// Reads what is left of the body of a request that was refused, within limits: a sender that is cut off while it sends
-/// may not get to read why.
-pub async fn discard_body(head: &Parts, body: &mut Incoming, patience: Duration) {
-    // A sender that asks first does not send a body that was refused.
-    if head.headers.contains_key(EXPECT) || body.is_end_stream() {
-        return;
-    }
-    let drain = async {
-        let mut read = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            read += frame.data_ref().map_or(0, Bytes::len);
-            if read > DISCARDED {
-                break;
-            }
-        }
-    };
-    // In the end the connection is closed.
-    let _ = tokio::time::timeout(patience, drain).await;
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::framing::Framing;
+use super::held::Held;
 use crate::client::Shared;
 use crate::command::dispatch::Executor;
 use crate::stream::Stream;
@@ -25,6 +26,8 @@ pub struct Line {
     framing: Rc<RefCell<Framing>>,
     /// What was read before hyper asked for it.
     ahead: BytesMut,
+    /// Counts it as the client's, and what hyper has of a head that is not whole yet.
+    held: Held,
     /// Whether hyper hears of what comes next.
     listens: bool,
     /// Whether the event loop stands still, so that it is read and written past it.
@@ -38,7 +41,8 @@ impl Line {
         executor: &'static Executor,
         framing: Rc<RefCell<Framing>>,
     ) -> Line {
-        Line { stream, client, executor, framing, ahead: BytesMut::new(), listens: false, attended: false }
+        let held = Held::input(&client);
+        Line { stream, client, executor, framing, ahead: BytesMut::new(), held, listens: false, attended: false }
     }
 
     /// hyper is about to be polled.
@@ -62,9 +66,6 @@ impl Line {
             self.executor.stats.writes.add(1);
             self.executor.stats.net_out.add(count as u64);
             self.client.net_out.fetch_add(count as u64, Relaxed);
-            // What stands around the events was not counted.
-            let waiting = self.client.output_buffered.load(Relaxed);
-            self.client.output_buffered.store(waiting.saturating_sub(count), Relaxed);
             self.client.last_active_ms.store(self.executor.now_ms(), Relaxed);
         }
         outcome
@@ -87,7 +88,7 @@ impl Line {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => self.ahead.extend_from_slice(buffer.filled()),
                 Poll::Ready(_) => return true,
             }
-            self.client.query_buffered.store(self.ahead.len(), Relaxed);
+            self.count();
             if self.ahead.len() > limit {
                 self.executor.stats.query_limit_disconnections.add(1);
                 return true;
@@ -105,8 +106,14 @@ impl Line {
         if !arrived.is_empty() {
             self.read(arrived.len());
             self.framing.borrow_mut().follow(arrived);
+            self.count();
         }
         outcome
+    }
+
+    fn count(&mut self) {
+        let head = self.framing.borrow().unfinished();
+        self.held.set(self.ahead.len() + head, self.ahead.capacity() + head);
     }
 }
 
@@ -123,7 +130,7 @@ impl AsyncRead for Counted {
         }
         let count = buffer.remaining().min(line.ahead.len());
         buffer.put_slice(&line.ahead.split_to(count));
-        line.client.query_buffered.store(line.ahead.len(), Relaxed);
+        line.count();
         Poll::Ready(Ok(()))
     }
 }
