@@ -3,7 +3,8 @@
 use std::iter;
 use std::sync::Arc;
 
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::EXPECT;
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use protocol::OwnedArgs;
@@ -20,26 +21,27 @@ use crate::command::dispatch::Executor;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
-/// Answers a request, to which there may be an objection. What it fails with closes the connection.
+/// Answers a request, to which there may be an objection. What it fails with closes the connection. Of one that is refused
+/// the body comes back, if there is more of it: what is known is not told later because somebody sends slowly.
 pub async fn handle(
     request: Request<Incoming>,
     objection: Option<&'static str>,
     executor: &'static Executor,
     session: Arc<Mutex<Session>>,
-) -> Result<Answer, HungUp> {
+) -> Result<(Answer, Option<Incoming>), HungUp> {
     let (head, mut body) = request.into_parts();
     let outcome = match objection {
         Some(text) => Err(Failure::Broken(StatusCode::BAD_REQUEST, text.to_owned())),
         None => respond(&head, &mut body, executor, session).await,
     };
     let failure = match outcome {
-        Ok(answer) => return Ok(answer),
+        Ok(answer) => return Ok((answer, None)),
         Err(failure) => failure,
     };
-    if matches!(failure, Failure::Refused(..)) {
-        upload::discard_body(&head, &mut body, patience(executor)).await;
-    }
-    failure.into_answer().ok_or(HungUp)
+    // A sender that asks first does not send a body that was refused.
+    let goes_on = matches!(failure, Failure::Refused(..)) && !head.headers.contains_key(EXPECT);
+    let answer = failure.into_answer().ok_or(HungUp)?;
+    Ok((answer, (goes_on && !body.is_end_stream()).then_some(body)))
 }
 
 async fn respond(

@@ -28,8 +28,6 @@ pub struct Line {
     ahead: BytesMut,
     /// Counts it as the client's, and what hyper has of a head that is not whole yet.
     held: Held,
-    /// Whether hyper hears of what comes next.
-    listens: bool,
     /// Whether the event loop stands still, so that it is read and written past it.
     pub attended: bool,
 }
@@ -42,12 +40,7 @@ impl Line {
         framing: Rc<RefCell<Framing>>,
     ) -> Line {
         let held = Held::input(&client);
-        Line { stream, client, executor, framing, ahead: BytesMut::new(), held, listens: false, attended: false }
-    }
-
-    /// hyper is about to be polled.
-    pub fn begin(&mut self) {
-        self.listens = false;
+        Line { stream, client, executor, framing, ahead: BytesMut::new(), held, attended: false }
     }
 
     fn read(&self, count: usize) {
@@ -71,12 +64,12 @@ impl Line {
         outcome
     }
 
-    /// Whether a client that waits for its answer has gone, or sends more ahead than any client may. Where a request has
-    /// begun to arrive behind the one that waits, hyper reads no further, and would never hear of it.
+    /// Whether a client that waits for others has gone, or sends more ahead than any client may. hyper reads nothing
+    /// while a request is carried out, and would never hear of it.
     pub fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         let client = &self.client;
         let waits = [&client.blocked, &client.held_back, &client.monitor].iter().any(|state| state.load(Relaxed));
-        if self.listens || !(waits || client.is_subscriber()) {
+        if !(waits || client.is_subscriber()) {
             return false;
         }
         let limit = usize::try_from(self.executor.server.config.query_buffer_limit()).unwrap_or(usize::MAX);
@@ -124,9 +117,7 @@ impl AsyncRead for Counted {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut line = self.0.borrow_mut();
         if line.ahead.is_empty() {
-            let outcome = line.poll_arrival(cx, buffer);
-            line.listens = outcome.is_pending();
-            return outcome;
+            return line.poll_arrival(cx, buffer);
         }
         let count = buffer.remaining().min(line.ahead.len());
         buffer.put_slice(&line.ahead.split_to(count));

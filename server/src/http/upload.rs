@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::EXPECT;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
@@ -76,12 +75,8 @@ fn too_large<T>(limit: usize) -> Result<T, Failure> {
 }
 
 /// Reads what is left of the body of a request that was refused, within limits: a sender that is cut off while it sends
-/// may not get to read why.
-pub async fn discard_body(head: &Parts, body: &mut Incoming, patience: Duration) {
-    // A sender that asks first does not send a body that was refused.
-    if head.headers.contains_key(EXPECT) || body.is_end_stream() {
-        return;
-    }
+/// may not get to read why. Where it does not end in time, the connection is closed.
+pub async fn discard_body(mut body: Incoming, patience: Duration) {
     let drain = async {
         let mut read = 0;
         while let Some(Ok(frame)) = body.frame().await {
@@ -91,6 +86,5 @@ pub async fn discard_body(head: &Parts, body: &mut Incoming, patience: Duration)
             }
         }
     };
-    // In the end the connection is closed.
     let _ = tokio::time::timeout(patience, drain).await;
 }
