@@ -158,7 +158,7 @@ fn many_commands_are_answered_in_pieces_and_make_no_keys_go() {
     let wrong = format!("[{}[]]", "[\"FLUSHALL\"],".repeat(20_000));
     let answer = post(&mut http, "/pipeline", &wrong);
     assert_eq!(answer.status, 400);
-    let text = "{\"error\":\"ERR failed to parse the body as JSON: command 20001: empty command at line 1 column 2\"}";
+    let text = "{\"error\":\"ERR failed to parse the body as JSON: command 20001: empty command at byte 260002\"}";
     assert_eq!(answer.text(), text);
     assert_eq!(call(&mut resp, "DBSIZE"), r":50000\r\n");
 }
@@ -220,7 +220,7 @@ fn transactions_happen_as_a_whole_or_not_at_all() {
             (
                 "POST /multi-exec x",
                 400,
-                r#"{"error":"ERR failed to parse the body as JSON: expected an array of commands"}"#,
+                r#"{"error":"ERR failed to parse the body as JSON: expected an array of commands at byte 0"}"#,
             ),
             ("GET /get/a", 200, r#"{"result":"2"}"#),
         ],

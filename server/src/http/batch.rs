@@ -14,9 +14,10 @@ use tokio::sync::{OwnedMutexGuard, mpsc};
 use tokio::task::yield_now;
 
 use super::answer::{Answer, Failure, HungUp, bad, closing, outcomes, refused};
+use super::commands::{Command, Commands, NULL_ARGUMENT};
 use super::handle::{check_lengths, status};
 use super::held::Piece;
-use super::json::{Command, Commands, NULL_ARGUMENT, Replies, Unreadable, error_text, write_outcome};
+use super::json::{Replies, Unreadable, error_text, write_outcome};
 use super::outgoing::Content;
 use super::request::{Format, Route, malformed};
 use super::session::Session;
@@ -26,8 +27,6 @@ use crate::persistence::aof::Gate;
 
 /// So many commands are carried out before others have their turn.
 const COMMANDS_AT_ONCE: usize = 64;
-/// So many bytes of commands are read before others have their turn.
-const READ_AT_ONCE: usize = 16 * 1024;
 /// What is sent at once, but for a longer outcome.
 const PIECE: usize = 64 * 1024;
 
@@ -42,16 +41,19 @@ pub async fn respond(
     format: Format,
 ) -> Result<Answer, Failure> {
     let is_transaction = route == Route::Transaction;
-    check(&session, &body.bytes, is_transaction).await?;
+    let mut commands = Commands::array(&body.bytes, &session.client.shared);
+    check(&session, &mut commands, is_transaction).await?;
     // One piece waits to be sent while the next one is made.
     let (sender, mut receiver) = mpsc::channel(1);
     let mut work: Work = Box::pin(async move {
-        let mut session = session;
+        let (mut session, mut commands) = (session, commands);
+        // Counts as long as the commands are read from it.
+        let _body = body;
         let mut made = Outcomes { format, any: false, text: Vec::new(), replies: Replies::default(), sender };
         if is_transaction {
-            transaction(&mut session, &body.bytes, &mut made).await?;
+            transaction(&mut session, &mut commands, &mut made).await?;
         } else {
-            pipeline(&mut session, &body.bytes, &mut made).await?;
+            pipeline(&mut session, &mut commands, &mut made).await?;
         }
         made.end(&session).await?;
         Ok(session.client.closing)
@@ -70,14 +72,13 @@ pub async fn respond(
     Ok(if closes { closing(answer) } else { answer })
 }
 
-/// Looks whether a body is in order before anything of it is carried out.
-async fn check(session: &Session, body: &[u8], is_transaction: bool) -> Result<(), Failure> {
-    let mut commands = Commands::new(body);
-    let mut turn = 0;
-    while let Some(command) = commands.next().or_else(|error| malformed(&error))? {
-        match command {
+/// Looks whether all commands are in order before anything of them is carried out.
+async fn check(session: &Session, commands: &mut Commands, is_transaction: bool) -> Result<(), Failure> {
+    let mut last = None;
+    while let Some(command) = commands.next().await.or_else(|error| malformed(&error))? {
+        match &command {
             Command::Whole(args) => {
-                check_lengths(session, &args)?;
+                check_lengths(session, args)?;
                 if is_transaction && let Some(objection) = session.objection_within_transaction(args.as_args()) {
                     return discarded(&String::from_utf8_lossy(objection.text()));
                 }
@@ -85,19 +86,16 @@ async fn check(session: &Session, body: &[u8], is_transaction: bool) -> Result<(
             Command::WithNull if is_transaction => return discarded(NULL_ARGUMENT),
             Command::WithNull => {}
         }
-        if commands.position() - turn >= READ_AT_ONCE {
-            turn = commands.position();
-            yield_now().await;
-        }
+        last = Some(command);
     }
+    commands.rewind(last);
     Ok(())
 }
 
 /// Several commands, one after another. Each has an outcome of its own.
-async fn pipeline(session: &mut Session, body: &[u8], outcomes: &mut Outcomes) -> Result<(), Failure> {
-    let mut commands = Commands::new(body);
+async fn pipeline(session: &mut Session, commands: &mut Commands, outcomes: &mut Outcomes) -> Result<(), Failure> {
     let mut count = 0;
-    while let Some(command) = commands.next().or_else(|error| malformed(&error))? {
+    while let Some(command) = commands.next().await.or_else(|error| malformed(&error))? {
         session.reply.clear();
         match command {
             Command::Whole(args) => session.call_if_allowed(args.as_args()).await?,
@@ -113,13 +111,12 @@ async fn pipeline(session: &mut Session, body: &[u8], outcomes: &mut Outcomes) -
 }
 
 /// Several commands that happen at one instant, or not at all.
-async fn transaction(session: &mut Session, body: &[u8], outcomes: &mut Outcomes) -> Result<(), Failure> {
+async fn transaction(session: &mut Session, commands: &mut Commands, outcomes: &mut Outcomes) -> Result<(), Failure> {
     if let Some(error) = error_text(&session.ask(&OwnedArgs::from_iter(["MULTI"])).await?) {
         return discarded(error);
     }
-    let mut commands = Commands::new(body);
     let mut count = 0;
-    while let Some(command) = commands.next().or_else(|error| malformed(&error))? {
+    while let Some(command) = commands.next().await.or_else(|error| malformed(&error))? {
         let Command::Whole(args) = command else { return discarded(NULL_ARGUMENT) };
         if let Some(error) = error_text(&session.ask(&args).await?) {
             return discarded(error);

@@ -11,6 +11,7 @@ use protocol::OwnedArgs;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::answer::{Answer, Failure, HungUp, answer, bad, closing, outcomes, refused, stream};
+use super::commands::Commands;
 use super::events::Events;
 use super::json::{Unreadable, error_text, outcome};
 use super::outgoing::Content;
@@ -86,13 +87,14 @@ async fn respond(
         }
         session.reply.clear();
     }
+    let mut read = Commands::single(&body.bytes, &client);
     let answer = match target.route {
         Route::Pipeline | Route::Transaction => return batch::respond(session, target.route, body, format).await,
         Route::Metrics => metrics::scrape(&mut session).await?,
-        Route::Keys => dashboard::keys(&mut session, &request::command(&body.bytes)?, format).await?,
-        Route::Events => return events(session, &target.command(&body.bytes)?).await,
+        Route::Keys => dashboard::keys(&mut session, &request::command(&mut read).await?, format).await?,
+        Route::Events => return events(session, &target.command(&body.bytes, &mut read).await?).await,
         Route::Command | Route::Health | Route::Dashboard => {
-            command(&mut session, &target.command(&body.bytes)?, format).await?
+            command(&mut session, &target.command(&body.bytes, &mut read).await?, format).await?
         }
     };
     Ok(if session.client.closing { closing(answer) } else { answer })
@@ -134,7 +136,8 @@ async fn events(mut session: OwnedMutexGuard<Session>, args: &OwnedArgs) -> Resu
 /// Arguments over HTTP may be no longer than those over RESP.
 pub fn check_lengths(session: &Session, args: &OwnedArgs) -> Result<(), Failure> {
     let most = usize::try_from(session.executor.server.config.proto_max_bulk_len()).unwrap_or(usize::MAX);
-    let too_long = args.as_args().iter().any(|arg| arg.len() > most);
+    // There may be millions of them.
+    let too_long = args.memory() > most && args.as_args().iter().any(|arg| arg.len() > most);
     if too_long {
         return refused(StatusCode::PAYLOAD_TOO_LARGE, format!("ERR an argument is longer than {most} bytes"));
     }

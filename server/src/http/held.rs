@@ -7,7 +7,7 @@ use hyper::body::{Buf, Bytes};
 
 use crate::client::Shared;
 
-/// A part of what is held for a client, counted as its input or as its output for as long as this is there.
+/// A part of what is held for a client, counted as its input, as its arguments or as its output for as long as this is there.
 pub struct Held {
     client: Arc<Shared>,
     side: Side,
@@ -18,6 +18,7 @@ pub struct Held {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Input,
+    Arguments,
     Output,
 }
 
@@ -32,6 +33,11 @@ impl Held {
         Held { client: Arc::clone(client), side: Side::Output, waiting: 0, memory: 0 }
     }
 
+    /// Arguments that were read from what the client has sent, none yet.
+    pub fn arguments(client: &Arc<Shared>) -> Held {
+        Held { client: Arc::clone(client), side: Side::Arguments, waiting: 0, memory: 0 }
+    }
+
     /// So many bytes wait in so much memory now.
     pub fn set(&mut self, waiting: usize, memory: usize) {
         let client = &*self.client;
@@ -42,6 +48,7 @@ impl Held {
                 change(&client.query_buffered, self.waiting, waiting);
                 change(&client.query_free, freed, free);
             }
+            Side::Arguments => drop(change(&client.argv_memory, self.memory, memory)),
             Side::Output => {
                 let all = change(&client.output_buffered, self.waiting, waiting);
                 change(&client.output_memory, self.memory, memory);

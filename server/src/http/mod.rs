@@ -9,6 +9,7 @@
 mod answer;
 mod auth;
 mod batch;
+mod commands;
 mod dashboard;
 mod events;
 mod framing;

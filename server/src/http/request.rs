@@ -8,7 +8,8 @@ use percent_encoding::percent_decode;
 use protocol::OwnedArgs;
 
 use super::answer::{Failure, bad, broken, refused};
-use super::json::{self, Encoding};
+use super::commands::{self, Command, Commands, NULL_ARGUMENT};
+use super::json::Encoding;
 
 /// Names the database in which a request begins, which is the first one without.
 const DATABASE: &str = "spinel-database";
@@ -101,26 +102,32 @@ impl Target {
     }
 
     /// The command of a request for one.
-    pub fn command(self, body: &Bytes) -> Result<OwnedArgs, Failure> {
+    pub async fn command(self, body: &Bytes, read: &mut Commands) -> Result<OwnedArgs, Failure> {
         if self.words.is_empty() {
-            return command(body);
+            return command(read).await;
         }
         let mut args = OwnedArgs::new();
-        self.words.iter().for_each(|word| json::push(&mut args, word));
+        self.words.iter().for_each(|word| commands::push(&mut args, word));
         // What event streams are asked for has no body to speak of.
         if !body.is_empty() && self.route == Route::Command {
             args.push_bytes(body.clone());
         }
-        self.options.iter().for_each(|word| json::push(&mut args, word));
+        self.options.iter().for_each(|word| commands::push(&mut args, word));
         Ok(args)
     }
 }
 
 /// The command in a body.
-pub fn command(body: &Bytes) -> Result<OwnedArgs, Failure> {
-    match json::read_command(body).or_else(|error| malformed(&error))? {
-        json::Command::Whole(args) => Ok(args),
-        json::Command::WithNull => bad(json::NULL_ARGUMENT),
+pub async fn command(read: &mut Commands) -> Result<OwnedArgs, Failure> {
+    let first = read.next().await.or_else(|error| malformed(&error))?;
+    // It must be the only one.
+    if read.next().await.or_else(|error| malformed(&error))?.is_some() {
+        return malformed("more than one command");
+    }
+    match first {
+        Some(Command::Whole(args)) => Ok(args),
+        Some(Command::WithNull) => bad(NULL_ARGUMENT),
+        None => malformed("no command"),
     }
 }
 
@@ -196,11 +203,16 @@ pub fn database(headers: &HeaderMap) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn words(method: Method, uri: &str, body: &'static [u8]) -> Option<Vec<String>> {
         let target = Target::parse(&method, &uri.parse().ok()?).ok()?;
-        let args = target.command(&Bytes::from_static(body)).ok()?;
+        let body = Bytes::from_static(body);
+        let mut read = Commands::single(&body, &Arc::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
+        let args = runtime.block_on(target.command(&body, &mut read)).ok()?;
         Some(args.as_args().iter().map(|arg| arg.escape_ascii().to_string()).collect())
     }
 
