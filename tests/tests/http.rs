@@ -472,6 +472,35 @@ fn messages_come_as_events() {
 }
 
 #[test]
+fn streams_end_with_the_tokens_that_they_came_with() {
+    let server = start_guarded();
+    let mut resp = connect(&server);
+    call(&mut resp, "ACL SETUSER alice on >pw ~* &* +@all");
+    let begin = |token: &str| {
+        let mut http = open(&server);
+        http.send("GET", "/subscribe/chat", &[&format!("Authorization: Bearer {token}")], b"").unwrap();
+        assert_eq!(http.read_head().unwrap().status, 200);
+        http.read_chunk().unwrap();
+        http
+    };
+    let (mut full, mut reader, mut user) = (begin("secret"), begin("reader"), begin("alice:pw"));
+    // The same value is no change.
+    call(&mut resp, "CONFIG SET http-token secret");
+    assert_eq!(call(&mut resp, "PUBLISH chat a"), r":3\r\n");
+    assert_eq!(full.read_chunk().unwrap(), b"data: message,chat,a\n\n");
+    call(&mut resp, "CONFIG SET http-token other");
+    assert_eq!(full.read_to_close().unwrap(), b"");
+    until_info(&mut resp, "pubsub_clients:2");
+    call(&mut resp, "CONFIG SET http-readonly-token reader2");
+    reader.read_chunk().unwrap();
+    assert_eq!(reader.read_to_close().unwrap(), b"");
+    until_info(&mut resp, "pubsub_clients:1");
+    user.read_chunk().unwrap();
+    assert_eq!(call(&mut resp, "PUBLISH chat b"), r":1\r\n");
+    assert_eq!(user.read_chunk().unwrap(), b"data: message,chat,b\n\n");
+}
+
+#[test]
 fn metrics_are_for_those_who_may_see_them() {
     let server = start_guarded();
     let mut resp = connect(&server);

@@ -7,6 +7,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::held::Piece;
 use super::session::Session;
+use super::tokens::Token;
 use crate::persistence::aof::Gate;
 
 /// All that comes for a client from now on, until it goes.
@@ -19,8 +20,12 @@ pub struct Events {
 }
 
 impl Events {
-    /// Begins with what the client's command has replied.
-    pub fn new(session: OwnedMutexGuard<Session>) -> Events {
+    /// Begins with what the client's command has replied. With the token that it came with, if one, it ends.
+    pub fn new(session: OwnedMutexGuard<Session>, token: Option<Token>) -> Events {
+        if let Some(token) = token {
+            let server = session.executor.server;
+            server.token_streams.begin(&session.client.shared, token, &server.config);
+        }
         Events { session, decoder: ReplyDecoder::default(), held: None, gate: Gate::default() }
     }
 
@@ -54,6 +59,12 @@ impl Events {
         // An event may tell of a change that is not as safe yet as whoever made it was promised.
         ready!(self.gate.poll(cx, executor.server, &client.shared, false));
         self.held.take().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.session.executor.server.token_streams.end(&self.session.client.shared);
     }
 }
 

@@ -17,6 +17,7 @@ use super::json::{Unreadable, error_text, outcome};
 use super::outgoing::Content;
 use super::request::{self, Format, Route, Target};
 use super::session::{Closed, Session};
+use super::tokens::Token;
 use super::{auth, batch, dashboard, metrics, patience, upload};
 use crate::command::dispatch::Executor;
 
@@ -72,14 +73,14 @@ async fn respond(
         // One request at a time is read from a connection.
         return Err(Failure::Closed);
     };
-    let Some(user) = auth::session(server, &session.client.shared, &head.headers, target.token.as_deref()) else {
+    let Some(sender) = auth::sender(server, &session.client.shared, &head.headers, target.token.as_deref()) else {
         return refused(StatusCode::UNAUTHORIZED, "WRONGPASS invalid or missing auth token");
     };
     let format = request::format(&head.headers, target.route)?;
     let limit = usize::try_from(server.config.http_max_body_size()).unwrap_or(usize::MAX);
     let client = Arc::clone(&session.client.shared);
     let body = upload::read_body(head, body, limit, patience(executor), &client).await?;
-    session.begin(user);
+    session.begin(sender.session);
     if let Some(database) = request::database(&head.headers) {
         let reply = session.ask(&OwnedArgs::from_iter([&b"SELECT"[..], database])).await?;
         if let Some(error) = error_text(&reply) {
@@ -92,7 +93,7 @@ async fn respond(
         Route::Pipeline | Route::Transaction => return batch::respond(session, target.route, body, format).await,
         Route::Metrics => metrics::scrape(&mut session).await?,
         Route::Keys => dashboard::keys(&mut session, &request::command(&mut read).await?, format).await?,
-        Route::Events => return events(session, &target.command(&body.bytes, &mut read).await?).await,
+        Route::Events => return events(session, sender.token, &target.command(&body.bytes, &mut read).await?).await,
         Route::Command | Route::Health | Route::Dashboard => {
             command(&mut session, &target.command(&body.bytes, &mut read).await?, format).await?
         }
@@ -124,13 +125,17 @@ pub fn status(reply: &[u8]) -> StatusCode {
 }
 
 /// An answer without an end.
-async fn events(mut session: OwnedMutexGuard<Session>, args: &OwnedArgs) -> Result<Answer, Failure> {
+async fn events(
+    mut session: OwnedMutexGuard<Session>,
+    token: Option<Token>,
+    args: &OwnedArgs,
+) -> Result<Answer, Failure> {
     check_lengths(&session, args)?;
     session.call(args.as_args()).await?;
     if session.reply.whole().is_some_and(|begun| begun.starts_with(b"-")) {
         return bad(error_text(&session.replies().next()?).unwrap_or_default());
     }
-    Ok(stream(Events::new(session)))
+    Ok(stream(Events::new(session, token)))
 }
 
 /// Arguments over HTTP may be no longer than those over RESP.

@@ -20,6 +20,7 @@ mod metrics;
 mod outgoing;
 mod request;
 mod session;
+mod tokens;
 mod traffic;
 mod upload;
 
@@ -53,6 +54,7 @@ use framing::Framing;
 use handle::handle;
 use outgoing::Outgoing;
 use session::Session;
+pub use tokens::{TokenStreams, warn_of_equal_tokens};
 use traffic::{Counted, Line};
 use upload::discard_body;
 
