@@ -131,17 +131,13 @@ impl<R: Read> LogReader<R> {
             return Err(Problem::Malformed(at, format!("Expected prefix '{prefix}', got: '{first}'")));
         }
         let is_cut_off = !line.ends_with(b"\n") && line.len() < MAX_LENGTH_LINE;
-        let sign = usize::from(rest.first().is_some_and(|byte| b"+-".contains(byte)));
-        let digits = rest.iter().skip(sign).take_while(|byte| byte.is_ascii_digit()).count();
-        let (number, end) = rest.split_at_checked(sign + digits).unwrap_or_default();
-        let value = std::str::from_utf8(number).ok().and_then(|number| number.parse().ok());
+        let (value, end) = leading_number(rest);
         if end != b"\r\n" {
             let what = no_line_end(end);
             return Err(if is_cut_off { Problem::Truncated(at, Some(what)) } else { Problem::Malformed(at, what) });
         }
         self.lines += 1;
-        // A number that is none counts as zero, and one that is too long as the longest, as C reads them.
-        Ok(value.unwrap_or(if digits == 0 { 0 } else { i64::MAX }))
+        Ok(value)
     }
 
     /// The same where it looks as it always does and is there already: nothing costs as much time as these lines.
@@ -193,6 +189,20 @@ impl<R: Read> LogReader<R> {
     }
 }
 
+/// The number that a text begins with, and what is behind it, as C reads it: behind blanks; zero if there is none, and
+/// the longest if it is too long.
+fn leading_number(text: &[u8]) -> (i64, &[u8]) {
+    let rest = text.trim_ascii_start();
+    let sign = usize::from(rest.first().is_some_and(|byte| b"+-".contains(byte)));
+    let digits = rest.iter().skip(sign).take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, rest) = rest.split_at_checked(sign + digits).unwrap_or_default();
+    if digits == 0 {
+        return (0, text);
+    }
+    let longest = if number.starts_with(b"-") { i64::MIN } else { i64::MAX };
+    (std::str::from_utf8(number).ok().and_then(|number| number.parse().ok()).unwrap_or(longest), rest)
+}
+
 fn no_line_end(found: &[u8]) -> String {
     // Bytes are signed there, and shown as wide as the numbers that they become.
     let shown = |at: usize| found.get(at).map_or(0, |byte| i32::from(*byte as i8) as u32);
@@ -235,6 +245,14 @@ mod tests {
     }
 
     #[test]
+    fn lengths_are_read_as_c_reads_them() {
+        let log = b"* 1\r\n$\t+4\r\nPING\r\n*01\r\n$4\r\nPING\r\n* -1\r\n*\r\n*-99999999999999999999\r\n";
+        let (items, end, problem) = read(log);
+        assert_eq!(items, ["PING", "PING", "", "", ""]);
+        assert!(end == log.len() as u64 && problem.is_none());
+    }
+
+    #[test]
     fn every_end_but_those_of_items_is_a_truncation() {
         let log = b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n*1\r\n$4\r\nPING\r\n";
         for end in 0..log.len() {
@@ -252,6 +270,8 @@ mod tests {
             (&b"*1\r\n*3\r\nGET\r\n"[..], 4, "Expected prefix '$', got: '*'"),
             (b"*1\r\n$3\r\nGETxx", 8, "Expected \\r\\n, got: 7878"),
             (b"*1x\r\n", 0, "Expected \\r\\n, got: 780d"),
+            (b"* \r\n", 0, "Expected \\r\\n, got: 200d"),
+            (b"*- 1\r\n", 0, "Expected \\r\\n, got: 2d20"),
             (b"*1\r\n$-1\r\n", 4, "Expected to read string of -1 bytes, which is not in the suitable range"),
             (b"*1\r\n$3\r\nGET\xff\n", 8, "Expected \\r\\n, got: ffffffff0a"),
         ] {

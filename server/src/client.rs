@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, A
 use std::task::Waker;
 
 use parking_lot::{Mutex, RwLock};
-use protocol::Reply;
+use protocol::{Mark, Reply};
 
 use crate::acl::{DEFAULT_USER, Session};
 use crate::blocking::Parked;
@@ -272,6 +272,13 @@ pub enum ReplyMode {
     Skip,
 }
 
+impl ReplyMode {
+    /// Whether what is replied now is left out.
+    pub fn leaves_out(self) -> bool {
+        matches!(self, ReplyMode::Off | ReplyMode::Skip)
+    }
+}
+
 /// A wait, during which nothing is carried out for the client.
 #[derive(Default)]
 pub struct Wait {
@@ -301,6 +308,8 @@ pub struct Client {
     pub shared: Arc<Shared>,
     pub session: Session,
     pub reply_mode: ReplyMode,
+    /// How far the reply is that [`Client::settle_reply`] leaves as it is, set by a command that has settled it in parts.
+    pub settled: Option<Mark>,
     /// Close after the replies so far are written.
     pub closing: bool,
     /// Set by a command that makes the client wait; its reply comes later.
@@ -319,6 +328,7 @@ impl Client {
             shared,
             session,
             reply_mode: ReplyMode::On,
+            settled: None,
             closing: false,
             wait: None,
             subscriptions: Subscriptions::default(),
@@ -339,6 +349,27 @@ impl Client {
 
     pub fn select(&mut self, db: usize) {
         self.shared.db.store(db, Relaxed);
+    }
+
+    /// Decides what becomes of the reply behind a mark, which is that to a whole request: the one place where CLIENT
+    /// REPLY takes effect. The reply of a command that waits is still to come.
+    #[inline(always)]
+    pub fn settle_reply(&mut self, reply: &mut Reply, mark: Mark) {
+        if self.reply_mode != ReplyMode::On && self.wait.is_none() {
+            self.leave_out_reply(reply, mark);
+        }
+    }
+
+    #[cold]
+    fn leave_out_reply(&mut self, reply: &mut Reply, mark: Mark) {
+        if self.reply_mode.leaves_out() {
+            reply.truncate_to(self.settled.take().unwrap_or(mark));
+        }
+        self.reply_mode = match self.reply_mode {
+            ReplyMode::SkipNext => ReplyMode::Skip,
+            ReplyMode::Skip => ReplyMode::On,
+            mode => mode,
+        };
     }
 
     /// Whether this client has a permission that a directive gives.

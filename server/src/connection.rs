@@ -14,7 +14,7 @@ use protocol::{Limits, Reply, RequestReader, Resp};
 use tokio::io::ReadBuf;
 use tokio::task::unconstrained;
 
-use crate::client::{Client, ReplyMode};
+use crate::client::Client;
 use crate::command::dispatch::Executor;
 use crate::eviction;
 use crate::hold::{Hold, Look};
@@ -290,7 +290,7 @@ impl Connection {
                 if self.reader.is_empty() {
                     if let Some(error) = self.reader.error() {
                         self.executor.stats.error("ERR");
-                        if self.client.reply_mode == ReplyMode::On {
+                        if !self.client.reply_mode.leaves_out() {
                             self.reply.protocol_error(error);
                         }
                         self.client.closing = true;

@@ -103,7 +103,7 @@ pub struct Server {
     pub output_upkeep: OutputUpkeep,
     /// Elements of lists from so many bytes on are kept on their own; 0 leaves that to the directive.
     pub long_elements: AtomicU32,
-    /// Whether payloads are taken whatever their checksums are.
+    /// Whether payloads and files are taken whatever their checksums are.
     pub skips_checksums: AtomicBool,
     pub pressure: Pressure,
     pub client_memory: ClientMemory,

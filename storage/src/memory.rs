@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
 const BLOCK_ALIGNMENT: usize = 8;
 
 /// The largest request that mimalloc serves from a size class; above it come whole pages of the operating system.
-const LARGEST_CLASS: usize = 64 * 1024;
+const LARGEST_CLASS: usize = 512 * 1024;
 const OS_PAGE: usize = 4096;
 
 /// The bytes that a request of `size` bytes takes: the allocator's size class for it.
@@ -234,11 +234,15 @@ pub fn purge_only_when_told() {
 
 /// Gives free memory back to the system, apart from what other threads keep for themselves.
 pub fn purge() {
-    // SAFETY: may be called at any time.
-    unsafe { mi::mi_collect(true) }
+    // SAFETY: may be called at any time, and the block is freed once.
+    unsafe {
+        // A thread that has never allocated collects nothing.
+        mi::mi_free(mi::mi_malloc(1));
+        mi::mi_collect(true);
+    }
 }
 
-/// The allocator's name and version, as `mimalloc-2.3.2`.
+/// The allocator's name and version, as `mimalloc-3.3.2`.
 pub fn allocator_name() -> String {
     // SAFETY: returns a constant.
     let version = unsafe { mi::mi_version() };

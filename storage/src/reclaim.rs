@@ -22,6 +22,13 @@ enum Garbage {
     Flush(Sender<()>),
 }
 
+/// Garbage, and what was counted for it.
+struct Handed {
+    garbage: Garbage,
+    objects: u64,
+    bytes: usize,
+}
+
 impl Garbage {
     fn objects(&self) -> u64 {
         match self {
@@ -35,7 +42,7 @@ impl Garbage {
     fn bytes(&self) -> usize {
         match self {
             Garbage::Entry(slot) => slot.memory(),
-            Garbage::Table(table) => table.memory(),
+            Garbage::Table(table) => memory_with_entries(table),
             Garbage::Flush(_) => 0,
         }
     }
@@ -52,6 +59,14 @@ impl Garbage {
 /// Frees every entry of a table, on the calling thread.
 pub(crate) fn free_table(mut table: HashTable<Slot>) {
     table.drain(|slot| slot.free());
+}
+
+/// Bytes of a table and of what its entries take: by the average of some of them, where there are many.
+pub(crate) fn memory_with_entries(table: &HashTable<Slot>) -> usize {
+    const LOOKED_AT: usize = 64;
+    let (count, bytes) =
+        table.iter().take(LOOKED_AT).fold((0, 0), |(count, bytes), slot| (count + 1, bytes + slot.memory()));
+    table.memory() + (bytes as u128 * table.len() as u128 / count.max(1)) as usize
 }
 
 #[derive(Default)]
@@ -75,13 +90,13 @@ impl Counters {
 
 /// The way to the thread that frees.
 pub struct Reclaimer {
-    queue: Sender<Garbage>,
+    queue: Sender<Handed>,
     counters: Arc<Counters>,
 }
 
 impl Reclaimer {
     pub fn start() -> Reclaimer {
-        let (queue, inbox): (_, Receiver<Garbage>) = unbounded();
+        let (queue, inbox): (_, Receiver<Handed>) = unbounded();
         let counters = Arc::new(Counters::default());
         let shared = Arc::clone(&counters);
         memory::purge_only_when_told();
@@ -89,8 +104,7 @@ impl Reclaimer {
             let mut due = Instant::now() + GIVE_BACK_EVERY;
             loop {
                 match inbox.recv_deadline(due) {
-                    Ok(garbage) => {
-                        let (objects, bytes) = (garbage.objects(), garbage.bytes());
+                    Ok(Handed { garbage, objects, bytes }) => {
                         garbage.free();
                         shared.handed_out(objects, bytes);
                         shared.freed.fetch_add(objects, Relaxed);
@@ -125,11 +139,11 @@ impl Reclaimer {
     }
 
     fn send(&self, garbage: Garbage) {
-        self.counters.handed_in(garbage.objects(), garbage.bytes());
-        if let Err(unsent) = self.queue.send(garbage) {
-            let garbage = unsent.into_inner();
-            self.counters.handed_out(garbage.objects(), garbage.bytes());
-            garbage.free();
+        let (objects, bytes) = (garbage.objects(), garbage.bytes());
+        self.counters.handed_in(objects, bytes);
+        if let Err(unsent) = self.queue.send(Handed { garbage, objects, bytes }) {
+            self.counters.handed_out(objects, bytes);
+            unsent.into_inner().garbage.free();
         }
     }
 

@@ -135,6 +135,9 @@ fn fields_are_gone_when_their_time_has_come() {
     let mut view = keyspace.view_all(0, 500);
     assert_eq!(len(&mut view, b"h"), Some(501));
     assert!((1..=499).contains(&view.effects.expired_fields));
+    // As a whole it is there until somebody looks inside.
+    assert!(view.exists(&other) && view.rename(&other, &key) && view.rename(&key, &other));
+    assert_eq!(len(&mut view, b"other"), None);
     assert!(!view.exists(&other));
     drop(view);
     for shard in 0..storage::SHARDS {

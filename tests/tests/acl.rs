@@ -71,6 +71,26 @@ fn users_do_what_their_rules_say() {
 }
 
 #[test]
+fn a_selector_within_another_is_refused() {
+    let server = start(&[]);
+    let mut client = server.connect().unwrap();
+    let wrong = "-ERR Error in ACL SETUSER modifier";
+    let open = "-ERR Unmatched parenthesis in acl selector starting at";
+    for (rules, error) in [
+        ("( +get ( ~x )", format!("{wrong} '( +get ( ~x )': Syntax error")),
+        ("( +get ( ~x ) )", format!("{wrong} '( +get ( ~x )': Syntax error")),
+        ("(+get (~x) ~y)", format!("{wrong} '(+get (~x)': Syntax error")),
+        ("(+get) (+set (~x", format!("{open} '(+set'.")),
+        ("( ( ~x", format!("{open} '('.")),
+    ] {
+        let request = format!("ACL SETUSER bob on {rules}");
+        let reply = client.call(&request.split(' ').collect::<Vec<_>>()).unwrap();
+        assert_eq!(String::from_utf8_lossy(&reply.0), format!("{error}\r\n"), "{rules}");
+        assert_eq!(call(&mut client, "ACL GETUSER bob"), r"$-1\r\n");
+    }
+}
+
+#[test]
 fn a_wrong_rule_changes_nothing() {
     let server = start(&[]);
     let mut admin = server.connect().unwrap();
@@ -362,7 +382,12 @@ fn refusal(folder: &Path, text: &str) -> String {
 #[test]
 fn wrong_users_keep_the_server_from_starting() {
     let folder = tempfile::tempdir().unwrap();
+    let nested = folder.path().join("nested.acl");
+    fs::write(&nested, "user bob on ( +get ( ~x )\n").unwrap();
+    let with_nested = format!("aclfile {}\n", nested.display());
     let cases = [
+        (with_nested.as_str(), "nested.acl:1: Syntax error. WARNING: ACL errors detected"),
+        ("user bob on ( +get ( ~x )\n", "Error in user declaration '( +get ( ~x )': Syntax error"),
         ("user bob on bogus\n", "Error in user declaration 'bogus': Syntax error"),
         ("user bob on\nuser bob off\n", "Error in user declaration 'bob': Duplicate user found."),
         ("user bob on (+get\n", "Error in user declaration '(+get': Unmatched parenthesis"),

@@ -64,6 +64,46 @@ fn first_come_first_served() {
 }
 
 #[test]
+fn replies_that_are_off_are_off_for_who_has_waited() {
+    let server = start();
+    let mut producer = connect(&server);
+    // What waits, and what ends it; PING ends nothing, the time does.
+    let cases = [
+        ("BLPOP list 0", "RPUSH list x"),
+        ("BZPOPMIN zset 0", "ZADD zset 1 x"),
+        ("BLMOVE list list LEFT LEFT 0", "RPUSH list x"),
+        ("XREAD BLOCK 0 STREAMS stream $", "XADD stream * f v"),
+        ("BLPOP list 0", "CLIENT UNBLOCK ID"),
+        ("BLPOP list 0", "CLIENT UNBLOCK ID ERROR"),
+        ("XREADGROUP GROUP g c BLOCK 0 STREAMS stream >", "XGROUP DESTROY stream g"),
+        ("WAIT 1 0", "CLIENT UNBLOCK ID"),
+        ("BLPOP list 0.001", "PING"),
+        ("BZPOPMIN none 0.001", "PING"),
+        ("XREAD BLOCK 1 STREAMS stream $", "PING"),
+        ("WAIT 1 1", "PING"),
+    ];
+    for (waits, ends) in cases {
+        for (mode, behind) in [("OFF", &["OK", "y"][..]), ("SKIP", &["x", "OK", "y"])] {
+            call(&mut producer, "DEL list zset stream");
+            call(&mut producer, "XGROUP CREATE stream g $ MKSTREAM");
+            let mut client = connect(&server);
+            let ends = ends.replace("ID", &call(&mut client, "CLIENT ID"));
+            for request in [&format!("CLIENT REPLY {mode}"), waits, "ECHO x", "CLIENT REPLY ON", "ECHO y"] {
+                let request: Vec<&str> = request.split(' ').collect();
+                client.send_bytes(&harness::encode(&request)).expect("sent");
+            }
+            if ends != "PING" {
+                until_waiting(&server, 1);
+            }
+            call(&mut producer, &ends);
+            for expected in behind {
+                assert_eq!(answer(&mut client), *expected, "{mode}, {waits}, {ends}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_element_goes_through_a_chain_of_waiting_clients() {
     let server = start();
     let mut last = wait_with(&server, "BRPOP c 0", 1);

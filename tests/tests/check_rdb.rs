@@ -61,6 +61,18 @@ fn what_is_in_order_is_counted() {
 }
 
 #[test]
+fn what_never_expires_is_not_counted_as_expiring() {
+    // An expiry of -1 is none, for Redis as well, and the fields of the hash have none; blanks are zeros.
+    let file = b"REDIS  12\
+        \xfc\xff\xff\xff\xff\xff\xff\xff\xff\x00\x03key\x05value\
+        \x18\x04hash\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x05field\x05value\
+        \x16\x05early\x01\x00\x05field\x05value\
+        \xff\x00\x00\x00\x00\x00\x00\x00\x00";
+    let (told, is_whole) = check(file);
+    assert!(is_whole && told.ends_with(&figures(3, 0, 0, 0)), "{told}");
+}
+
+#[test]
 fn damage_is_told_with_its_place() {
     let error = |text: &str, info: &str, figures: String| {
         (format!("--- RDB ERROR DETECTED ---\n{text}\n[additional info] While doing: {info}\n{figures}"), false)
@@ -70,6 +82,8 @@ fn damage_is_told_with_its_place() {
     assert_eq!(check(b"something else"), error(wrong, "start", none()));
     let later = "[offset 9] Can't handle RDB format version 99";
     assert_eq!(check(b"REDIS0099\xff"), error(later, "start", none()));
+    let negative = "[offset 9] Can't handle RDB format version -12";
+    assert_eq!(check(b"REDIS -12\xff"), error(negative, "start", none()));
     let early = "[offset 0] Unexpected EOF reading RDB file";
     assert_eq!(check(b"REDIS"), error(early, "start", none()));
 

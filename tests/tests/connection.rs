@@ -73,6 +73,36 @@ fn replies_can_be_turned_off() {
 }
 
 #[test]
+fn replies_can_be_turned_off_within_a_transaction() {
+    let server = start(&[]);
+    let after = |words: &str| {
+        let mut connection = server.connect().unwrap();
+        let requests = words.split(", ").map(|request| harness::encode(&request.split(' ').collect::<Vec<_>>()));
+        connection.send_bytes(&requests.collect::<Vec<_>>().concat()).unwrap();
+        connection.read_to_close().unwrap().escape_ascii().to_string().replace(r"\r\n", " ")
+    };
+    assert_eq!(
+        after("MULTI, SET a 1, CLIENT REPLY OFF, SET a 2, CLIENT REPLY ON, GET a, EXEC, ECHO x, QUIT"),
+        "+OK +QUEUED +QUEUED +QUEUED +QUEUED +QUEUED *5 +OK +OK $1 2 $1 x +OK "
+    );
+    assert_eq!(
+        after("MULTI, CLIENT REPLY OFF, SET a 3, EXEC, ECHO x, CLIENT REPLY ON, ECHO y, QUIT"),
+        "+OK +QUEUED +QUEUED *2 +OK $1 y +OK "
+    );
+    assert_eq!(after("CLIENT REPLY OFF, MULTI, CLIENT REPLY ON, PING, EXEC, ECHO x, QUIT"), "+OK +PONG $1 x +OK ");
+    // SKIP is about the command behind EXEC, and what is no reply stays in its place.
+    assert_eq!(
+        after("MULTI, CLIENT REPLY SKIP, PUNSUBSCRIBE x, GET a, EXEC, ECHO x, ECHO y, QUIT"),
+        "+OK +QUEUED +QUEUED +QUEUED *3 *3 $12 punsubscribe $1 x :0 $1 3 $1 y +OK "
+    );
+    // Nothing of it is left for later requests.
+    assert_eq!(
+        after("MULTI, CLIENT REPLY OFF, CLIENT REPLY ON, EXEC, CLIENT REPLY OFF, ECHO x, CLIENT REPLY ON, QUIT"),
+        "+OK +QUEUED +QUEUED *2 +OK +OK +OK "
+    );
+}
+
+#[test]
 fn a_waiting_client_can_be_unblocked_and_killed() {
     let server = start(&[]);
     let (mut waiting, mut other) = (server.connect().unwrap(), server.connect().unwrap());
@@ -138,6 +168,9 @@ fn commands_describe_themselves() {
             ("COMMAND GETKEYS SET k v", r"*1\r\n$1\r\nk\r\n"),
             ("COMMAND GETKEYSANDFLAGS SET k v", r"*1\r\n*2\r\n$1\r\nk\r\n*2\r\n+OW\r\n+update\r\n"),
             ("COMMAND GETKEYSANDFLAGS SET k v GET", r"*1\r\n*2\r\n$1\r\nk\r\n*3\r\n+RW\r\n+access\r\n+update\r\n"),
+            ("COMMAND GETKEYS SORT k BY GET bogus STORE d", r"*2\r\n$1\r\nk\r\n$1\r\nd\r\n"),
+            ("COMMAND GETKEYS SORT k GET STORE bogus x STORE", r"*1\r\n$1\r\nk\r\n"),
+            ("COMMAND GETKEYS SORT k LIMIT 0 STORE STORE d", r"*2\r\n$1\r\nk\r\n$1\r\nd\r\n"),
             ("COMMAND GETKEYS PING", r"-ERR The command has no key arguments\r\n"),
             ("COMMAND GETKEYS NOSUCH k", r"-ERR Invalid command specified\r\n"),
             ("COMMAND LIST FILTERBY PATTERN object|f*", r"*1\r\n$11\r\nobject|freq\r\n"),

@@ -429,6 +429,57 @@ fn the_largest_clients_go_first() {
 }
 
 #[test]
+fn nothing_goes_for_what_a_snapshot_keeps() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(&["--dir", dir.path().to_str().unwrap(), "--rdbcompression", "no"]);
+    let mut client = server.connect().unwrap();
+    let set = |client: &mut Connection, name: String, letter: &str| {
+        assert_eq!(client.call(&["SET", &name, &letter.repeat(100_000)]).unwrap().payload(), b"OK", "{name}");
+    };
+    (0..100).for_each(|index| set(&mut client, format!("large:{index}"), "a"));
+    for index in 0..1000 {
+        call(&mut client, &format!("SET small:{index} {VALUE}"));
+    }
+    limit(&mut client, "noeviction", 3_000_000);
+    // It does not come far in this test.
+    assert_eq!(call(&mut client, "CONFIG SET rdb-key-save-delay 10000000"), r"+OK\r\n");
+    assert_eq!(call(&mut client, "BGSAVE"), r"+Background saving started\r\n");
+    (0..100).for_each(|index| set(&mut client, format!("large:{index}"), "b"));
+    let text = info_text(&mut client);
+    assert!(figure(&text, "mem_not_counted_for_evict") >= figure(&text, "current_cow_size"));
+    // What was there at its moment is kept when whole databases go, too.
+    assert_eq!(call(&mut client, "FLUSHDB"), r"+OK\r\n");
+    (0..100).for_each(|index| set(&mut client, format!("large:{index}"), "c"));
+    // And nothing is left of it.
+    assert_eq!(call(&mut client, "FLUSHALL"), r"+OK\r\n");
+    wait_until(|| info(&mut client, "mem_not_counted_for_evict") == 0);
+    assert_eq!(call(&mut client, "CONFIG SET rdb-key-save-delay 0"), r"+OK\r\n");
+    (0..100).for_each(|index| set(&mut client, format!("large:{index}"), "a"));
+    assert_eq!(call(&mut client, "CONFIG SET rdb-key-save-delay 10000000"), r"+OK\r\n");
+    assert_eq!(call(&mut client, "BGSAVE"), r"+Background saving started\r\n");
+    assert_eq!(call(&mut client, "FLUSHDB"), r"+OK\r\n");
+    (0..100).for_each(|index| set(&mut client, format!("large:{index}"), "b"));
+}
+
+#[test]
+fn nothing_goes_for_what_the_log_has_not_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(&["--dir", dir.path().to_str().unwrap(), "--appendonly", "yes"]);
+    let mut client = server.connect().unwrap();
+    limit(&mut client, "noeviction", 10_000_000);
+    let script = "local value = string.rep('x', 1000000) for _ = 1, 20 do redis.call('SET', KEYS[1], value) end";
+    // The log is written when all of it was carried out.
+    let requests: [&[&str]; 3] = [&["EVAL", script, "1", "key"], &["SET", "other", "value"], &["INFO"]];
+    client.send_bytes(&requests.map(encode).concat()).unwrap();
+    assert_eq!(client.read().unwrap().0, b"$-1\r\n");
+    assert_eq!(client.read().unwrap().payload(), b"OK");
+    let text = String::from_utf8_lossy(client.read().unwrap().payload()).into_owned();
+    assert!(figure(&text, "mem_aof_buffer") >= 20_000_000);
+    assert!(figure(&text, "mem_not_counted_for_evict") >= 20_000_000);
+    wait_until(|| info(&mut client, "mem_aof_buffer") < 3_000_000);
+}
+
+#[test]
 fn who_is_not_to_be_evicted_is_not() {
     let server = start(&["--maxmemory-clients", "1mb"]);
     let mut control = server.connect().unwrap();

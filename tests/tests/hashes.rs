@@ -72,7 +72,7 @@ fn a_hash_goes_with_its_last_field_without_being_asked_for() {
     for (key, count) in [("small", 3), ("big", 300)] {
         for number in 0..count {
             let field = format!("field:{number}");
-            let request = ["HSETEX", key, "PX", "20", "FIELDS", "1", &field, "value"];
+            let request = ["HSETEX", key, "PX", "1000", "FIELDS", "1", &field, "value"];
             assert_eq!(connection.call(&request).unwrap().integer(), Some(1));
         }
     }
@@ -147,5 +147,46 @@ fn random_fields_are_distinct_if_asked_for() {
         }
         let picked = connection.call(&["HRANDFIELD", key, "-2000"]).unwrap().elements();
         assert_eq!(picked.len(), 2000);
+    }
+}
+
+/// As with Redis 8.0.2, such a hash is a key until somebody looks inside, or the active cycle comes.
+#[test]
+fn a_hash_whose_fields_have_expired_is_still_a_key() {
+    let binary = server_under_test(env!("CARGO_BIN_EXE_server-under-test"));
+    let server = Server::start(binary, &["--enable-debug-command", "yes"]).expect("it starts");
+    let mut client = server.connect().expect("a connection");
+    converse(&mut client, &[("DEBUG SET-ACTIVE-EXPIRE 0", r"+OK\r\n")]);
+    let now_us = |client: &mut Connection| {
+        let time = client.call(&["TIME"]).expect("a reply").elements();
+        let parts = time.iter().map(|part| String::from_utf8_lossy(part.payload()).parse::<u64>());
+        parts.fold(0, |us, part| us * 1_000_000 + part.expect("a number"))
+    };
+    let looks = [
+        ("KEYS *", r"*1\r\n$1\r\nh\r\n"),
+        ("SCAN 0", r"*2\r\n$1\r\n0\r\n*1\r\n$1\r\nh\r\n"),
+        ("SCAN 0 MATCH h TYPE hash", r"*2\r\n$1\r\n0\r\n*1\r\n$1\r\nh\r\n"),
+        ("RANDOMKEY", r"$1\r\nh\r\n"),
+        ("DBSIZE", r":1\r\n"),
+        ("EXISTS h", r":1\r\n"),
+        ("TYPE h", r"+hash\r\n"),
+        ("TTL h", r":-1\r\n"),
+        ("TOUCH h", r":1\r\n"),
+        ("OBJECT ENCODING h", r"$10\r\nlistpackex\r\n"),
+        ("SET h v NX", r"$-1\r\n"),
+    ];
+    let ends = [
+        [("EXPIRE h 100", r":1\r\n"), ("PERSIST h", r":1\r\n"), ("DEL h", r":1\r\n")],
+        [("COPY h copy", r":1\r\n"), ("RENAME copy other", r"+OK\r\n"), ("UNLINK h other", r":2\r\n")],
+        [("HGET h f", r"$-1\r\n"), ("KEYS *", r"*0\r\n"), ("EXISTS h", r":0\r\n")],
+        [("PEXPIRE h 100000", r":1\r\n"), ("HLEN h", r":0\r\n"), ("TYPE h", r"+none\r\n")],
+        [("LPUSHX h v", r":0\r\n"), ("XADD h NOMKSTREAM * f v", r"$-1\r\n"), ("DBSIZE", r":0\r\n")],
+    ];
+    for end in ends {
+        converse(&mut client, &[("HSET h f v", r":1\r\n"), ("HPEXPIRE h 1 FIELDS 1 f", r"*1\r\n:1\r\n")]);
+        let set_us = now_us(&mut client);
+        while now_us(&mut client) < set_us + 3000 {}
+        converse(&mut client, &looks);
+        converse(&mut client, &end);
     }
 }

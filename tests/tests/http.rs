@@ -277,6 +277,28 @@ fn replies_come_in_base64_or_as_resp() {
 }
 
 #[test]
+fn keys_are_any_bytes() {
+    let server = start_guarded();
+    let mut http = open(&server);
+    // What the serializer that Java programs begin with makes of "user:1".
+    let key = b"\xac\xed\0\x05t\0\x06user:1";
+    connect(&server).call(&[&b"SET"[..], key, b"v\0"]).unwrap();
+    let path = "%ac%ed%00%05t%00%06user:1";
+    for (method, target, body, expected) in [
+        ("GET", format!("/strlen/{path}"), &b""[..], r#"{"result":2}"#),
+        ("POST", "/type".to_owned(), key, r#"{"result":"string"}"#),
+        ("GET", format!("/append/{path}/%00"), b"", r#"{"result":3}"#),
+        ("GET", format!("/getrange/{path}/0/1"), b"", r#"{"result":"v\u0000"}"#),
+        ("POST", format!("/expire/{path}"), b"100", r#"{"result":1}"#),
+        ("GET", "/set/by-query/v?GET=%00".to_owned(), b"", r#"{"error":"ERR syntax error"}"#),
+        ("GET", format!("/unlink/{path}"), b"", r#"{"result":1}"#),
+    ] {
+        let answer = http.call(method, &target, &[TOKEN], body).unwrap();
+        assert_eq!(answer.text(), expected, "{target}");
+    }
+}
+
+#[test]
 fn tokens_and_passwords_say_who_somebody_is() {
     let server = start(&[]);
     let mut resp = connect(&server);
@@ -525,6 +547,10 @@ fn metrics_are_for_those_who_may_see_them() {
             "redis_db_keys{db=\"db0\"} 2",
             "redis_db_keys_expiring{db=\"db0\"} 1",
             "redis_rdb_last_bgsave_status 1",
+            "# HELP redis_connected_clients Clients that are connected.",
+            "# TYPE redis_commands_latencies_usec histogram",
+            "redis_commands_latencies_usec_bucket{cmd=\"set\",le=\"+Inf\"} 2",
+            "redis_commands_latencies_usec_count{cmd=\"set\"} 2",
         ] {
             assert!(text.lines().any(|known| known == line), "{line} in\n{text}");
         }
@@ -539,6 +565,8 @@ fn metrics_are_for_those_who_may_see_them() {
         ] {
             assert!(text.lines().any(|line| line.starts_with(name)), "{name} in\n{text}");
         }
+        let families = |word: &str| text.lines().filter(|line| line.starts_with(word)).count();
+        assert_eq!(families("# HELP "), families("# TYPE "));
     }
     call(&mut resp, "ACL SETUSER ann on >pass ~* +get");
     assert_eq!(http.call("GET", "/metrics", &["Authorization: Bearer ann:pass"], b"").unwrap().status, 403);
@@ -560,94 +588,4 @@ fn the_port_can_be_moved_and_closed() {
     let taken = call(&mut resp, &format!("CONFIG SET http-port {}", server.port()));
     assert!(taken.starts_with("-ERR"), "{taken}");
     assert_eq!(open(&server).call("GET", "/ping", &[], b"").unwrap().status, 200);
-}
-
-#[test]
-fn the_dashboard_is_a_page_without_data_that_runs_nothing_else() {
-    let server = start_guarded();
-    let mut http = open(&server);
-    let page = http.call("GET", "/", &[], b"").unwrap();
-    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
-    let policy = page.header("content-security-policy");
-    for part in ["default-src 'none'", "script-src 'sha256-", "connect-src 'self'", "frame-ancestors 'none'"] {
-        assert!(policy.contains(part) && !policy.contains("unsafe"), "{policy}");
-    }
-    assert!(page.text().starts_with("<!doctype html>"));
-    // What it asks for needs a token.
-    assert_eq!(http.call("POST", "/pipeline", &[], br#"[["INFO","all"]]"#).unwrap().status, 401);
-    let answer = http.call("POST", "/pipeline", &[READ_ONLY], br#"[["INFO","all"],["LATENCY","HISTOGRAM"]]"#).unwrap();
-    assert!(answer.status == 200 && !answer.text().contains("NOPERM"), "{}", answer.text());
-}
-
-#[test]
-fn the_dashboard_looks_at_keys_without_using_them() {
-    let server =
-        start(&["--http-token", "secret", "--http-readonly-token", "reader", "--maxmemory-policy", "allkeys-lfu"]);
-    let mut resp = connect(&server);
-    call(&mut resp, "SELECT 3");
-    call(&mut resp, "HSET h f v");
-    resp.call(&[&b"SET"[..], b"\xff", b"v", b"PX", b"100000000"]).unwrap();
-    call(&mut resp, "CONFIG RESETSTAT");
-    let mut http = open(&server);
-    let in_third = [READ_ONLY, "Spinel-Database: 3", BASE64];
-    for _ in 0..300 {
-        let page = http.call("POST", "/dashboard/keys", &in_third, br#"["0","COUNT",1000]"#).unwrap();
-        assert_eq!(page.status, 200, "{}", page.text());
-        let page = page.text();
-        // The cursor is at its end; a hash without an expiry and a string that has one; keys as they are.
-        assert!(page.starts_with(r#"{"result":["MA==",["#), "{page}");
-        assert!(page.contains(r#"["aA==","aGFzaA==","#) && page.contains(",-1,5]"), "{page}");
-        assert!(page.contains(r#"["/w==","c3RyaW5n","#) && page.contains(",99999"), "{page}");
-    }
-    let stats = call(&mut resp, "INFO stats");
-    assert!(stats.contains("keyspace_hits:0") && stats.contains("keyspace_misses:0"), "{stats}");
-    assert_eq!(call(&mut resp, "OBJECT FREQ h"), r":5\r\n");
-    // The page is one of SCAN, and so are its errors.
-    for (headers, method, body, status, answer) in [
-        (
-            &[READ_ONLY, "Spinel-Database: 3"][..],
-            "POST",
-            r#"["0","MATCH","h","TYPE","string"]"#,
-            200,
-            r#"{"result":["0",[]]}"#,
-        ),
-        (&[READ_ONLY], "POST", r#"["0","COUNT",10]"#, 200, r#"{"result":["0",[]]}"#),
-        (&[READ_ONLY], "POST", r#"["x"]"#, 400, r#"{"error":"ERR invalid cursor"}"#),
-        (&[READ_ONLY, "Spinel-Database: 99"], "POST", r#"["0"]"#, 400, r#"{"error":"ERR DB index is out of range"}"#),
-        (
-            &[READ_ONLY, "Spinel-Database: x"],
-            "POST",
-            r#"["0"]"#,
-            400,
-            r#"{"error":"ERR value is not an integer or out of range"}"#,
-        ),
-        (&[READ_ONLY], "GET", "", 405, r#"{"error":"ERR GET is not for this path"}"#),
-        (&[], "POST", r#"["0"]"#, 401, r#"{"error":"WRONGPASS invalid or missing auth token"}"#),
-    ] {
-        let got = http.call(method, "/dashboard/keys", headers, body.as_bytes()).unwrap();
-        assert_eq!((got.status, got.text().as_str()), (status, answer), "{body}");
-    }
-    // The database is that of one request, whatever it asks for.
-    let exists =
-        |http: &mut HttpConnection, headers: &[&str]| http.call("GET", "/exists/h", headers, b"").unwrap().text();
-    assert_eq!(exists(&mut http, &[READ_ONLY, "Spinel-Database: 3"]), r#"{"result":1}"#);
-    assert_eq!(exists(&mut http, &[READ_ONLY]), r#"{"result":0}"#);
-}
-
-#[test]
-fn the_dashboard_tells_nothing_of_keys_that_are_not_a_users_business() {
-    let server = start_guarded();
-    let mut resp = connect(&server);
-    call(&mut resp, "MSET mine 1 theirs 2");
-    call(&mut resp, "ACL SETUSER ann on >pw ~mine +scan +memory|usage");
-    call(&mut resp, "ACL SETUSER bob on >pw ~* +get");
-    let mut http = open(&server);
-    let mut keys = |user: &str| {
-        let user = format!("Authorization: Bearer {user}:pw");
-        http.call("POST", "/dashboard/keys", &[&user], br#"["0"]"#).unwrap().text()
-    };
-    let page = keys("ann");
-    assert!(page.contains(r#"["theirs"]"#) && page.contains(r#"["mine","string","#), "{page}");
-    let refusal = keys("bob");
-    assert_eq!(refusal, r#"{"error":"NOPERM User bob has no permissions to run the 'scan' command"}"#);
 }

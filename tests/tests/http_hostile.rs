@@ -34,7 +34,7 @@ fn requests_that_are_wrong_do_nothing() {
     let long_path = format!("GET /set/a/{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "x".repeat(70_000));
     let long_header = format!("GET /set/a/1 HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(200_000));
     let many_headers = format!("GET /set/a/1 HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: y\r\n".repeat(200));
-    let cases: [(&str, u16); 24] = [
+    let cases: [(&str, u16); 25] = [
         ("DELETE /set/a/1 HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
         ("OPTIONS /set/a/1 HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n", 405),
         ("CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
@@ -42,7 +42,8 @@ fn requests_that_are_wrong_do_nothing() {
         ("GET /pipeline HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
         ("GET /metrics/a HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
         ("GET /favicon.ico HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
-        ("GET /set/a/%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        ("GET /healthz%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        ("GET /set%00/a/b HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         ("GET /set/a/b?EX=1%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         ("GET /set/a/%f HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         ("GET /set/a/1 HTTP/1.1\r\n\r\n", 400),

@@ -54,6 +54,59 @@ fn forgotten_scripts_take_no_memory() {
 }
 
 #[test]
+fn a_flush_resets_what_scripts_have_set() {
+    let server = start("3");
+    let mut clients: Vec<Connection> = (0..3).map(|_| connect(&server)).collect();
+    let set = "cjson.encode_number_precision(3) cjson.decode_max_depth(1)";
+    let look = "return cjson.encode(0.123456789) .. cjson.encode(cjson.decode('[[1]]'))";
+    let library = format!(
+        "#!lua name=lib\nredis.register_function('set', function() {set} end)\n\
+         redis.register_function('look', function() {look} end)"
+    );
+    call(&mut clients[0], &["FUNCTION", "LOAD", &library]);
+    for client in &mut clients {
+        call(client, &["EVAL", set, "0"]);
+        call(client, &["FCALL", "set", "0"]);
+        for request in [["EVAL", look, "0"], ["FCALL", "look", "0"]] {
+            assert!(call(client, &request).contains("too many nested"), "{request:?}");
+        }
+    }
+    // One that is known to the server is compiled anew as well.
+    assert_eq!(call(&mut clients[0], &["SCRIPT", "FLUSH"]), "+OK\\r\\n");
+    let sha = call(&mut clients[0], &["SCRIPT", "LOAD", look]);
+    let (_, sha) = sha.trim_end_matches("\\r\\n").rsplit_once("\\n").expect("a digest");
+    let fresh = "$16\\r\\n0.123456789[[1]]\\r\\n";
+    assert_eq!(call(&mut clients[1], &["EVALSHA", sha, "0"]), fresh);
+    for client in &mut clients {
+        assert_eq!(call(client, &["EVAL", look, "0"]), fresh);
+        assert!(call(client, &["FCALL", "look", "0"]).contains("too many nested"));
+    }
+    assert_eq!(call(&mut clients[0], &["FUNCTION", "FLUSH"]), "+OK\\r\\n");
+    call(&mut clients[0], &["FUNCTION", "LOAD", &library]);
+    for client in &mut clients {
+        assert_eq!(call(client, &["FCALL", "look", "0"]), fresh);
+    }
+}
+
+#[test]
+fn scripts_that_make_room_are_counted() {
+    let server = start("2");
+    let mut client = connect(&server);
+    let evicted = |client: &mut Connection, count: usize| {
+        assert!(call(client, &["INFO", "stats"]).contains(&format!("\\r\\nevicted_scripts:{count}\\r\\n")));
+    };
+    for number in 0..510 {
+        call(&mut client, &["EVAL", &format!("return {number}"), "0"]);
+    }
+    assert!(call(&mut client, &["INFO", "memory"]).contains("\\r\\nnumber_of_cached_scripts:500\\r\\n"));
+    evicted(&mut client, 10);
+    call(&mut client, &["SCRIPT", "FLUSH"]);
+    evicted(&mut client, 10);
+    call(&mut client, &["CONFIG", "RESETSTAT"]);
+    evicted(&mut client, 0);
+}
+
+#[test]
 fn a_script_that_strays_later_than_expected_is_still_whole() {
     let server = start("4");
     let mut client = connect(&server);

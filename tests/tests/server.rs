@@ -44,9 +44,65 @@ fn info_counts_what_is_done() {
     assert!(ttl.is_some_and(|ttl| (900_000..=1_000_000).contains(&ttl)), "{keyspace}");
     assert_eq!(get(&mut client, "server", "process_id"), server.pid().to_string());
     assert_eq!(get(&mut client, "server", "tcp_port"), server.port().to_string());
+    text(&mut client, "WATCH a b");
+    assert_eq!(get(&mut client, "clients", "watching_clients"), "1");
+    text(&mut client, "UNWATCH");
+    assert_eq!(get(&mut client, "clients", "watching_clients"), "0");
     assert_eq!(text(&mut client, "CONFIG RESETSTAT"), "OK");
     assert_eq!(field(&mut client, "errorstats", "errorstat_ERR"), None);
     assert_eq!(field(&mut client, "commandstats", "cmdstat_set"), None);
+}
+
+#[test]
+fn commands_of_clusters_say_that_there_is_none() {
+    let server = start(&[]);
+    let mut client = server.connect().unwrap();
+    let disabled = r"-ERR This instance has cluster support disabled\r\n";
+    for command in
+        ["CLUSTER INFO", "CLUSTER SLOTS", "CLUSTER HELP", "CLUSTER KEYSLOT a", "READONLY", "READWRITE", "ASKING"]
+    {
+        assert_eq!(harness::call(&mut client, command), disabled, "{command}");
+        assert_eq!(harness::call(&mut client, "MULTI"), r"+OK\r\n");
+        assert_eq!(harness::call(&mut client, command), r"+QUEUED\r\n");
+        assert_eq!(harness::call(&mut client, "EXEC"), format!(r"*1\r\n{disabled}"));
+        let words: Vec<String> = command.split(' ').map(|word| format!("'{word}'")).collect();
+        let script = format!("return redis.pcall({})", words.join(","));
+        assert_eq!(client.call(&["EVAL", &script, "0"]).unwrap().0.escape_ascii().to_string(), disabled);
+    }
+    harness::converse(
+        &mut client,
+        &[
+            ("CLUSTER", r"-ERR wrong number of arguments for \'cluster\' command\r\n"),
+            ("CLUSTER KEYSLOT", r"-ERR wrong number of arguments for \'cluster|keyslot\' command\r\n"),
+            ("CLUSTER FOO", r"-ERR unknown subcommand \'FOO\'. Try CLUSTER HELP.\r\n"),
+            ("ACL SETUSER u on nopass +@connection", r"+OK\r\n"),
+            ("ACL DRYRUN u ASKING", r"+OK\r\n"),
+            ("ACL DRYRUN u CLUSTER INFO", r"$59\r\nUser u has no permissions to run the \'cluster|info\' command\r\n"),
+        ],
+    );
+}
+
+#[test]
+fn there_are_no_modules() {
+    let refused = r#"-ERR MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.\r\n"#;
+    let unknown = r"-ERR Error unloading module: no such module with that name\r\n";
+    let loading = r"-ERR Error loading the extension. This server cannot load modules.\r\n";
+    for (allowed, load, unload) in [("no", refused, refused), ("local", loading, unknown)] {
+        let server = start(&["--enable-module-command", allowed]);
+        let mut client = server.connect().unwrap();
+        harness::converse(
+            &mut client,
+            &[
+                ("MODULE LIST", r"*0\r\n"),
+                ("MODULE LOAD /x.so", load),
+                ("MODULE LOADEX /x.so ARGS a", load),
+                ("MODULE UNLOAD x", unload),
+                ("MODULE FOO", r"-ERR unknown subcommand \'FOO\'. Try MODULE HELP.\r\n"),
+            ],
+        );
+        let reply = client.call(&["EVAL", "return redis.pcall('module', 'list')", "0"]).unwrap();
+        assert_eq!(reply.payload(), b"ERR This Redis command is not allowed from script");
+    }
 }
 
 #[test]

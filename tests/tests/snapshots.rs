@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use harness::{Connection, Server, ServerBuilder, call, converse, figure, server_under_test};
+use harness::{Connection, Server, ServerBuilder, call, converse, figure, figures, server_under_test};
 use tempfile::TempDir;
 
 fn builder(dir: &Path) -> ServerBuilder {
@@ -22,6 +23,7 @@ fn folder() -> TempDir {
 }
 
 const OK: &str = "+OK\\r\\n";
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn fill(client: &mut Connection) {
     for round in 0..200 {
@@ -168,4 +170,88 @@ fn a_damaged_file_is_refused() {
     }
     fs::write(&path, &whole).expect("written");
     start(dir.path());
+}
+
+#[test]
+fn a_damaged_value_is_loaded_where_nobody_wants_checksums() {
+    const DAMAGED: &str = "$10\\r\\nvaluEvalue\\r\\n";
+    let dir = folder();
+    let (server, mut client) = start(dir.path());
+    converse(&mut client, &[("SET key valuevalue", OK), ("SAVE", OK)]);
+    let path = dir.path().join("dump.rdb");
+    let mut file = fs::read(&path).expect("a file");
+    let at = file.windows(10).position(|bytes| bytes == b"valuevalue").expect("it is not compressed");
+    file[at + 4] ^= b'e' ^ b'E';
+    fs::write(&path, &file).expect("written");
+    let refused = "-ERR Error trying to load the RDB dump, check server logs.\\r\\n";
+    converse(
+        &mut client,
+        &[
+            ("DEBUG RELOAD NOSAVE", refused),
+            ("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1", OK),
+            ("DEBUG RELOAD NOSAVE", OK),
+            ("GET key", DAMAGED),
+        ],
+    );
+    server.stop().expect("it leaves");
+    let server = builder(dir.path()).args(["--rdbchecksum", "no"]).start().expect("it starts");
+    let mut client = server.connect().expect("a connection");
+    converse(&mut client, &[("GET key", DAMAGED)]);
+}
+
+#[test]
+fn an_expiry_of_minus_one_is_none() {
+    let dir = folder();
+    let keys = b"REDIS0012\xfe\x00\
+        \xfc\xff\xff\xff\xff\xff\xff\xff\xff\x00\x04stay\x01v\
+        \xfc\xfe\xff\xff\xff\xff\xff\xff\xff\x00\x04left\x01v\
+        \xff\x00\x00\x00\x00\x00\x00\x00\x00";
+    fs::write(dir.path().join("dump.rdb"), keys).expect("written");
+    let (_server, mut client) = start(dir.path());
+    converse(&mut client, &[("KEYS *", "*1\\r\\n$4\\r\\nstay\\r\\n"), ("PTTL stay", ":-1\\r\\n")]);
+    assert_eq!(figures(&mut client, ["rdb_last_load_keys_loaded", "rdb_last_load_keys_expired"]), ["1", "1"]);
+}
+
+#[test]
+fn what_came_from_a_log_is_in_no_snapshot_yet() {
+    const CHANGES: &str = "rdb_changes_since_last_save";
+    const SIZES: [&str; 2] = ["aof_base_size", "aof_current_size"];
+    let dir = folder();
+    let start = || {
+        let server = builder(dir.path()).args(["--appendonly", "yes"]).start().expect("it starts");
+        let connection = server.connect().expect("a connection");
+        (server, connection)
+    };
+    let (server, mut client) = start();
+    assert_eq!(figures(&mut client, SIZES), ["0", "0"], "an empty log has not grown");
+    for command in ["SET a 1", "INCR a", "SADD set x y", "DEL a", "GET a", "MULTI", "SET b 1", "SET c 1", "EXEC"] {
+        call(&mut client, command);
+    }
+    // What DEBUG makes is nobody's data.
+    converse(&mut client, &[("DEBUG POPULATE 100", OK), ("SELECT 3", OK), ("SET d 1", OK)]);
+    assert_eq!(figure(&mut client, CHANGES), "8");
+    server.stop().expect("it leaves");
+    let (_server, mut client) = start();
+    assert_eq!(figure(&mut client, CHANGES), "8");
+    converse(&mut client, &[("DBSIZE", ":3\\r\\n"), ("SET e 1", OK)]);
+    assert_eq!(figure(&mut client, CHANGES), "9");
+    converse(&mut client, &[("DEBUG LOADAOF", OK)]);
+    assert_eq!(figure(&mut client, CHANGES), "0");
+    let [base, increment] = ["appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof"]
+        .map(|name| fs::metadata(dir.path().join("appendonlydir").join(name)).expect("it is there").len());
+    assert_eq!(figures(&mut client, SIZES), [base, base + increment].map(|size| size.to_string()));
+}
+
+#[test]
+fn what_was_saved_is_counted_until_statistics_begin_anew() {
+    const COUNTS: [&str; 2] = ["rdb_saves", "aof_rewrites"];
+    let dir = folder();
+    let (server, mut client) = start(dir.path());
+    converse(&mut client, &[("SET a 1", OK), ("SAVE", OK)]);
+    converse(&mut client, &[("BGREWRITEAOF", "+Background append only file rewriting started\\r\\n")]);
+    assert!(server.wait_for_log("Background AOF rewrite finished successfully", LIMIT));
+    assert_eq!(figures(&mut client, COUNTS), ["1", "1"]);
+    converse(&mut client, &[("SET a 2", OK), ("CONFIG RESETSTAT", OK)]);
+    assert_eq!(figures(&mut client, COUNTS), ["0", "0"]);
+    assert_eq!(figure(&mut client, "rdb_changes_since_last_save"), "1", "that is none of them");
 }

@@ -1,6 +1,6 @@
 //! MULTI, EXEC and WATCH.
 
-use harness::{Connection, Server, escape, server_under_test};
+use harness::{Connection, Server, encode, escape, server_under_test};
 
 fn start() -> Server {
     let args = ["--io-threads", "4", "--enable-debug-command", "yes"];
@@ -16,9 +16,11 @@ fn call(connection: &mut Connection, words: &str) -> String {
     escape(&connection.call(&request).expect("a reply").0)
 }
 
-/// Sends commands one after the other and gives the last reply.
+/// Sends commands in one go, so that little time passes between them, and gives the last reply.
 fn last(connection: &mut Connection, commands: &[&str]) -> String {
-    commands.iter().fold(String::new(), |_, command| call(connection, command))
+    let requests = commands.iter().flat_map(|command| encode(&command.split(' ').collect::<Vec<_>>()));
+    connection.send_bytes(&requests.collect::<Vec<u8>>()).expect("sent");
+    commands.iter().fold(String::new(), |_, _| escape(&connection.read().expect("a reply").0))
 }
 
 #[test]

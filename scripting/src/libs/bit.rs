@@ -49,7 +49,8 @@ fn answer(state: &State, value: u32) -> Outcome {
 
 fn fold(state: State, operation: impl Fn(u32, u32) -> u32) -> Outcome {
     let mut value = bits(&state, 1)?;
-    for argument in 2..=state.top() {
+    // Of several that are no numbers the last one is named, as in LuaBitOp.
+    for argument in (2..=state.top()).rev() {
         value = operation(value, bits(&state, argument)?);
     }
     answer(&state, value)

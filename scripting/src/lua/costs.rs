@@ -53,7 +53,7 @@ unsafe fn charge_for_moving(l: *mut lua_State, count: c_int) {
     unsafe {
         if ffi::lua_gettop(l) == count {
             let after = elements(l) as f64 - ffi::lua_tonumber(l, 2);
-            charge(l, after.max(0.0) as usize * ELEMENT);
+            charge(l, (after.max(0.0) as usize).saturating_mul(ELEMENT));
         }
     }
 }
@@ -64,7 +64,8 @@ pub(super) unsafe extern "C-unwind" fn insert(l: *mut lua_State) -> c_int {
         if refuses(l, 1) {
             ffi::lua_error(l);
         }
-        if ffi::lua_gettop(l) == 3 && ffi::lua_tonumber(l, 2) < MOST_BELOW {
+        let is_table = State::new(l).kind(1) == Kind::Table;
+        if is_table && ffi::lua_gettop(l) == 3 && ffi::lua_tonumber(l, 2) < MOST_BELOW {
             return ffi::luaL_argerror(l, 2, c"position out of bounds".as_ptr());
         }
         charge_for_moving(l, 3);

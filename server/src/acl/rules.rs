@@ -47,9 +47,8 @@ pub fn join_selectors<'a>(args: impl IntoIterator<Item = &'a [u8]>) -> Result<Ve
     let mut rules = Vec::new();
     let mut open: Option<(usize, Vec<u8>)> = None;
     for (index, arg) in args.into_iter().enumerate() {
-        if arg.starts_with(b"(") && !arg.ends_with(b")") {
-            open = Some((index, arg.to_vec()));
-        } else if let Some((from, mut selector)) = open.take() {
+        // A parenthesis that is opened within another is part of it, and no rule.
+        if let Some((from, mut selector)) = open.take() {
             selector.push(b' ');
             selector.extend_from_slice(arg);
             if arg.ends_with(b")") {
@@ -57,6 +56,8 @@ pub fn join_selectors<'a>(args: impl IntoIterator<Item = &'a [u8]>) -> Result<Ve
             } else {
                 open = Some((from, selector));
             }
+        } else if arg.starts_with(b"(") && !arg.ends_with(b")") {
+            open = Some((index, arg.to_vec()));
         } else {
             rules.push(Cow::Borrowed(arg));
         }
@@ -88,7 +89,10 @@ mod tests {
             ["on", "(+get ~a ~b)", "(+set)", "off"]
         );
         assert_eq!(joined(&["on", "(+get", "", "~b"]), Err(1));
-        assert_eq!(joined(&["(a", "(b", "c)"]).unwrap(), ["(b c)"]);
+        assert_eq!(joined(&["(a", "(b", "c)"]).unwrap(), ["(a (b c)"]);
+        assert_eq!(joined(&["(a", "(b)", "c)"]).unwrap(), ["(a (b)", "c)"]);
+        assert_eq!(joined(&["(", "+get", "(", "~x", ")", ")"]).unwrap(), ["( +get ( ~x )", ")"]);
+        assert_eq!(joined(&["on", "(a", "(b"]), Err(1));
         assert_eq!(joined(&["(", ")", ")"]).unwrap(), ["( )", ")"]);
         assert_eq!(joined(&[]).unwrap(), [""; 0]);
     }

@@ -3,7 +3,7 @@
 use protocol::{Args, Reply};
 use storage::{Key, Scope, View};
 
-use crate::client::{Client, ReplyMode};
+use crate::client::Client;
 use crate::command::dispatch::Executor;
 use crate::command::error::{Error, shown};
 use crate::command::table::Command;
@@ -107,10 +107,21 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
+    /// Writes a part of the reply, for which CLIENT REPLY counts by itself: what comes behind it may turn that on or off.
+    pub fn settle_part(&mut self, write: impl FnOnce(&mut Self)) {
+        let mark = self.reply.mark();
+        write(self);
+        let left_out = self.client.reply_mode.leaves_out();
+        if left_out {
+            self.reply.truncate_to(mark);
+        }
+        self.client.settled = left_out.then_some(mark);
+    }
+
     /// Whether what others have sent to this client may be put among what is replied: not where replies are cut off
     /// again, which would lose it, nor between the replies of a transaction.
     pub fn takes_mail(&self) -> bool {
-        self.client.reply_mode == ReplyMode::On && !self.is_nested()
+        !self.client.reply_mode.leaves_out() && !self.is_nested()
     }
 
     /// Puts what others have sent to this client before what is replied from here on.

@@ -12,7 +12,7 @@ use storage::{Actor, Key, Scope, View};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::acl::{self, Denial, Place};
-use crate::client::{Client, ReplyMode, Shared};
+use crate::client::{Client, Shared};
 use crate::command::context::{Context, Within};
 use crate::command::error::{Error, shown};
 use crate::command::keys::{self, KeysAt};
@@ -150,15 +150,7 @@ impl Executor {
                 started
             }
         };
-        match client.reply_mode {
-            ReplyMode::On => {}
-            ReplyMode::Off => reply.truncate_to(mark),
-            ReplyMode::SkipNext => client.reply_mode = ReplyMode::Skip,
-            ReplyMode::Skip => {
-                reply.truncate_to(mark);
-                client.reply_mode = ReplyMode::On;
-            }
-        }
+        client.settle_reply(reply, mark);
         ended
     }
 
@@ -349,8 +341,9 @@ impl Executor {
             client.queue(command, args, command.spec.flags);
             return false;
         }
-        let mut own;
+        let mut own = None;
         let (db, within) = match locked {
+            // What it changes counts for who has locked everything.
             Some(locked) => {
                 locked.select(client.db());
                 (locked, Within::Transaction)
@@ -360,16 +353,19 @@ impl Executor {
                     self.refuse(&self.server.scripts.busy_error(), reply);
                     return true;
                 };
-                own = view;
                 // Nobody would end a wait, so none begins.
                 let waits = command.spec.flags.contains(Flags::BLOCKING);
-                (&mut own, if waits { Within::Transaction } else { Within::Nothing })
+                (own.insert(view), if waits { Within::Transaction } else { Within::Nothing })
             }
         };
         db.keep_all();
         let (server, executor) = (self.server, self);
         let mut cx = Context { server, executor, client, command, args, reply, db, within, failed: false };
-        invoke(&mut cx)
+        let failed = invoke(&mut cx);
+        if let Some(own) = own {
+            self.stats.took_effect(&own.effects);
+        }
+        failed
     }
 
     /// Carries out one of several commands that happen at one instant. What it needs is locked in `db`. Tells whether it
@@ -448,6 +444,7 @@ impl Executor {
         reply: &mut Reply,
     ) {
         let failed = outcome.is_err();
+        let mark = reply.mark();
         match outcome {
             Ok(bytes) => reply.raw(&bytes),
             Err(error) => {
@@ -455,6 +452,7 @@ impl Executor {
                 self.stats.error(error.code());
             }
         }
+        client.settle_reply(reply, mark);
         if let Ok(command) = find(&self.server.commands, args) {
             self.count(client, command, args, spent_nanos, failed);
             tracking::after_request(client, Some(command));

@@ -1,6 +1,7 @@
 //! The commands, one file or folder per family.
 
 mod bitmaps;
+mod cluster;
 mod command;
 mod connection;
 mod elements;
@@ -26,6 +27,7 @@ use crate::command::spec::Spec;
 /// Every family's declarations.
 pub const FAMILIES: &[&[Spec]] = &[
     bitmaps::COMMANDS,
+    cluster::COMMANDS,
     command::COMMANDS,
     connection::COMMANDS,
     generic::COMMANDS,

@@ -3,6 +3,7 @@
 use crate::acl::Place;
 use crate::command::context::Within;
 use crate::command::{Arg, Categories, CommandResult, Context, Error, Flags, Group, KeyFlags, KeySpec, Spec};
+use crate::transaction::Queued;
 use crate::{set, transaction};
 
 /// The family's declarations.
@@ -69,23 +70,27 @@ fn exec(cx: &mut Context<'_>) -> CommandResult {
         cx.reply.null_array();
         return Ok(());
     }
-    cx.reply.array(transaction.commands.len());
+    cx.settle_part(|cx| cx.reply.array(transaction.commands.len()));
     for queued in &transaction.commands {
-        let (command, args) = (queued.command, queued.args.as_args());
-        match cx.executor.recheck(cx.client, command, args) {
-            Ok(()) => {
-                cx.executor.call_nested(cx.client, cx.db, command, args, cx.reply, Within::Transaction);
-            }
-            Err(denial) => {
-                let (shared, user) = (&cx.client.shared, cx.client.session.user());
-                cx.server.note_denial(shared, user, denial, Place::Multi, command, args);
-                let error = denial.exec_error();
-                cx.executor.stats.error(error.code());
-                cx.reply.error_bytes(error.text());
-            }
-        }
+        cx.settle_part(|cx| call_queued(cx, queued));
     }
     Ok(())
+}
+
+fn call_queued(cx: &mut Context<'_>, queued: &Queued) {
+    let (command, args) = (queued.command, queued.args.as_args());
+    match cx.executor.recheck(cx.client, command, args) {
+        Ok(()) => {
+            cx.executor.call_nested(cx.client, cx.db, command, args, cx.reply, Within::Transaction);
+        }
+        Err(denial) => {
+            let (shared, user) = (&cx.client.shared, cx.client.session.user());
+            cx.server.note_denial(shared, user, denial, Place::Multi, command, args);
+            let error = denial.exec_error();
+            cx.executor.stats.error(error.code());
+            cx.reply.error_bytes(error.text());
+        }
+    }
 }
 
 fn discard(cx: &mut Context<'_>) -> CommandResult {

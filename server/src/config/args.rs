@@ -48,7 +48,7 @@ pub fn read_invocation(
         return Err(Failure::Unsupported("Sentinel mode is not supported.".into()));
     }
     match args.first().map(Vec::as_slice) {
-        Some(b"-v" | b"--version") => return Ok(Invocation::Print(version_line())),
+        Some(b"-v" | b"--version") => return Ok(Invocation::Print(version::line("Redis server") + "\n")),
         Some(b"-h" | b"--help") => return Ok(Invocation::Print(help())),
         Some(b"--test-memory" | b"--check-system") => {
             let reason = "Testing the machine is not supported.";
@@ -107,13 +107,6 @@ fn sources(args: &[Vec<u8>]) -> Sources {
         }
     }
     sources
-}
-
-/// In the form that tools look for in `redis-server --version`.
-fn version_line() -> String {
-    let (redis, spinel) = (version::REDIS, version::SPINEL);
-    let allocator = storage::memory::allocator_name();
-    format!("Redis server v={redis} sha=00000000:0 malloc={allocator} bits=64 build=spinel-{spinel}\n")
 }
 
 fn help() -> String {

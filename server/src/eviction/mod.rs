@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use storage::memory::{own_memory, used_memory};
+use storage::snapshot::memory_of_snapshots;
 use storage::{Candidate, Evictable, Sampled, Scope};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
@@ -76,10 +77,10 @@ impl Pressure {
     /// `maxmemory` has changed.
     pub fn limit_changed(&self, server: &Server) {
         let limit = server.config.maxmemory();
-        let used = used_memory();
+        let used = in_use(server);
         if limit == 0 {
             self.note(server, Room::Enough);
-        } else if used as i64 > limit {
+        } else if used > limit {
             log::warning!(
                 "WARNING: maxmemory is now {limit}, and {used} bytes are in use already: keys will be evicted, or writes \
                  refused, as maxmemory-policy says."
@@ -276,11 +277,17 @@ impl Eviction {
     }
 }
 
-/// What counts against the limit. What the background is freeing does not, nor what clients take who are being
-/// disconnected, nor news on their way: more need not go on account of these.
+/// What counts against the limit.
 fn in_use(server: &Server) -> i64 {
+    used_memory().saturating_sub(not_counted(server)) as i64
+}
+
+/// Bytes that do not count against the limit, because it would help nobody if something else went on their account: what
+/// the background is freeing, what clients take who are being disconnected, news on their way, entries of the log on
+/// theirs to the file, and what is held only for a snapshot that is being written.
+pub fn not_counted(server: &Server) -> usize {
     let leaving = server.keyspace.reclaimer.pending_bytes() + server.client_memory.leaving();
-    used_memory().saturating_sub(leaving + memory_of_news()) as i64
+    leaving + memory_of_news() + server.aof.memory() + memory_of_snapshots()
 }
 
 /// How far below the limit eviction goes, so that not every single write is followed by the next look at the memory.

@@ -93,6 +93,7 @@ async fn respond(
         Route::Pipeline | Route::Transaction => return batch::respond(session, target.route, body, format).await,
         Route::Metrics => metrics::scrape(&mut session).await?,
         Route::Keys => dashboard::keys(&mut session, &request::command(&mut read).await?, format).await?,
+        Route::Value => dashboard::value(&mut session, &body.bytes, format).await?,
         Route::Events => return events(session, sender.token, &target.command(&body.bytes, &mut read).await?).await,
         Route::Command | Route::Health | Route::Dashboard => {
             command(&mut session, &target.command(&body.bytes, &mut read).await?, format).await?

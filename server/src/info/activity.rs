@@ -35,7 +35,7 @@ pub(super) fn stats(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.field("expire_cycle_cpu_milliseconds", total(|worker| &worker.expire_nanos) / 1_000_000);
     lines.field("evicted_keys", total(|worker| &worker.evicted));
     lines.field("evicted_clients", server.client_memory.evicted.load(Relaxed));
-    lines.field("evicted_scripts", 0);
+    lines.field("evicted_scripts", server.scripts.evicted.load(Relaxed));
     let (exceeded, exceeded_now) = server.pressure.durations(server);
     lines.field("total_eviction_exceeded_time", exceeded.as_millis());
     lines.field("current_eviction_exceeded_time", exceeded_now.as_millis());

@@ -6,6 +6,7 @@ use storage::View;
 
 use super::{Lines, ratio};
 use crate::config::Choice;
+use crate::eviction;
 use crate::server::Server;
 
 /// One database's part.
@@ -124,8 +125,8 @@ pub(super) fn fill(server: &Server, view: &View<'_>, lines: &mut Lines) {
         lines.field(&format!("{name}_ratio"), format_args!("{ratio:.2}"));
         lines.field(&format!("{name}_bytes"), bytes);
     }
+    lines.field("mem_not_counted_for_evict", eviction::not_counted(server));
     lines.zeros(&[
-        "mem_not_counted_for_evict",
         "mem_replication_backlog",
         "mem_total_replication_buffers",
         "mem_replica_full_sync_buffer",
@@ -146,8 +147,9 @@ fn scripts(server: &Server, lines: &mut Lines) {
     let (eval, functions) = (scripts.eval_memory.load(Relaxed) as u64, scripts.function_memory.load(Relaxed) as u64);
     let libraries = scripts.libraries.lock();
     let code: usize = libraries.values().map(|library| library.code.len()).sum();
-    lines.bytes("used_memory_lua", eval);
+    lines.field("used_memory_lua", eval);
     lines.field("used_memory_vm_eval", eval);
+    lines.field("used_memory_lua_human", super::Human(eval));
     lines.field("used_memory_scripts_eval", text);
     lines.field("number_of_cached_scripts", cached);
     lines.field("number_of_functions", libraries.values().map(|library| library.functions.len()).sum::<usize>());

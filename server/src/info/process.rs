@@ -24,6 +24,7 @@ pub(super) fn server(server: &Server, _: &View<'_>, lines: &mut Lines) {
     lines.field("monotonic_clock", "quanta");
     lines.field("multiplexing_api", "epoll");
     lines.field("atomicvar_api", "rust-atomics");
+    // No `gcc_version`, for there is none, and no `redis_build_id`: what is known of a build is its version.
     lines.field("process_id", std::process::id());
     lines.field("process_supervised", supervise::supervisor(config.supervised()));
     lines.field("run_id", &server.run_id);
@@ -67,7 +68,7 @@ pub(super) fn clients(server: &Server, view: &View<'_>, lines: &mut Lines) {
     lines.field("blocked_clients", server.blocked.load(Relaxed));
     lines.field("tracking_clients", server.tracking.clients());
     lines.field("pubsub_clients", clients.iter().filter(|client| client.is_subscriber()).count());
-    lines.field("watching_clients", 0);
+    lines.field("watching_clients", clients.iter().filter(|client| client.watched.load(Relaxed) > 0).count());
     let timed = |client: &Shared| client.blocked.load(Relaxed) && client.wait_is_timed.load(Relaxed);
     lines.field("clients_in_timeout_table", clients.iter().filter(|client| timed(client)).count());
     lines.field("total_watched_keys", view.watched_keys());

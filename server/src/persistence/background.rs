@@ -12,7 +12,7 @@ use storage::View;
 use storage::snapshot::{Form, Snapshot, Supervisor, Written};
 
 use super::file::{Draft, Forced, Preface, tell};
-use super::{Failed, changes};
+use super::{Failed, changes_until_now};
 use crate::log;
 use crate::server::{Server, os_error_text, unix_ms};
 
@@ -186,7 +186,7 @@ impl Job {
             snapshot: Arc::clone(&snapshot),
             draft: Arc::clone(&draft),
             started_s,
-            changes: changes(server) + view.effects.dirty,
+            changes: changes_until_now(server, view),
         });
         server.persistence.saves.fetch_add(1, Relaxed);
         background.tried_s.store(started_s, Relaxed);

@@ -26,7 +26,7 @@ pub fn main(name: &OsStr, args: &[OsString]) -> ExitCode {
     let mut out = io::stdout().lock();
     if path == "-v" || path == "--version" {
         // Where nobody reads, nothing is lost.
-        let _ = writeln!(out, "{NAME} {}", version::REDIS);
+        let _ = writeln!(out, "{}", version::line(NAME));
         return ExitCode::SUCCESS;
     }
     let outcome = check_file(path, &mut out);
@@ -132,7 +132,11 @@ impl Report<'_> {
                 Ok(entry) => {
                     self.keys += 1;
                     let problem = match entry.load(&limits) {
-                        Ok(Some(_)) | Err(FileError::Content(_, rdb::Error::Module(_))) => None,
+                        Ok(Some(value)) => {
+                            self.timed += u64::from(value.is_timed());
+                            None
+                        }
+                        Err(FileError::Content(_, rdb::Error::Module(_))) => None,
                         Ok(None) => Some(FileError::Content(entry.offset, rdb::Error::Empty)),
                         Err(problem) => Some(problem),
                     };
@@ -150,7 +154,6 @@ impl Report<'_> {
             let Some(entry) = entry else { continue };
             self.expires += u64::from(entry.attributes.expiry.is_some());
             self.expired += u64::from(entry.attributes.expiry.is_some_and(|when| when < self.now_ms));
-            self.timed += u64::from(rdb::is_of_timed_hash(entry.attributes.form));
         }
         self.notes(batch, u64::MAX)?;
         Ok(true)

@@ -101,11 +101,17 @@ pub fn load_preamble(
     outcome.map_err(|problem| problem.to_string())
 }
 
+fn reader<R: Read>(server: &Server, file: R) -> Result<FileReader<R>, FileError> {
+    // Who does not want checksums gets what can be read of a damaged file.
+    let checks = server.config.rdbchecksum() && !server.skips_checksums.load(Relaxed);
+    Ok(FileReader::new(file, server.keyspace.databases())?.checking(checks))
+}
+
 /// One thread finds out where keys begin and end, and as many as there are workers read their values. Those that expired
 /// before `horizon_ms` are left out. Answers where the file ends.
 fn load_in_parallel(server: &'static Server, file: &mut File, horizon_ms: i64) -> Result<u64, Problem> {
     let interval = usize::try_from(server.config.loading_interval_bytes()).unwrap_or(usize::MAX);
-    let mut reader = FileReader::new(file, server.keyspace.databases())?.in_batches_of(interval);
+    let mut reader = reader(server, file)?.in_batches_of(interval);
     let (limits, now_ms, tally) = (server.limits(), unix_ms(), Tally::begin(server));
     let first_problem: Mutex<Option<Problem>> = Mutex::new(None);
     let (sender, batches) = bounded::<Batch>(server.workers);
@@ -183,7 +189,7 @@ fn load_here(
     existing: Existing,
     horizon_ms: i64,
 ) -> Result<u64, Problem> {
-    let mut reader = FileReader::new(file, server.keyspace.databases())?;
+    let mut reader = reader(server, file)?;
     let (limits, tally, home) = (server.limits(), Tally::begin(server), view.db());
     while let Some(mut batch) = reader.next_batch()? {
         take_notes(server, &mut batch, existing)?;

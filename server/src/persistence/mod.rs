@@ -16,6 +16,8 @@ pub use load::{Existing, delay, load_preamble, reload};
 pub use loading::Loading;
 pub use save::{Failed, save};
 
+use storage::View;
+
 use crate::command::Error;
 use crate::server::{Server, os_error_text, unix_ms};
 
@@ -60,11 +62,17 @@ impl Persistence {
         self.background.is_running()
     }
 
-    /// Notes that all changes so far are in a file.
+    /// Notes that so many changes, of all that were ever made, are in a file.
     fn note_saved(&self, changes: u64) {
         self.last_save_s.store(unix_ms() / 1000, Relaxed);
         self.failed.store(false, Relaxed);
         self.saved_changes.store(changes, Relaxed);
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_stats(&self) {
+        self.saves.store(0, Relaxed);
+        self.background.last_instant_us.store(0, Relaxed);
     }
 }
 
@@ -100,9 +108,19 @@ pub fn refuses_unsaved(server: &Server) -> bool {
     server.persistence.failed.load(Relaxed) && config.stop_writes_on_bgsave_error() && !config.save().is_empty()
 }
 
-/// All changes that were ever made.
+/// All changes that were ever made, those of the log that was loaded as well.
 fn changes(server: &Server) -> u64 {
-    server.stats.total(|worker| &worker.dirty)
+    server.stats.total(|worker| &worker.dirty) + server.aof.replayed_changes()
+}
+
+/// Those, and the ones of the command that is running, which are not counted yet.
+fn changes_until_now(server: &Server, view: &View<'_>) -> u64 {
+    changes(server) + view.effects.dirty
+}
+
+/// Has all changes until now count as saved.
+pub fn forget_changes(server: &Server, view: &View<'_>) {
+    server.persistence.saved_changes.store(changes_until_now(server, view), Relaxed);
 }
 
 /// Changes that are in no file yet.

@@ -4,7 +4,7 @@ use std::io;
 
 use storage::View;
 
-use super::changes;
+use super::changes_until_now;
 use super::file::{Draft, Forced, Preface, tell};
 use crate::log;
 use crate::server::Server;
@@ -20,8 +20,7 @@ pub fn save(server: &Server, view: &mut View<'_>) -> Result<(), Failed> {
     let draft = Draft::new(server);
     write(server, view, &draft).map_err(|_| Failed)?;
     log::notice!("DB saved on disk");
-    // Those of the command that is running are in the file, too, but are not counted yet.
-    server.persistence.note_saved(changes(server) + view.effects.dirty);
+    server.persistence.note_saved(changes_until_now(server, view));
     Ok(())
 }
 

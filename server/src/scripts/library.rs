@@ -47,7 +47,9 @@ pub enum Policy {
 impl Scripts {
     /// Removes all libraries.
     pub fn forget_libraries(&self) {
-        self.libraries.lock().clear();
+        let mut libraries = self.libraries.lock();
+        libraries.clear();
+        self.library_flushes.fetch_add(1, Relaxed);
         self.libraries_version.fetch_add(1, Relaxed);
     }
 

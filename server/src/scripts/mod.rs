@@ -171,11 +171,14 @@ pub struct Scripts {
     pub libraries: Mutex<Libraries>,
     /// Changes whenever a library comes or goes.
     pub libraries_version: AtomicU64,
+    /// How often all of them were removed.
+    library_flushes: AtomicU64,
     /// Runs that take longer than `busy-reply-threshold`.
     slow: Mutex<Vec<Arc<SlowRun>>>,
     busy: AtomicBool,
     /// Scripts may call commands that are not meant for them, which DEBUG SET-DISABLE-DENY-SCRIPTS is for.
     pub may_call_all: AtomicBool,
+    /// Those that made room for newer ones.
     pub evicted: AtomicU64,
     /// How many scripts were forgotten, for those who have them compiled, and how often all of them.
     forgotten: AtomicU64,

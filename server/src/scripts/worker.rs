@@ -31,11 +31,13 @@ pub struct Lua {
     recent: [Option<Recent>; RECENT],
     /// How many scripts the server had forgotten when this was last looked at.
     forgotten: u64,
-    /// How often it had forgotten all of them when nothing of these was left here.
+    /// How often it had forgotten all of them when the engine here was made.
     flushes: u64,
     functions: Functions,
     libraries: Libraries,
     libraries_version: u64,
+    /// The same as `flushes` for libraries.
+    library_flushes: u64,
     eval_memory: usize,
     function_memory: usize,
 }
@@ -66,25 +68,24 @@ pub(super) fn options() -> Options {
     Options { memory_limit, redis_version: version::REDIS.into() }
 }
 
-impl Default for Lua {
-    fn default() -> Lua {
+impl Lua {
+    pub fn new(server: &Scripts) -> Lua {
         let options = options();
         Lua {
             scripts: Engine::new(&options),
             known: AHashMap::new(),
             recent: Default::default(),
-            forgotten: 0,
-            flushes: 0,
+            forgotten: server.forgotten.load(Relaxed),
+            flushes: server.flushes.load(Relaxed),
             functions: Functions::new(&options),
             libraries: Libraries::new(),
             libraries_version: 0,
+            library_flushes: server.library_flushes.load(Relaxed),
             eval_memory: 0,
             function_memory: 0,
         }
     }
-}
 
-impl Lua {
     /// The script with a digest in hexadecimal digits, compiled.
     pub fn find(&mut self, server: &Scripts, digits: &[u8]) -> Option<Known> {
         let place = usize::from(*digits.first()?) % RECENT;
@@ -111,6 +112,7 @@ impl Lua {
             self.known.remove(&sha);
             self.scripts.remove(&sha);
         }
+        self.renew_after_flush(server);
         let script = server.get(&sha)?;
         // It was compiled when it came, so it can be.
         self.scripts.load_as(sha, &script.body).ok()?;
@@ -132,9 +134,7 @@ impl Lua {
             }
             return Ok(known);
         }
-        if server.flushes.load(Relaxed) != self.flushes {
-            self.tidy(server);
-        } else if server.forgotten.load(Relaxed) - self.forgotten >= MANY_FORGOTTEN {
+        if server.forgotten.load(Relaxed) - self.forgotten >= MANY_FORGOTTEN {
             self.forget(server);
         }
         self.scripts.load_as(sha, body).map_err(|text| Error::new([b"ERR ", &text[..]].concat()))?;
@@ -163,11 +163,27 @@ impl Lua {
         true
     }
 
-    /// What is done now and then while no script runs, and behind SCRIPT FLUSH before one does.
-    pub fn tidy(&mut self, server: &Scripts) {
+    /// Makes a new engine if the server has forgotten all scripts since this one was made. Scripts leave little behind, but
+    /// what they have set in cjson they have set for all. After a flush no script runs that is not compiled first, so this is
+    /// looked at there and not before each run.
+    fn renew_after_flush(&mut self, server: &Scripts) {
         let flushes = server.flushes.load(Relaxed);
-        let was_flushed = std::mem::replace(&mut self.flushes, flushes) != flushes;
-        if self.forget(server) || was_flushed {
+        if std::mem::replace(&mut self.flushes, flushes) == flushes {
+            return;
+        }
+        self.forgotten = server.forgotten.load(Relaxed);
+        self.known.clear();
+        self.recent = Default::default();
+        let freed = self.scripts.vm_memory();
+        self.scripts = Engine::new(&options());
+        give_back(freed);
+        self.note_memory(server);
+    }
+
+    /// What is done now and then while no script runs, and behind SCRIPT FLUSH.
+    pub fn tidy(&mut self, server: &Scripts) {
+        self.renew_after_flush(server);
+        if self.forget(server) {
             self.scripts.collect_garbage();
             self.note_memory(server);
         }
@@ -193,6 +209,13 @@ impl Lua {
     }
 
     fn follow_locked(&mut self, server: &Scripts, current: &Libraries) {
+        let flushes = server.library_flushes.load(Relaxed);
+        if std::mem::replace(&mut self.library_flushes, flushes) != flushes {
+            self.libraries.clear();
+            let freed = self.functions.vm_memory();
+            self.functions = Functions::new(&options());
+            give_back(freed);
+        }
         let gone = |name: &String, old: &Arc<LibraryCode>| !current.get(name).is_some_and(|new| Arc::ptr_eq(new, old));
         let stale: Vec<String> =
             self.libraries.iter().filter(|(name, old)| gone(name, old)).map(|(name, _)| name.clone()).collect();
@@ -255,9 +278,7 @@ impl Lua {
     /// Tells the server how much memory this worker's virtual machines hold. What a script has left behind in quantity
     /// goes back to the system.
     pub fn note_memory(&mut self, server: &Scripts) {
-        if self.scripts.take_freed().max(self.functions.take_freed()) >= MUCH {
-            storage::memory::purge();
-        }
+        give_back(self.scripts.take_freed().max(self.functions.take_freed()));
         for (total, noted, now) in [
             (&server.eval_memory, &mut self.eval_memory, self.scripts.vm_memory()),
             (&server.function_memory, &mut self.function_memory, self.functions.vm_memory()),
@@ -267,6 +288,13 @@ impl Lua {
                 *noted = now;
             }
         }
+    }
+}
+
+/// Has the allocator give back what was freed, if that is much.
+fn give_back(freed: usize) {
+    if freed >= MUCH {
+        storage::memory::purge();
     }
 }
 

@@ -99,11 +99,6 @@ pub fn form_name(form: u8) -> &'static str {
     }
 }
 
-/// Whether values of a form are hashes with fields that expire.
-pub fn is_of_timed_hash(form: u8) -> bool {
-    matches!(form, kind::HASH_METADATA_EARLY..=kind::HASH_LISTPACK_EX)
-}
-
 /// The numbers of what stands in a file beside values.
 mod opcode {
     pub const SLOT_INFO: u8 = 244;
@@ -176,4 +171,11 @@ pub struct Limits {
 pub enum Loaded {
     Str(Vec<u8>),
     Collection(Boxed),
+}
+
+impl Loaded {
+    /// Whether something inside expires.
+    pub fn is_timed(&self) -> bool {
+        matches!(self, Loaded::Collection(collection) if collection.next_expiry().is_some())
+    }
 }

@@ -74,3 +74,32 @@ impl Drop for Held {
         self.less(self.bytes);
     }
 }
+
+/// Bytes that a snapshot takes to know what was handed over, which it reports as long as they are there.
+pub(super) struct Beside {
+    snapshot: Arc<Snapshot>,
+    bytes: usize,
+}
+
+impl Beside {
+    pub(super) fn new(snapshot: Arc<Snapshot>) -> Beside {
+        Beside { snapshot, bytes: 0 }
+    }
+
+    pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    pub(super) fn set(&mut self, bytes: usize) {
+        if bytes != self.bytes {
+            self.snapshot.beside_changed(self.bytes, bytes);
+            self.bytes = bytes;
+        }
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}

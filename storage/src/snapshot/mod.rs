@@ -28,17 +28,27 @@ use crate::access::{AccessPolicy, Usage};
 use crate::entry::{NewValue, Slot};
 use crate::keyspace::{DbCounts, Key, Keyspace, Shard};
 use crate::rdb::file::save_entry;
-use crate::reclaim::free_table;
+use crate::reclaim::{free_table, memory_with_entries};
 use crate::table::HashTable;
 use frozen::Frozen;
 use pieces::Access;
 
+use aside::Beside;
 pub(crate) use aside::{Aside, Held};
 pub use commands::CommandWriter;
 pub(crate) use frozen_map::{FrozenMap, Shown, each_behind};
 pub(crate) use mark::Mark;
 pub(crate) use pieces::{Element, MANY_NODES, Parts, Piece, Piecemeal, finish, follow};
 pub use write::{Supervisor, Written};
+
+/// Bytes of memory that all snapshots hold.
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of memory that are in use only because snapshots are being written: the counterpart of the pages that are copied
+/// after a fork.
+pub fn memory_of_snapshots() -> usize {
+    HELD.load(Relaxed)
+}
 
 /// Bytes of all queues together beyond which those who change something write themselves.
 const MAX_QUEUED: usize = 32 << 20;
@@ -79,7 +89,7 @@ impl Left {
     fn memory(&self) -> usize {
         match self {
             Left::Entry(_, slot) => slot.memory(),
-            Left::Table(_, table, frozen) => table.memory() + frozen.memory(),
+            Left::Table(_, table, frozen) => memory_with_entries(table) + frozen.memory(),
             // Counted when they were queued.
             Left::Queue(..) => 0,
         }
@@ -128,9 +138,12 @@ pub struct Snapshot {
     stopped: AtomicBool,
     /// Entries that were written or handed over.
     done: AtomicU64,
-    /// Bytes of the queues, of what was left, and of the writer's buffer, now and at most.
-    held: AtomicUsize,
-    most_held: AtomicUsize,
+    /// Bytes of what waits to be written: in the queues, and what was left.
+    waiting: AtomicUsize,
+    /// Bytes of memory that it takes to know what was handed over.
+    beside: AtomicUsize,
+    /// The most that both have been together.
+    peak: AtomicUsize,
     /// With the bytes that were counted for each.
     left: Mutex<Vec<(Left, usize)>>,
     /// Collections that are to be written in pieces, or are being so.
@@ -155,8 +168,9 @@ impl Snapshot {
             counts,
             stopped: AtomicBool::new(false),
             done: AtomicU64::new(0),
-            held: AtomicUsize::new(0),
-            most_held: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            beside: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
             left: Mutex::default(),
             pieces: Mutex::default(),
             file: Mutex::default(),
@@ -166,7 +180,7 @@ impl Snapshot {
             for (number, db) in shard.dbs_mut().enumerate() {
                 // There is one snapshot at a time.
                 if let Some(former) = db.mark.take() {
-                    former.snapshot.stop();
+                    former.snapshot().stop();
                 }
                 if !db.table.is_empty() {
                     db.mark = Some(Box::new(Mark::new(Arc::clone(&snapshot), number)));
@@ -198,23 +212,33 @@ impl Snapshot {
         self.done.load(Relaxed)
     }
 
-    /// Bytes that it takes in memory now: what was handed over and is not written.
+    /// Bytes that it takes in memory now.
     pub fn memory(&self) -> usize {
-        self.held.load(Relaxed)
+        self.waiting.load(Relaxed) + self.beside.load(Relaxed)
     }
 
     /// The most that [`Snapshot::memory`] has been.
     pub fn peak_memory(&self) -> usize {
-        self.most_held.load(Relaxed)
+        self.peak.load(Relaxed)
     }
 
     fn was_queued(&self, bytes: usize) {
-        let held = self.held.fetch_add(bytes, Relaxed) + bytes;
-        self.most_held.fetch_max(held, Relaxed);
+        HELD.fetch_add(bytes, Relaxed);
+        self.waiting.fetch_add(bytes, Relaxed);
+        self.peak.fetch_max(self.memory(), Relaxed);
     }
 
     fn was_written(&self, bytes: usize) {
-        self.held.fetch_sub(bytes, Relaxed);
+        self.waiting.fetch_sub(bytes, Relaxed);
+        HELD.fetch_sub(bytes, Relaxed);
+    }
+
+    /// A part of what it takes beside the data was so much, and is so much now.
+    fn beside_changed(&self, before: usize, now: usize) {
+        let more = now.wrapping_sub(before);
+        HELD.fetch_add(more, Relaxed);
+        self.beside.fetch_add(more, Relaxed);
+        self.peak.fetch_max(self.memory(), Relaxed);
     }
 
     /// Writes an entry as it is.
@@ -260,7 +284,7 @@ impl Snapshot {
 
     /// Writes a queue, if all together are too long, and there is a file that takes it. Tells whether it did.
     fn write_queue(&self, db: usize, queue: &[u8]) -> bool {
-        if self.held.load(Relaxed) <= MAX_QUEUED {
+        if self.waiting.load(Relaxed) <= MAX_QUEUED {
             return false;
         }
         let mut file = self.file.lock();
@@ -272,6 +296,7 @@ impl Snapshot {
 impl Drop for Snapshot {
     fn drop(&mut self) {
         self.left.get_mut().drain(..).for_each(|(left, _)| left.free());
+        HELD.fetch_sub(self.memory(), Relaxed);
     }
 }
 

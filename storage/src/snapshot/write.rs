@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -68,7 +69,7 @@ impl Snapshot {
                 if !goes_on || !self.put_pieces(keyspace, supervisor) {
                     return;
                 }
-                if self.memory() > MUCH_QUEUED {
+                if self.waiting.load(Relaxed) > MUCH_QUEUED {
                     self.put_queues(keyspace);
                 }
                 self.rest(supervisor.rest_after(self.keys_done() - before));
@@ -114,6 +115,7 @@ impl Snapshot {
                 }
                 break;
             }
+            mark.count();
             if buffer.len() >= enough {
                 break;
             }
@@ -313,7 +315,7 @@ impl Snapshot {
     }
 
     fn is_of(&self, mark: &Mark) -> bool {
-        std::ptr::eq(Arc::as_ptr(&mark.snapshot), self)
+        std::ptr::eq(Arc::as_ptr(mark.snapshot()), self)
     }
 
     /// Takes the marks of this snapshot from all tables.

@@ -152,14 +152,18 @@ impl<'k> View<'k> {
             None if self.effects.expired_fields == fields => self.missed(key),
             _ => self.effects.hits += 1,
         }
-        let handle = found?;
+        Some(self.accessed(key, found?))
+    }
+
+    #[inline]
+    fn accessed(&mut self, key: &Key<'_>, handle: Position) -> Entry<'_> {
         let (touch, keyspace, now_ms) = (self.touch, self.keyspace, self.now_ms);
         let slot = self.table_db(key).table.at_mut(handle);
         if touch {
             let clock = keyspace.access.read(slot.access(), now_ms, quick_random);
             note_access(slot, clock);
         }
-        Some(Entry(slot))
+        Entry(slot)
     }
 
     /// Reads several keys as [`View::read`] does.
@@ -185,33 +189,10 @@ impl<'k> View<'k> {
         self.table_db(key).table.at_mut(handle).share()
     }
 
-    /// Looks at a key without an access to it; counts as a hit or a miss.
-    pub fn inspect(&mut self, key: &Key<'_>) -> Option<Entry<'_>> {
-        if !self.exists(key) {
-            self.missed(key);
-            return None;
-        }
-        self.inspect_silently(key)
-    }
-
-    /// As [`View::inspect`], but nobody hears of a miss.
-    pub fn inspect_silently(&mut self, key: &Key<'_>) -> Option<Entry<'_>> {
-        let found = self.find(key);
-        match found {
-            Some(_) => self.effects.hits += 1,
-            None => self.effects.misses += 1,
-        }
-        Some(Entry(self.table_db(key).table.at(found?)))
-    }
-
     /// Looks at a key that is about to be changed: no statistics, no access.
     pub fn peek(&mut self, key: &Key<'_>) -> Option<Entry<'_>> {
         let found = self.find(key)?;
         Some(Entry(self.table_db(key).table.at(found)))
-    }
-
-    pub fn exists(&mut self, key: &Key<'_>) -> bool {
-        self.find(key).is_some()
     }
 
     /// Stores a value under a key, whatever was there. Tells whether the key existed.
@@ -305,23 +286,6 @@ impl<'k> View<'k> {
         if other.keeps_all() {
             self.keep_all();
         }
-    }
-
-    /// Removes a key. Tells whether it was there.
-    pub fn remove(&mut self, key: &Key<'_>, free: Free, event: Event) -> bool {
-        let Some(handle) = self.find(key) else { return false };
-        self.discard(key, handle, free);
-        self.changed(key, event);
-        true
-    }
-
-    /// Sets or clears the expiry of a key. Tells whether the key is there.
-    pub fn set_expiry(&mut self, key: &Key<'_>, expiry: Option<i64>, event: Event) -> bool {
-        let Some(handle) = self.find(key) else { return false };
-        self.put_expiry(key, handle, expiry);
-        self.touch(key, handle);
-        self.changed(key, event);
-        true
     }
 
     /// Counts a change that leaves the value as it is as an access to its key.

@@ -1,17 +1,83 @@
-//! What happens to keys as wholes: another name, another database, and databases that are emptied or exchanged.
+//! Keys as wholes, whatever is inside: looking at them, removing them, another name, another database, and databases that
+//! are emptied or exchanged.
 
 use std::ops::Range;
 
-use super::{Free, View};
+use super::{Entry, Free, View};
 use crate::effects::{Class, Event};
 use crate::keyspace::Key;
 use crate::reclaim::free_table;
 use crate::snapshot::follow;
+use crate::table::Position;
 
 impl View<'_> {
+    /// As [`View::find`], but a hash is there until the last of its fields is removed, though all may have expired, as in
+    /// Redis. That is done by who looks inside, and by the active cycle.
+    #[inline]
+    fn find_whole(&mut self, key: &Key<'_>) -> Option<Position> {
+        self.find_with(key, |_, handle| Some(handle))
+    }
+
+    /// Reads a key as a whole: counts as a hit or a miss, and as an access.
+    pub fn read_whole(&mut self, key: &Key<'_>) -> Option<Entry<'_>> {
+        let found = self.find_whole(key);
+        match found {
+            None => self.missed(key),
+            Some(_) => self.effects.hits += 1,
+        }
+        Some(self.accessed(key, found?))
+    }
+
+    /// Looks at a key as a whole without an access to it; counts as a hit or a miss.
+    pub fn inspect(&mut self, key: &Key<'_>) -> Option<Entry<'_>> {
+        if !self.exists(key) {
+            self.missed(key);
+            return None;
+        }
+        self.inspect_silently(key)
+    }
+
+    /// As [`View::inspect`], but nobody hears of a miss.
+    pub fn inspect_silently(&mut self, key: &Key<'_>) -> Option<Entry<'_>> {
+        let found = self.find_whole(key);
+        match found {
+            Some(_) => self.effects.hits += 1,
+            None => self.effects.misses += 1,
+        }
+        Some(Entry(self.table_db(key).table.at(found?)))
+    }
+
+    /// Looks at a key as a whole: no statistics, no access.
+    pub fn peek_whole(&mut self, key: &Key<'_>) -> Option<Entry<'_>> {
+        let found = self.find_whole(key)?;
+        Some(Entry(self.table_db(key).table.at(found)))
+    }
+
+    /// Whether a key is there as a whole: what it has inside may all have expired.
+    pub fn exists(&mut self, key: &Key<'_>) -> bool {
+        self.find_whole(key).is_some()
+    }
+
+    /// Removes a key. Tells whether it was there.
+    pub fn remove(&mut self, key: &Key<'_>, free: Free, event: Event) -> bool {
+        let Some(handle) = self.find_whole(key) else { return false };
+        self.discard(key, handle, free);
+        self.changed(key, event);
+        true
+    }
+
+    /// Sets or clears the expiry of a key. Tells whether the key is there.
+    pub fn set_expiry(&mut self, key: &Key<'_>, expiry: Option<i64>, event: Event) -> bool {
+        let Some(handle) = self.find_whole(key) else { return false };
+        self.put_expiry(key, handle, expiry);
+        self.touch(key, handle);
+        self.changed(key, event);
+        true
+    }
+
     /// Moves a key's value and expiry to another name, replacing what is there. The key must exist.
     pub fn rename(&mut self, from: &Key<'_>, to: &Key<'_>) -> bool {
-        let Some(handle) = self.find(from) else { return false };
+        let Some(handle) = self.find_whole(from) else { return false };
         let mut slot = self.take(from, handle);
         follow(&mut slot, to);
         let old = self.vacate(to);
@@ -28,7 +94,7 @@ impl View<'_> {
 
     /// Copies a key's value and expiry to another name in database `db`, replacing what is there.
     pub fn copy(&mut self, from: &Key<'_>, to: &Key<'_>, db: usize) -> bool {
-        let Some(handle) = self.find(from) else { return false };
+        let Some(handle) = self.find_whole(from) else { return false };
         let access = self.keyspace.access.fresh(self.now_ms);
         let slot = *self.table_db(from).table.at(handle);
         let copy = slot.duplicate(to.bytes, slot.expiry(), access);
@@ -45,7 +111,7 @@ impl View<'_> {
     /// Moves a key to another database. Tells whether it did: not without the key, nor onto an existing one.
     pub fn move_to(&mut self, key: &Key<'_>, db: usize) -> bool {
         let home = self.db;
-        let Some(handle) = self.find(key) else { return false };
+        let Some(handle) = self.find_whole(key) else { return false };
         self.db = db;
         let occupied = self.exists(key);
         self.db = home;

@@ -217,6 +217,45 @@ check('keys that are no text are those of their database', desktop, async (page)
   await page.locator('#preview', { hasText: 'the third one' }).waitFor();
 });
 
+check('keys with zero bytes are shown and changed', desktop, async (page) => {
+  // What Java's serializer makes of "user:1".
+  const key = '%ac%ed%00%05t%00%06user:1';
+  const sixth = { 'spinel-database': 6 };
+  await put(`/set/${key}`, 'Ann', sixth);
+  await enter(page, token);
+  await page.locator('#found li').first().waitFor();
+  await page.locator('#database').selectOption('6');
+  await page.getByText('1 key.', { exact: true }).waitFor();
+  await page.locator('#found button').click();
+  await page.locator('#preview pre', { hasText: 'Ann' }).waitFor();
+  await page.getByLabel('Seconds to live').fill('1000');
+  await page.getByRole('button', { name: 'Set expiry' }).click();
+  await page.locator('#preview', { hasText: 'expires in 16 min' }).waitFor();
+  await page.getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('button', { name: 'Delete for good' }).click();
+  await page.getByText('The key is not there any more.').waitFor();
+});
+
+check('values are shown as far as people read', desktop, async (page) => {
+  const long = 'é'.repeat(1 << 20);
+  for (let element = 0; element < 20; element++) await put('/rpush/long:list', long);
+  await put('/set/long:text', `x${long}`);
+  await put('/xadd/long:stream/1-1/field', long);
+  await enter(page, token);
+  await page.locator('#found li').first().waitFor();
+  for (const [key, shown] of [
+    ['long:list', /19é{2048}… \(2\.00 MiB\)/],
+    ['long:text', /xé{32767}The first 64\.0 KiB are shown\./],
+    ['long:stream', /1-1field=é{2048}… \(2\.00 MiB\)/],
+  ]) {
+    await search(page, key);
+    await page.getByText('1 key.', { exact: true }).waitFor();
+    await page.locator('#found button', { hasText: key }).click();
+    await page.locator('#preview', { hasText: shown }).waitFor();
+  }
+  await redis.del('long:list', 'long:text', 'long:stream');
+});
+
 check('looking on uses no keys', desktop, async (page) => {
   const hits = async () => {
     const answer = await fetch(`${url}/info/stats`, { headers: { authorization: `Bearer ${token}` } });
@@ -229,6 +268,8 @@ check('looking on uses no keys', desktop, async (page) => {
   await secondReading(page);
   await search(page, 'session:77');
   await page.getByText('1 key.', { exact: true }).waitFor();
+  await page.locator('#found button').click();
+  await page.locator('#preview textarea').waitFor();
   assert.equal(await hits(), before);
 });
 

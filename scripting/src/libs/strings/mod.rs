@@ -150,10 +150,10 @@ fn gmatch_next(state: State) -> Outcome {
 fn gsub(state: State) -> Outcome {
     let subject = state.check_bytes(1)?;
     let pattern = state.check_bytes(2)?;
+    let most = i64::from(state.optional_integer(4, subject.len() as i64 + 1)? as i32);
     if !matches!(state.kind(3), Kind::Number | Kind::String | Kind::Table | Kind::Function) {
         return Err(state.argument_error(3, "string/function/table expected"));
     }
-    let most = i64::from(state.optional_integer(4, subject.len() as i64 + 1)? as i32);
     state.set_top(3);
     let (anchored, body) = match pattern {
         [b'^', rest @ ..] => (true, rest),

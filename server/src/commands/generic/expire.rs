@@ -84,7 +84,7 @@ fn expire_at(cx: &mut Context<'_>, base_ms: i64, unit: Unit) -> CommandResult {
     let when = when.ok_or_else(|| Error::invalid_expire(cx.command.spec.name))?;
 
     let key = cx.key(1);
-    let done = match cx.db.peek(&key) {
+    let done = match cx.db.peek_whole(&key) {
         None => false,
         Some(entry) => condition.holds(entry.expiry(), when),
     };
@@ -205,7 +205,7 @@ pub(super) const PERSIST: Spec = Spec::new("persist", 2, persist)
 
 fn persist(cx: &mut Context<'_>) -> CommandResult {
     let key = cx.key(1);
-    let expires = cx.db.peek(&key).is_some_and(|entry| entry.expiry().is_some());
+    let expires = cx.db.peek_whole(&key).is_some_and(|entry| entry.expiry().is_some());
     if expires {
         cx.db.set_expiry(&key, None, Event::PERSIST);
     }

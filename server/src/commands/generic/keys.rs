@@ -91,7 +91,7 @@ fn touch(cx: &mut Context<'_>) -> CommandResult {
     let mut found = 0;
     for index in 1..cx.args.len() {
         let key = cx.key(index);
-        found += i64::from(cx.db.read(&key).is_some());
+        found += i64::from(cx.db.read_whole(&key).is_some());
     }
     cx.reply.integer(found);
     Ok(())
@@ -187,7 +187,7 @@ fn copy(cx: &mut Context<'_>) -> CommandResult {
     if db == home && from.bytes == to.bytes {
         return Err(SAME_OBJECT);
     }
-    let mut copied = cx.db.read(&from).is_some();
+    let mut copied = cx.db.read_whole(&from).is_some();
     if copied && !replace {
         cx.db.select(db);
         copied = !cx.db.exists(&to);

@@ -58,7 +58,7 @@ fn scan(cx: &mut Context<'_>) -> CommandResult {
     if let Some(name) = options.pattern.filter(|pattern| glob::is_literal(pattern)) {
         // Nothing else fits, and it is quicker found than walked to.
         let key = cx.server.keyspace.key(name);
-        let kind = cx.db.in_shard(key.shard(), |view| view.peek(&key).map(|entry| entry.kind())).flatten();
+        let kind = cx.db.in_shard(key.shard(), |view| view.peek_whole(&key).map(|entry| entry.kind())).flatten();
         if kind.is_some_and(|kind| options.wants(kind)) {
             page.push(name);
         }

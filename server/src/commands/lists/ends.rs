@@ -33,7 +33,7 @@ pub(super) fn rpushx(cx: &mut Context<'_>) -> CommandResult {
 
 fn push(cx: &mut Context<'_>, end: End, only_existing: bool) -> CommandResult {
     let (key, elements, limit) = (cx.key(1), cx.args.tail(2), cx.server.list_limit());
-    if only_existing && !cx.db.exists(&key) {
+    if only_existing && cx.db.peek(&key).is_none() {
         cx.reply.integer(0);
         return Ok(());
     }

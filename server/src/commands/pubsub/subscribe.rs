@@ -1,7 +1,6 @@
 //! Beginning and ending subscriptions.
 
 use super::*;
-use crate::client::ReplyMode;
 use crate::command::context::Within;
 
 /// A command that changes subscriptions, up to its documentation.
@@ -144,10 +143,11 @@ fn confirm(cx: &mut Context<'_>, kind: Kind, word: &str, name: Option<&[u8]>, mo
 impl Context<'_> {
     /// Sends this client something other than a reply.
     fn push(&mut self, write: impl FnOnce(&mut protocol::Reply)) {
-        match self.client.reply_mode {
-            ReplyMode::On => write(self.reply),
-            // Replies are cut off again.
-            _ => self.client.shared.push(write),
+        if self.client.reply_mode.leaves_out() {
+            // The reply is cut off again.
+            self.client.shared.push(write);
+        } else {
+            write(self.reply);
         }
     }
 }

@@ -36,7 +36,9 @@ pub(super) fn evalsha_ro(cx: &mut Context<'_>) -> CommandResult {
 
 /// This worker's engines.
 pub(super) fn lua<'a>(cx: &Context<'a>) -> RefMut<'a, Lua> {
-    RefMut::map(cx.executor.lua.borrow_mut(), |lua| &mut **lua.get_or_insert_default())
+    RefMut::map(cx.executor.lua.borrow_mut(), |lua| {
+        &mut **lua.get_or_insert_with(|| Box::new(Lua::new(&cx.server.scripts)))
+    })
 }
 
 fn eval_text(cx: &mut Context<'_>, read_only: bool) -> CommandResult {

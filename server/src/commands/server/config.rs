@@ -76,7 +76,10 @@ fn set(cx: &mut Context<'_>) -> CommandResult {
 fn resetstat(cx: &mut Context<'_>) -> CommandResult {
     cx.server.stats.reset();
     cx.server.pressure.reset();
+    cx.server.persistence.reset_stats();
+    cx.server.aof.reset_stats();
     cx.server.client_memory.evicted.store(0, Relaxed);
+    cx.server.scripts.evicted.store(0, Relaxed);
     cx.server.rejected.store(0, Relaxed);
     cx.server.keyspace.reclaimer.reset_freed();
     cx.reply.ok();

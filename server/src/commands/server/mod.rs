@@ -8,11 +8,13 @@ mod keyspace;
 mod latency;
 mod lolwut;
 mod memory;
+mod modules;
 mod monitor;
 mod process;
 mod slowlog;
 
-use crate::command::Spec;
+use crate::command::{CommandResult, Context, Error, Spec};
+use crate::config::Permission;
 
 pub const COMMANDS: &[Spec] = &[
     acl::ACL,
@@ -26,6 +28,7 @@ pub const COMMANDS: &[Spec] = &[
     latency::LATENCY,
     lolwut::LOLWUT,
     memory::MEMORY,
+    modules::MODULE,
     monitor::MONITOR,
     process::BGREWRITEAOF,
     process::BGSAVE,
@@ -36,3 +39,16 @@ pub const COMMANDS: &[Spec] = &[
     process::TIME,
     slowlog::SLOWLOG,
 ];
+
+impl Context<'_> {
+    /// Refuses a command that only a directive allows.
+    fn demand(&self, permission: Permission, command: &str, directive: &str) -> CommandResult {
+        if self.client.is_permitted(permission) {
+            return Ok(());
+        }
+        Err(Error::new(format!(
+            "ERR {command} command not allowed. If the {directive} option is set to \"local\", you can run it from a local \
+             connection, otherwise you need to set this option in the configuration file, and then restart the server."
+        )))
+    }
+}

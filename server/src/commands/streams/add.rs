@@ -33,7 +33,7 @@ pub(super) fn xadd(cx: &mut Context<'_>) -> CommandResult {
         return Err(Error::fixed("ERR The ID specified in XADD must be greater than 0-0"));
     }
     let key = cx.key(1);
-    if options.only_existing && !cx.db.exists(&key) {
+    if options.only_existing && cx.db.peek(&key).is_none() {
         cx.reply.null();
         return Ok(());
     }

@@ -23,7 +23,7 @@ directives! {
             .protected();
         /// Whether snapshots are compressed.
         rdbcompression: Switch = switch("rdbcompression", true);
-        /// Whether snapshots end with a checksum.
+        /// Whether snapshots end with a checksum, and the one that is loaded has to have the right one.
         rdbchecksum: Switch = switch("rdbchecksum", true).at_start();
         /// Whether snapshots are forced to the disk bit by bit.
         rdb_save_incremental_fsync: Switch = switch("rdb-save-incremental-fsync", true);

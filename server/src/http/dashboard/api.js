@@ -50,7 +50,8 @@ function decoded(value) {
 let database = 0;
 
 async function send(path, body) {
-  const headers = { 'content-type': 'application/json', 'upstash-encoding': 'base64' };
+  const type = typeof body === 'string' ? 'application/json' : 'application/octet-stream';
+  const headers = { 'content-type': type, 'upstash-encoding': 'base64' };
   if (database !== 0) headers['spinel-database'] = database;
   if (storedToken() !== '') headers.authorization = `Bearer ${storedToken()}`;
   const response = await fetch(path, { method: 'POST', headers, body, cache: 'no-store', redirect: 'error' });
@@ -74,6 +75,18 @@ async function askByPath(command) {
   const path = command.map((part) => (part instanceof Bytes ? part.encoded : encodeURIComponent(part))).join('/');
   const { result, error } = await send(`/${path}`, '');
   return error === undefined ? { result: decoded(result) } : { error };
+}
+
+/**
+ * What a key holds, `null` if it is not there: elements are lists of parts, those that are long are cut and become a
+ * list of their beginning and their length. Counts as no use of the key, which is sent as it is.
+ */
+async function askForValue(key) {
+  const { result, error } = await send('/dashboard/value', key.bytes);
+  if (error !== undefined) throw new Refused(error);
+  if (result === null) return null;
+  const [type, size, ttl, encoding, length, elements] = decoded(result);
+  return { type: String(type), size, ttl, encoding: String(encoding), length, elements };
 }
 
 /** A page of SCAN with what the server tells of each key, which counts as no use of them. Options begin with a cursor. */

@@ -1,8 +1,6 @@
 // The key browser: finds keys by pattern and type, shows their values, and changes them where the user may.
 
 const PAGE = 100;
-const ELEMENTS = 100;
-const PREVIEW_BYTES = 64 * 1024;
 
 let mayWrite = false;
 let search = { cursor: '0', pattern: '*', type: '', found: 0 };
@@ -48,75 +46,64 @@ function listKeys(keys) {
   find('#found').append(...items);
 }
 
-/** The commands that show the beginning of a value, by its type. */
-const PREVIEWS = {
-  string: (key) => [['STRLEN', key], ['GETRANGE', key, 0, PREVIEW_BYTES - 1]],
-  hash: (key) => [['HLEN', key], ['HSCAN', key, 0, 'COUNT', ELEMENTS]],
-  list: (key) => [['LLEN', key], ['LRANGE', key, 0, ELEMENTS - 1]],
-  set: (key) => [['SCARD', key], ['SSCAN', key, 0, 'COUNT', ELEMENTS]],
-  zset: (key) => [['ZCARD', key], ['ZRANGE', key, 0, ELEMENTS - 1, 'REV', 'WITHSCORES']],
-  stream: (key) => [['XLEN', key], ['XREVRANGE', key, '+', '-', 'COUNT', ELEMENTS]],
-};
-
 async function preview(key, button) {
   chosen = key;
   document.querySelectorAll('#found [aria-current]').forEach((item) => item.removeAttribute('aria-current'));
   button?.setAttribute('aria-current', 'true');
   const place = find('#preview');
   if (!button) place.scrollIntoView({ block: 'nearest' });
+  const show = (...elements) => chosen === key && place.replaceChildren(make('h3', {}, String(key)), ...elements);
   try {
-    const facts = await ask([['TYPE', key], ['PTTL', key], ['MEMORY', 'USAGE', key], ['OBJECT', 'ENCODING', key]]);
-    const type = String(facts[0].result ?? '');
-    if (chosen !== key) return;
-    if (!PREVIEWS[type]) {
-      place.replaceChildren(make('h3', {}, String(key)), make('p', { class: 'note' }, type === 'none' ? 'The key is not there any more.' : `Values of type ${type || '?'} are not shown.`));
-      return;
-    }
-    const [length, value] = await ask(PREVIEWS[type](key));
-    if (chosen !== key) return;
-    place.replaceChildren(...describe(key, type, facts, length, value));
+    const value = await askForValue(key);
+    if (value === null) show(make('p', { class: 'note' }, 'The key is not there any more.'));
+    else show(...describe(key, value));
   } catch (error) {
-    place.replaceChildren(make('p', { class: 'error' }, error.message));
+    show(make('p', { class: 'error' }, error.message));
   }
 }
 
-function describe(key, type, [, ttl, memory, encoding], length, value) {
+function describe(key, value) {
+  const { type, size, ttl, encoding, length } = value;
   const unit = type === 'string' ? 'bytes' : type === 'hash' ? 'fields' : type === 'stream' ? 'entries' : 'elements';
   const facts = make('div', { class: 'facts' },
     make('span', { class: `tag-${type}` }, type),
-    make('span', {}, `${length.result ?? '?'} ${unit}`),
-    make('span', {}, bytes(memory.result ?? 0)),
-    make('span', {}, String(encoding.result ?? '')),
-    make('span', {}, ttl.result >= 0 ? `expires in ${seconds(ttl.result / 1000)}` : 'does not expire'));
-  const elements = [make('h3', {}, String(key)), facts];
-  if (value.error) elements.push(make('p', { class: 'error' }, value.error));
-  else elements.push(...showValue(key, type, length.result, value.result));
-  if (mayWrite && key.text !== null) elements.push(actions(key));
-  return elements;
+    make('span', {}, `${length} ${unit}`),
+    make('span', {}, bytes(size)),
+    make('span', {}, encoding),
+    make('span', {}, ttl >= 0 ? `expires in ${seconds(ttl / 1000)}` : 'does not expire'));
+  const elements = type === 'string' ? showString(key, value) : showElements(value);
+  return [facts, ...elements, ...(mayWrite ? [actions(key)] : [])];
 }
 
-function showValue(key, type, length, value) {
-  if (type === 'string') return showString(key, length, value);
-  const table = (heads, rows) => {
-    const made = make('table', {}, make('thead', {}, make('tr', {}, ...heads.map((head) => make('th', { scope: 'col', class: 'text' }, head)))), make('tbody'));
-    fill(made, rows.map((row) => row.map((part) => make('td', { class: 'text wide code' }, String(part)))), 'Empty.');
-    return make('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Value' }, made);
-  };
-  const pairs = (flat) => flat.flatMap((_, index) => (index % 2 === 0 ? [[flat[index], flat[index + 1]]] : []));
-  const shown = {
-    hash: () => [table(['Field', 'Value'], pairs(value[1])), value[1].length / 2],
-    list: () => [table(['Index', 'Element'], value.map((element, index) => [index, element])), value.length],
-    set: () => [table(['Member'], value[1].map((member) => [member])), value[1].length],
-    zset: () => [table(['Score', 'Member'], pairs(value).map(([member, score]) => [score, member])), value.length / 2],
-    stream: () => [table(['ID', 'Fields'], value.map(([id, fields]) => [id, pairs(fields).map((pair) => pair.join('=')).join('  ')])), value.length],
-  };
-  const [made, number] = shown[type]();
-  return number < length ? [made, make('p', { class: 'note' }, `${count(number)} of ${count(length)} are shown.`)] : [made];
+/** A part of an element; of one that was cut, how long it is. */
+const shownPart = (part) => (Array.isArray(part) ? `${part[0]}… (${bytes(part[1])})` : String(part));
+
+/** Fields and values of a stream's entry, of which there may be more than are shown. */
+function shownFields(number, parts) {
+  const pairs = parts.flatMap((part, at) => (at % 2 === 0 ? [`${shownPart(part)}=${shownPart(parts[at + 1])}`] : []));
+  if (pairs.length < number) pairs.push(`… (${count(number)} fields)`);
+  return pairs.join('  ');
 }
 
-function showString(key, length, value) {
+function showElements({ type, length, elements }) {
+  const [heads, row] = {
+    hash: [['Field', 'Value'], (parts) => parts.map(shownPart)],
+    list: [['Index', 'Element'], ([element], index) => [String(index), shownPart(element)]],
+    set: [['Member'], (parts) => parts.map(shownPart)],
+    zset: [['Score', 'Member'], ([member, score]) => [String(score), shownPart(member)]],
+    stream: [['ID', 'Fields'], ([id, number, ...parts]) => [String(id), shownFields(number, parts)]],
+  }[type];
+  const made = make('table', {}, make('thead', {}, make('tr', {}, ...heads.map((head) => make('th', { scope: 'col', class: 'text' }, head)))), make('tbody'));
+  fill(made, elements.map(row).map((cells) => cells.map((cell) => make('td', { class: 'text wide code' }, cell))), 'Empty.');
+  const shown = [make('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Value' }, made)];
+  if (elements.length < length) shown.push(make('p', { class: 'note' }, `${count(elements.length)} of ${count(length)} are shown.`));
+  return shown;
+}
+
+function showString(key, { elements: [[part]] }) {
+  const whole = !Array.isArray(part);
+  const value = whole ? part : part[0];
   const text = value.text;
-  const whole = value.bytes.length === length;
   if (mayWrite && whole && text !== null && key.text !== null && lineEnd(text) !== null) return [editor(key, text)];
   let pretty = String(value);
   if (whole && text !== null && /^\s*[[{]/.test(text)) {

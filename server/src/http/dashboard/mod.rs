@@ -1,7 +1,9 @@
-//! The dashboard: one page, which talks to the server by the same requests as any other client and holds no data itself.
-//! Only what it shows about many keys has a path of its own (`keys.rs`).
+//! The dashboard: one page, which talks to the server by the same requests as any other client and holds no data.
+//! Only what it shows about many keys (`keys.rs`) and of a value (`value.rs`) has paths of its own.
 
 mod keys;
+mod look;
+mod value;
 
 use std::sync::LazyLock;
 
@@ -12,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::answer::{Answer, answer};
 pub use keys::keys;
+pub use value::value;
 
 const STYLE: &str = include_str!("style.css");
 /// Its parts use each other's names, so their order does not matter, but that the last one begins.

@@ -28,13 +28,17 @@ pub async fn scrape(session: &mut Session) -> Result<Answer, Failure> {
         return refused(if denied { StatusCode::FORBIDDEN } else { StatusCode::SERVICE_UNAVAILABLE }, error);
     }
     let mut page = Page::default();
-    page.metric("up", Kind::Gauge, 1);
-    if let ReplyFrame::BlobString { data, .. } = &info {
-        from_info(&String::from_utf8_lossy(data), &mut page);
-    }
+    page.metric("up", Kind::Gauge, "1: the server answers.", 1);
+    let report = match &info {
+        ReplyFrame::BlobString { data, .. } => String::from_utf8_lossy(data),
+        _ => "".into(),
+    };
+    let fields = fields_of(&report);
+    from_info(&fields, &mut page);
     // The rest is left out for those who may not ask for it.
+    histograms(&session.ask(&OwnedArgs::from_iter(["LATENCY", "HISTOGRAM"])).await?, &fields, &mut page);
     if let ReplyFrame::Number { data, .. } = session.ask(&OwnedArgs::from_iter(["SLOWLOG", "LEN"])).await? {
-        page.metric("slowlog_length", Kind::Gauge, data);
+        page.metric("slowlog_length", Kind::Gauge, "Entries of the slow log.", data);
     }
     slow_log(&session.ask(&OwnedArgs::from_iter(["SLOWLOG", "GET", "1"])).await?, &mut page);
     latencies(&session.ask(&OwnedArgs::from_iter(["LATENCY", "LATEST"])).await?, &mut page);
@@ -54,8 +58,9 @@ impl Page {
     }
 
     /// Begins a metric: its samples have to follow.
-    fn family(&mut self, name: &str, kind: &str) {
-        self.line(format_args!("# TYPE redis_{name} {kind}"));
+    fn family(&mut self, name: &str, kind: Kind, help: &str) {
+        self.line(format_args!("# HELP redis_{name} {help}"));
+        self.line(format_args!("# TYPE redis_{name} {}", kind.name()));
     }
 
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
@@ -69,16 +74,23 @@ impl Page {
     }
 
     /// A metric with a single sample.
-    fn metric(&mut self, name: &str, kind: Kind, value: impl Display) {
-        self.family(name, kind.name());
+    fn metric(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
+        self.family(name, kind, help);
         self.sample(name, &[], value);
     }
 
     /// A metric with samples that one label tells apart. Without samples it is left out.
-    fn labelled(&mut self, name: &str, kind: Kind, label: &str, samples: impl IntoIterator<Item = (String, f64)>) {
+    fn labelled(
+        &mut self,
+        name: &str,
+        kind: Kind,
+        help: &str,
+        label: &str,
+        samples: impl IntoIterator<Item = (String, f64)>,
+    ) {
         let mut samples = samples.into_iter().peekable();
         if samples.peek().is_some() {
-            self.family(name, kind.name());
+            self.family(name, kind, help);
             samples.for_each(|(which, value)| self.sample(name, &[(label, &which)], value));
         }
     }
@@ -89,29 +101,35 @@ fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
+/// INFO's fields by name.
+type Fields<'a> = BTreeMap<&'a str, &'a str>;
+
+fn fields_of(report: &str) -> Fields<'_> {
+    report.lines().filter_map(|line| line.split_once(':')).collect()
+}
+
 /// All metrics that come from INFO's report.
-fn from_info(report: &str, page: &mut Page) {
-    let fields: BTreeMap<&str, &str> = report.lines().filter_map(|line| line.split_once(':')).collect();
+fn from_info(fields: &Fields<'_>, page: &mut Page) {
     for row in ROWS {
         if let Some(value) = fields.get(row.field).and_then(|text| number(text)) {
-            page.metric(row.metric, row.kind, value * row.scale);
+            page.metric(row.metric, row.kind, row.help, value * row.scale);
         }
     }
     if let Some(uptime) = fields.get("uptime_in_seconds").and_then(|text| number(text)) {
-        page.metric("start_time_seconds", Kind::Gauge, unix_ms() as f64 / 1000.0 - uptime);
+        let started = unix_ms() as f64 / 1000.0 - uptime;
+        page.metric("start_time_seconds", Kind::Gauge, "When the server was started, in Unix time.", started);
     }
-    instance(&fields, page);
-    databases(&fields, page);
-    commands(&fields, page);
-    let errors = with_prefix(&fields, "errorstat_").filter_map(|(code, values)| Some((code, part(values, "count")?)));
-    page.labelled("errors_total", Kind::Counter, "err", errors);
+    instance(fields, page);
+    databases(fields, page);
+    commands(fields, page);
+    let errors = with_prefix(fields, "errorstat_").filter_map(|(code, values)| Some((code, part(values, "count")?)));
+    page.labelled("errors_total", Kind::Counter, "Error replies by their code.", "err", errors);
 }
 
-fn instance(fields: &BTreeMap<&str, &str>, page: &mut Page) {
-    const LABELS: [&str; 11] = [
+fn instance(fields: &Fields<'_>, page: &mut Page) {
+    const LABELS: [&str; 10] = [
         "role",
         "redis_version",
-        "redis_build_id",
         "redis_mode",
         "os",
         "maxmemory_policy",
@@ -123,57 +141,87 @@ fn instance(fields: &BTreeMap<&str, &str>, page: &mut Page) {
     ];
     let labels: Vec<(&str, &str)> =
         LABELS.iter().map(|label| (*label, fields.get(label).copied().unwrap_or_default())).collect();
-    page.family("instance_info", Kind::Gauge.name());
+    page.family("instance_info", Kind::Gauge, "What the server says of itself.");
     page.sample("instance_info", &labels, 1);
 }
 
-fn databases(fields: &BTreeMap<&str, &str>, page: &mut Page) {
-    for (metric, name, scale) in [
-        ("db_keys", "keys", 1.0),
-        ("db_keys_expiring", "expires", 1.0),
-        ("db_avg_ttl_seconds", "avg_ttl", 1e-3),
-        ("db_keys_with_expiring_items", "subexpiry", 1.0),
+fn databases(fields: &Fields<'_>, page: &mut Page) {
+    for (metric, help, name, scale) in [
+        ("db_keys", "Keys by database.", "keys", 1.0),
+        ("db_keys_expiring", "Keys that expire, by database.", "expires", 1.0),
+        ("db_avg_ttl_seconds", "Mean time to live of keys that expire.", "avg_ttl", 1e-3),
+        ("db_keys_with_expiring_items", "Hashes with fields that expire.", "subexpiry", 1.0),
     ] {
         let samples = with_prefix(fields, "db")
             .filter_map(|(number, values)| Some((format!("db{number}"), part(values, name)? * scale)));
-        page.labelled(metric, Kind::Gauge, "db", samples);
+        page.labelled(metric, Kind::Gauge, help, "db", samples);
     }
 }
 
-fn commands(fields: &BTreeMap<&str, &str>, page: &mut Page) {
-    for (metric, name, scale) in [
-        ("commands_total", "calls", 1.0),
-        ("commands_duration_seconds_total", "usec", 1e-6),
-        ("commands_rejected_calls_total", "rejected_calls", 1.0),
-        ("commands_failed_calls_total", "failed_calls", 1.0),
+fn commands(fields: &Fields<'_>, page: &mut Page) {
+    for (metric, help, name, scale) in [
+        ("commands_total", "Calls by command.", "calls", 1.0),
+        ("commands_duration_seconds_total", "Time that the calls of a command took.", "usec", 1e-6),
+        ("commands_rejected_calls_total", "Calls that were refused before they ran.", "rejected_calls", 1.0),
+        ("commands_failed_calls_total", "Calls that ended in an error.", "failed_calls", 1.0),
     ] {
         let samples = with_prefix(fields, "cmdstat_")
             .filter_map(|(command, values)| Some((command, part(values, name)? * scale)));
-        page.labelled(metric, Kind::Counter, "cmd", samples);
+        page.labelled(metric, Kind::Counter, help, "cmd", samples);
     }
-    const PERCENTILES: &str = "latency_percentiles_usec";
+    percentiles(fields, page);
+}
+
+fn percentiles(fields: &Fields<'_>, page: &mut Page) {
+    const METRIC: &str = "latency_percentiles_usec";
     let mut begun = false;
     for (command, values) in with_prefix(fields, "latency_percentiles_usec_") {
         if !std::mem::replace(&mut begun, true) {
-            page.family(PERCENTILES, "summary");
+            page.family(METRIC, Kind::Summary, "Microseconds that a share of the calls stayed within.");
         }
         for (percent, micros) in values.split(',').filter_map(|value| value.strip_prefix('p')?.split_once('=')) {
-            page.sample(PERCENTILES, &[("cmd", &command), ("quantile", percent)], micros);
+            page.sample(METRIC, &[("cmd", &command), ("quantile", percent)], micros);
         }
-        let stats = fields.get(format!("cmdstat_{command}").as_str()).copied().unwrap_or_default();
-        for (suffix, name) in [("sum", "usec"), ("count", "calls")] {
-            let value = part(stats, name).unwrap_or_default();
-            page.sample(&format!("{PERCENTILES}_{suffix}"), &[("cmd", &command)], value);
-        }
+        page.sample(&format!("{METRIC}_sum"), &[("cmd", &command)], of_command(fields, &command, "usec"));
+        page.sample(&format!("{METRIC}_count"), &[("cmd", &command)], of_command(fields, &command, "calls"));
     }
+}
+
+/// How many calls took how long. The reply has for each command its calls and, behind a name each, the steps.
+fn histograms(reply: &ReplyFrame, fields: &Fields<'_>, page: &mut Page) {
+    const METRIC: &str = "commands_latencies_usec";
+    let mut begun = false;
+    for of_one in elements(reply).chunks(2) {
+        let [ReplyFrame::BlobString { data: command, .. }, facts] = of_one else { continue };
+        let [_, ReplyFrame::Number { data: calls, .. }, _, steps] = elements(facts) else { continue };
+        if !std::mem::replace(&mut begun, true) {
+            page.family(METRIC, Kind::Histogram, "Microseconds that the calls of a command took.");
+        }
+        let command = String::from_utf8_lossy(command);
+        for step in elements(steps).chunks(2) {
+            if let [ReplyFrame::Number { data: micros, .. }, ReplyFrame::Number { data: count, .. }] = step {
+                page.sample(&format!("{METRIC}_bucket"), &[("cmd", &command), ("le", &micros.to_string())], count);
+            }
+        }
+        page.sample(&format!("{METRIC}_bucket"), &[("cmd", &command), ("le", "+Inf")], calls);
+        page.sample(&format!("{METRIC}_sum"), &[("cmd", &command)], of_command(fields, &command, "usec"));
+        page.sample(&format!("{METRIC}_count"), &[("cmd", &command)], calls);
+    }
+}
+
+/// One of the figures of a command.
+fn of_command(fields: &Fields<'_>, command: &str, name: &str) -> f64 {
+    let figures = fields.get(format!("cmdstat_{command}").as_str()).copied().unwrap_or_default();
+    part(figures, name).unwrap_or_default()
 }
 
 /// The newest entry of the slow log.
 fn slow_log(reply: &ReplyFrame, page: &mut Page) {
     let newest = elements(reply).first().map(elements).unwrap_or_default();
     if let [ReplyFrame::Number { data: id, .. }, _, ReplyFrame::Number { data: micros, .. }, ..] = newest {
-        page.metric("slowlog_last_id", Kind::Gauge, id);
-        page.metric("last_slow_execution_duration_seconds", Kind::Gauge, *micros as f64 * 1e-6);
+        page.metric("slowlog_last_id", Kind::Gauge, "Number of the slow log's newest entry.", id);
+        let (name, help) = ("last_slow_execution_duration_seconds", "How long the slow log's newest command took.");
+        page.metric(name, Kind::Gauge, help, *micros as f64 * 1e-6);
     }
 }
 
@@ -193,9 +241,10 @@ fn latencies(reply: &ReplyFrame, page: &mut Page) {
         spikes.push((String::from_utf8_lossy(name).into_owned(), *when as f64, *millis as f64 * 1e-3));
     }
     let last = spikes.iter().map(|(name, when, _)| (name.clone(), *when));
-    page.labelled("latency_spike_last", Kind::Gauge, "event_name", last);
+    page.labelled("latency_spike_last", Kind::Gauge, "When the latest spike was, in Unix time.", "event_name", last);
     let length = spikes.iter().map(|(name, _, seconds)| (name.clone(), *seconds));
-    page.labelled("latency_spike_duration_seconds", Kind::Gauge, "event_name", length);
+    let (name, help) = ("latency_spike_duration_seconds", "How long the latest spike was.");
+    page.labelled(name, Kind::Gauge, help, "event_name", length);
 }
 
 fn elements(reply: &ReplyFrame) -> &[ReplyFrame] {
@@ -206,10 +255,7 @@ fn elements(reply: &ReplyFrame) -> &[ReplyFrame] {
 }
 
 /// The fields whose names begin so, by the rest of their names.
-fn with_prefix<'a>(
-    fields: &'a BTreeMap<&str, &str>,
-    prefix: &'a str,
-) -> impl Iterator<Item = (String, &'a str)> + use<'a> {
+fn with_prefix<'a>(fields: &'a Fields<'_>, prefix: &'a str) -> impl Iterator<Item = (String, &'a str)> + use<'a> {
     fields.iter().filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), *value)))
 }
 
@@ -241,7 +287,7 @@ mod tests {
     #[test]
     fn a_report_becomes_metrics() {
         let mut page = Page::default();
-        from_info(REPORT, &mut page);
+        from_info(&fields_of(REPORT), &mut page);
         for line in [
             "# TYPE redis_memory_used_bytes gauge\nredis_memory_used_bytes 1024\n",
             "redis_latest_fork_seconds 0.0015\n",
@@ -260,6 +306,7 @@ mod tests {
             "redis_db_keys_expiring{db=\"db0\"} 2\n",
             "redis_db_avg_ttl_seconds{db=\"db0\"} 1.5\n",
             "redis_version=\"8.0.6\"",
+            "# HELP redis_commands_total Calls by command.\n# TYPE redis_commands_total counter\n",
         ] {
             assert!(page.text.contains(line), "{line} in\n{}", page.text);
         }
@@ -271,11 +318,40 @@ mod tests {
     }
 
     #[test]
+    fn a_histogram_becomes_a_metric() {
+        let blob = |text: &str| ReplyFrame::BlobString { data: text.to_owned().into(), attributes: None };
+        let number = |data| ReplyFrame::Number { data, attributes: None };
+        let array = |data| ReplyFrame::Array { data, attributes: None };
+        let steps = array([1, 1, 66, 3].map(number).to_vec());
+        let facts = array(vec![blob("calls"), number(3), blob("histogram_usec"), steps]);
+        let mut page = Page::default();
+        histograms(&array(vec![blob("config|get"), facts]), &fields_of(REPORT), &mut page);
+        let expected = "# HELP redis_commands_latencies_usec Microseconds that the calls of a command took.\n\
+                        # TYPE redis_commands_latencies_usec histogram\n\
+                        redis_commands_latencies_usec_bucket{cmd=\"config|get\",le=\"1\"} 1\n\
+                        redis_commands_latencies_usec_bucket{cmd=\"config|get\",le=\"66\"} 3\n\
+                        redis_commands_latencies_usec_bucket{cmd=\"config|get\",le=\"+Inf\"} 3\n\
+                        redis_commands_latencies_usec_sum{cmd=\"config|get\"} 3\n\
+                        redis_commands_latencies_usec_count{cmd=\"config|get\"} 3\n";
+        assert_eq!(page.text, expected);
+        let mut page = Page::default();
+        histograms(&ReplyFrame::Null, &fields_of(REPORT), &mut page);
+        assert_eq!(page.text, "");
+    }
+
+    #[test]
     fn no_metric_is_declared_twice() {
         let mut names: Vec<&str> = ROWS.iter().map(|row| row.metric).collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();
         assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn every_help_is_a_sentence_on_one_line() {
+        for row in ROWS {
+            assert!(row.help.ends_with('.') && !row.help.contains(['\n', '\\']), "{}", row.metric);
+        }
     }
 }

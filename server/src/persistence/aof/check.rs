@@ -14,6 +14,7 @@ use super::manifest::Manifest;
 use crate::log;
 use crate::persistence::check;
 use crate::server::os_error_text;
+use crate::version;
 
 /// What became of a file that could be checked.
 enum Finding {
@@ -60,6 +61,7 @@ pub fn main(name: &OsStr, args: &[OsString]) -> ExitCode {
 
 fn run(name: &OsStr, args: &[OsString], out: &mut dyn Write, answers: &mut dyn BufRead) -> Result<(), Ended> {
     let (fix, until, path) = match args {
+        [option] if option == "-v" || option == "--version" => return Ok(writeln!(out, "{}", version::line(NAME))?),
         [path] => (false, None, path),
         [option, path] if option == "--fix" => (true, None, path),
         [option, time, path] if option == "--truncate-to-timestamp" => {
@@ -118,8 +120,10 @@ impl Check<'_> {
     }
 
     fn is_snapshot(&mut self, path: &Path) -> Result<bool, Ended> {
+        /// What is shorter is a log that makes no sense, which can be cut off.
+        const SHORTEST: u64 = 8;
         let mut file = self.open(path)?;
-        Ok(begins_as_snapshot(&mut file)?)
+        Ok(file.metadata()?.len() >= SHORTEST && begins_as_snapshot(&mut file)?)
     }
 
     /// Checks all files that a manifest names.
@@ -381,6 +385,23 @@ mod tests {
         assert!(!fine && left == log && said.ends_with("Continue? [y/N]: Aborting...\n"));
         let (said, fine, left) = checked(&["--fix"], &log, "y\n");
         assert!(fine && left == PING && said.ends_with("[y/N]: Successfully truncated AOF log\n"), "{said}");
+    }
+
+    #[test]
+    fn what_is_too_short_for_a_snapshot_is_a_log_that_makes_no_sense() {
+        let (said, fine, left) = checked(&["--fix"], b"REDIS", "y\n");
+        assert!(fine && left.is_empty() && said.contains("AOF log format error\n"), "{said}");
+        let (said, fine, _) = checked(&["--fix"], b"REDIS001", "y\n");
+        assert!(!fine && said.ends_with("RDB preamble of AOF file is not sane, aborting.\n"), "{said}");
+    }
+
+    #[test]
+    fn the_tool_has_a_version() {
+        for option in ["-v", "--version"] {
+            let mut out = Vec::new();
+            assert!(run(OsStr::new("check"), &[option.into()], &mut out, &mut &b""[..]).is_ok());
+            assert_eq!(String::from_utf8_lossy(&out), version::line("redis-check-aof") + "\n");
+        }
     }
 
     #[test]

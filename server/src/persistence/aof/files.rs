@@ -209,25 +209,24 @@ pub fn open_at_start(server: &'static Server) -> Result<(), String> {
     folder.remove_temporary();
     folder.remove_unfinished_manifests();
     let mut manifest = aof.manifest.lock();
-    let mut changed = false;
-    if manifest.is_empty() {
+    let is_new = manifest.is_empty();
+    if is_new {
         let as_snapshot = server.config.aof_use_rdb_preamble();
         let name = manifest.new_base(&folder.prefix, as_snapshot);
         rewrite::write_base(server, &folder.file(&name), as_snapshot)?;
         log::notice!("Creating AOF base file {name} on server start");
-        changed = true;
     }
     let existing = manifest.increments.last().map(|file| file.name.clone());
     let creates = existing.is_none();
     let name = existing.unwrap_or_else(|| manifest.new_increment(&folder.prefix));
     let file = folder.open(&name, false)?;
-    if changed || creates {
+    if is_new || creates {
         folder.write_manifest(&manifest)?;
     }
     let size = file.metadata().map_err(|error| os_error_text(&error))?.len();
-    let sizes: Vec<u64> = manifest.files().filter_map(|file| folder.size(&file.name).ok()).collect();
-    aof.size.store(sizes.iter().sum(), Relaxed);
-    aof.base_size.store(manifest.base.as_ref().and(sizes.first().copied()).unwrap_or_default(), Relaxed);
+    if !is_new {
+        aof.measure(&folder, &manifest);
+    }
     let doing = if creates { "Creating" } else { "Opening" };
     log::notice!("{doing} AOF incr file {name} on server start");
     folder.delete_history(&mut manifest, &server.config);
@@ -235,6 +234,14 @@ pub fn open_at_start(server: &'static Server) -> Result<(), String> {
 }
 
 impl Aof {
+    /// Takes the files that are there for what growth is measured by. Those of an empty log do not count before they are
+    /// read or rewritten, as in Redis.
+    pub(super) fn measure(&self, folder: &Folder, manifest: &Manifest) {
+        let sizes: Vec<u64> = manifest.files().filter_map(|file| folder.size(&file.name).ok()).collect();
+        self.size.store(sizes.iter().sum(), Relaxed);
+        self.base_size.store(manifest.base.as_ref().and(sizes.first().copied()).unwrap_or_default(), Relaxed);
+    }
+
     /// Goes on behind the end of a file that has so many bytes.
     fn begin(&self, server: &'static Server, file: File, size: u64) -> Result<(), String> {
         self.start_sync(server).map_err(|error| os_error_text(&error))?;
@@ -250,8 +257,10 @@ impl Aof {
             return;
         }
         self.finish(server);
-        self.queue.pending.lock().clear();
-        self.writer.lock().close();
+        let (mut writer, mut pending) = (self.writer.lock(), self.queue.pending.lock());
+        pending.clear();
+        writer.close();
+        self.note_memory(&writer, &pending);
         self.written.store(self.queue.appended.load(Relaxed), Relaxed);
     }
 }

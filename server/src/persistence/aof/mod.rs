@@ -15,7 +15,9 @@ mod sync;
 mod writer;
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
 use std::time::{Duration, Instant};
 
 use crossbeam::utils::CachePadded;
@@ -52,6 +54,8 @@ pub struct Aof {
     /// Apart from the above, which all requests read: each change would take that from the caches of the other threads.
     queue: CachePadded<Queue>,
     writer: Mutex<Writer>,
+    /// Bytes of memory that the writer holds.
+    writer_memory: AtomicUsize,
     /// The position behind all that was written: a crash of the process does not lose it.
     written: AtomicU64,
     /// The position behind all that was forced to the disk: a crash of the machine does not lose it.
@@ -81,6 +85,8 @@ struct Queue {
     pending: Mutex<Pending>,
     /// The position behind all that was appended.
     appended: AtomicU64,
+    /// Bytes of memory that the entries hold until they are taken.
+    memory: AtomicUsize,
 }
 
 /// How much of a hurry it is to write.
@@ -106,6 +112,9 @@ impl Aof {
         // Nobody else writes it: the lock is held.
         let position = self.queue.appended.load(Relaxed) + added;
         self.queue.appended.store(position, Relaxed);
+        if pending.memory() != self.queue.memory.load(Relaxed) {
+            self.queue.memory.store(pending.memory(), Relaxed);
+        }
         position
     }
 
@@ -146,6 +155,7 @@ impl Aof {
                     return;
                 }
                 writer.take(&mut pending);
+                self.note_memory(&writer, &pending);
             }
             let delay_us = self.write_delay_us.load(Relaxed);
             if delay_us > 0 {
@@ -153,6 +163,7 @@ impl Aof {
             }
             let started = Instant::now();
             let (written, outcome) = writer.write();
+            self.writer_memory.store(writer.memory(), Relaxed);
             self.written.fetch_add(written, Release);
             self.size.fetch_add(written, Relaxed);
             let nanos = started.elapsed().as_nanos() as u64;
@@ -231,7 +242,23 @@ impl Aof {
 
     /// Bytes of memory that entries take until they are written.
     pub fn memory(&self) -> usize {
-        self.writer.lock().memory() + self.queue.pending.lock().memory()
+        self.writer_memory.load(Relaxed) + self.queue.memory.load(Relaxed)
+    }
+
+    fn note_memory(&self, writer: &Writer, pending: &Pending) {
+        self.writer_memory.store(writer.memory(), Relaxed);
+        self.queue.memory.store(pending.memory(), Relaxed);
+    }
+
+    /// Changes that the log was made of when it was loaded.
+    pub fn replayed_changes(&self) -> u64 {
+        self.replayed.get().map_or(0, |stats| stats.total(|hand| &hand.dirty))
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_stats(&self) {
+        self.delayed.store(0, Relaxed);
+        self.rewrites.reset_stats();
     }
 
     /// What INFO tells.

@@ -70,12 +70,17 @@ impl Writer {
     /// Takes over what was appended. All that was taken before must be done.
     pub fn take(&mut self, pending: &mut Pending) {
         debug_assert!(self.is_done());
-        let mut empty = std::mem::take(&mut self.chunk);
-        empty.clear();
-        empty.shrink_to(BUFFER_KEPT);
+        self.clear();
+        let empty = std::mem::take(&mut self.chunk);
         let cuts;
         (self.chunk, cuts) = pending.take(empty);
         self.cuts = cuts.into();
+    }
+
+    /// Forgets what was taken over, all of which is done.
+    fn clear(&mut self) {
+        self.chunk.clear();
+        self.chunk.shrink_to(BUFFER_KEPT);
         self.done = 0;
     }
 
@@ -116,7 +121,10 @@ impl Writer {
             if outcome.is_err() {
                 return (written, outcome);
             }
-            let Some(cut) = self.cuts.pop_front() else { return (written, Ok(())) };
+            let Some(cut) = self.cuts.pop_front() else {
+                self.clear();
+                return (written, Ok(()));
+            };
             self.finished.extend(self.file.replace(cut.file));
             self.size = 0;
         }

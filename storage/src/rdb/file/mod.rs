@@ -33,7 +33,7 @@ pub enum FileError {
     /// It does not begin as a snapshot does.
     Signature,
     /// It has a version that is not known.
-    Version(u64),
+    Version(i32),
     /// Its checksum is another: this is expected, that was found.
     Checksum(u64, u64),
     /// What stands at a place makes no sense.

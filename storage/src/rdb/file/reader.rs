@@ -125,7 +125,8 @@ pub struct FileReader<R> {
     bytes: Vec<u8>,
     /// Where that begins in the file.
     offset: u64,
-    checksum: Checksum,
+    /// Of what was read so far, unless nobody compares it with the file's.
+    checksum: Option<Checksum>,
     version: u16,
     /// The database of the keys that follow.
     db: usize,
@@ -151,7 +152,7 @@ impl<R: Read> FileReader<R> {
             input,
             bytes: Vec::new(),
             offset: 0,
-            checksum: Checksum::new(),
+            checksum: Some(Checksum::new()),
             version: 0,
             db: 0,
             databases,
@@ -166,11 +167,9 @@ impl<R: Read> FileReader<R> {
             }
         }
         let digits = reader.bytes[..header].strip_prefix(SIGNATURE).ok_or(FileError::Signature)?;
-        let version = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0);
-        if !(1..=u64::from(VERSION)).contains(&version) {
-            return Err(FileError::Version(version));
-        }
-        reader.version = version as u16;
+        let version = version_number(digits);
+        let known = u16::try_from(version).ok().filter(|version| (1..=VERSION).contains(version));
+        reader.version = known.ok_or(FileError::Version(version))?;
         reader.leave_behind(header);
         Ok(reader)
     }
@@ -178,6 +177,11 @@ impl<R: Read> FileReader<R> {
     /// Hands out batches of so many bytes.
     pub fn in_batches_of(self, batch: usize) -> FileReader<R> {
         FileReader { batch, ..self }
+    }
+
+    /// Whether the checksum at the end has to be right.
+    pub fn checking(self, checks: bool) -> FileReader<R> {
+        FileReader { checksum: self.checksum.filter(|_| checks), ..self }
     }
 
     /// How many bytes have become part of batches.
@@ -215,7 +219,9 @@ impl<R: Read> FileReader<R> {
 
     /// The first bytes are done with. They are handed over.
     fn leave_behind(&mut self, count: usize) -> Vec<u8> {
-        self.checksum.add(&self.bytes[..count]);
+        if let Some(checksum) = &mut self.checksum {
+            checksum.add(&self.bytes[..count]);
+        }
         self.offset += count as u64;
         let rest = self.bytes.split_off(count);
         std::mem::replace(&mut self.bytes, rest)
@@ -267,7 +273,7 @@ impl<R: Read> FileReader<R> {
         Ok(Some(Batch { bytes, offset, entries, notes }))
     }
 
-    /// Compares the checksum behind the end with that of what was read.
+    /// Compares the checksum behind the end with that of what was read, if somebody wants to know.
     fn check_end(&mut self) -> Result<Option<Note>, FileError> {
         if !self.has_checksum() {
             let behind = Error::Corrupt("Bytes behind the end of a file without a checksum");
@@ -279,13 +285,23 @@ impl<R: Read> FileReader<R> {
         }
         let found = self.bytes.first_chunk::<CHECKSUM_LEN>();
         let found = found.ok_or(FileError::Content(self.offset, Error::Truncated))?;
-        let (found, expected) = (u64::from_le_bytes(*found), std::mem::take(&mut self.checksum).finish());
+        let Some(checksum) = self.checksum.take() else { return Ok(None) };
+        let (found, expected) = (u64::from_le_bytes(*found), checksum.finish());
         match found {
             0 => Ok(Some(Note::NoChecksum)),
             _ if found == expected => Ok(None),
             _ => Err(FileError::Checksum(expected, found)),
         }
     }
+}
+
+/// The number that the digits of a version begin with, as C reads it: there may be blanks in the place of zeros.
+fn version_number(digits: &[u8]) -> i32 {
+    let digits = digits.trim_ascii_start();
+    let sign = usize::from(digits.first().is_some_and(|byte| b"+-".contains(byte)));
+    let count = digits.iter().skip(sign).take_while(|byte| byte.is_ascii_digit()).count();
+    let number = digits.get(..sign + count).unwrap_or_default();
+    std::str::from_utf8(number).ok().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 /// Moves over a key with its value, or over something else.
@@ -303,7 +319,8 @@ fn step(from: &mut Cursor<'_>, db: &mut usize, databases: usize, reading: &mut R
             _ => Part::Form,
         };
         match number {
-            opcode::EXPIRY_MS => attributes.expiry = Some(from.int64()?),
+            // Redis takes -1 for none.
+            opcode::EXPIRY_MS => attributes.expiry = Some(from.int64()?).filter(|when| *when != -1),
             opcode::EXPIRY_S => attributes.expiry = Some(i64::from(from.int32()?) * 1000),
             opcode::IDLE => attributes.usage = Some(Usage::Idle(from.count()?)),
             opcode::FREQUENCY => attributes.usage = Some(Usage::Frequency(from.byte()?)),

@@ -167,9 +167,26 @@ impl<'a> Options<'a> {
 fn find_keys(args: Args<'_>) -> KeysAt {
     let mut keys = KeysAt::new();
     keys.push(KeyAt { index: 1, flags: set!(KeyFlags: RO | ACCESS) });
-    let store = Options::parse(args, Rights::ALL).ok().and_then(|options| options.store);
-    keys.extend(store.map(|index| KeyAt { index, flags: set!(KeyFlags: OW | UPDATE) }));
+    keys.extend(find_store(args).map(|index| KeyAt { index, flags: set!(KeyFlags: OW | UPDATE) }));
     keys
+}
+
+/// The place of the last STORE's key. Whatever else is wrong with the request, it is one of its keys.
+fn find_store(args: Args<'_>) -> Option<usize> {
+    let mut store = None;
+    let mut index = 2;
+    while index + 1 < args.len() {
+        index += match args[index].to_ascii_lowercase().as_slice() {
+            b"limit" => 3,
+            b"by" | b"get" => 2,
+            b"store" => {
+                store = Some(index + 1);
+                2
+            }
+            _ => 1,
+        };
+    }
+    store
 }
 
 /// Whether patterns may lead to any key at all: which ones is only known when the elements are.

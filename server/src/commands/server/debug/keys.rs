@@ -119,6 +119,7 @@ pub(super) fn populate(cx: &mut Context<'_>) -> CommandResult {
     let prefix = cx.args.get(3).unwrap_or(b"key");
     let keyspace = &cx.server.keyspace;
     cx.lock_all()?;
+    let dirty = cx.db.effects.dirty;
     for number in 0..count {
         let name = [prefix, format!(":{number}").as_bytes()].concat();
         let key = keyspace.key(&name);
@@ -131,6 +132,8 @@ pub(super) fn populate(cx: &mut Context<'_>) -> CommandResult {
         }
         cx.db.set(&key, NewValue::Str(&value), Ttl::Clear, Event::SET);
     }
+    // As in Redis, these keys are for trying things out: no save point counts them, and they are in no log.
+    cx.db.effects.dirty = dirty;
     cx.reply.ok();
     Ok(())
 }

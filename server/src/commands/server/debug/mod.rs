@@ -24,13 +24,7 @@ pub(super) const DEBUG: Spec = Spec::new("debug", -2, debug)
     .flags(set!(Flags: ADMIN | NOSCRIPT | LOADING | STALE));
 
 fn debug(cx: &mut Context<'_>) -> CommandResult {
-    if !cx.client.is_permitted(cx.server.config.enable_debug_command()) {
-        return Err(Error::fixed(
-            "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from \
-             a local connection, otherwise you need to set this option in the configuration file, and then restart the \
-             server.",
-        ));
-    }
+    cx.demand(cx.server.config.enable_debug_command(), "DEBUG", "enable-debug-command")?;
     let subcommand = cx.arg(1).to_ascii_lowercase();
     match (subcommand.as_slice(), cx.args.len()) {
         (b"aof-flush-sleep", 3) => {
@@ -154,7 +148,7 @@ fn reload(cx: &mut Context<'_>) -> CommandResult {
     let loaded = persistence::reload(cx.server, cx.db, existing);
     cx.db.effects.dirty = dirty;
     if !loaded {
-        return Err(Error::fixed("ERR Error trying to load the RDB dump"));
+        return Err(Error::fixed("ERR Error trying to load the RDB dump, check server logs."));
     }
     log::warning!("DB reloaded by DEBUG RELOAD");
     done(cx)
@@ -170,6 +164,7 @@ fn load_log(cx: &mut Context<'_>) -> CommandResult {
         log::warning!("{reason}");
         return Err(Error::fixed("ERR Error trying to load the AOF files, check server logs."));
     }
+    persistence::forget_changes(cx.server, cx.db);
     log::warning!("Append Only File loaded by DEBUG LOADAOF");
     done(cx)
 }
@@ -303,7 +298,7 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
         "SET-DISABLE-DENY-SCRIPTS <0|1>",
         "    Whether scripts may call commands that are not meant for them.",
         "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
-        "    Whether payloads are taken whatever their checksums are.",
+        "    Whether payloads and files are taken whatever their checksums are.",
         "SLEEP <seconds>",
         "    Hold all data for so long, with decimals.",
         "STRUCTSIZE",

@@ -158,17 +158,23 @@ fn cumulated(figures: &CommandFigures) -> Vec<(u64, u64)> {
     let mut steps = Vec::new();
     let (mut limit, mut before) = (1u64 << 10, 0);
     while before < calls {
-        // The figures' own buckets are 1/32 wide: the one that the limit falls into counts in whole.
-        let end = limit + limit / 32 - 1;
-        let count = figures.latencies.range(..=end).map(|(_, count)| count).sum();
+        // The figures' own buckets end there, too.
+        let count = figures.latencies.range(..limit).map(|(_, count)| count).sum();
         if count > before {
-            steps.push((end / 1000, count));
+            steps.push((step_name(limit), count));
             before = count;
         }
         let Some(next) = limit.checked_mul(2).filter(|next| *next < 1 << 62) else { break };
         limit = next;
     }
     steps
+}
+
+/// The microseconds by which Redis names the step that ends at so many nanoseconds: those of the longest duration that
+/// its histogram, which is right to 1/128, does not tell from the limit. It ends at a second, for which 2^30 stands.
+fn step_name(limit: u64) -> u64 {
+    let longest = if limit < 1 << 30 { limit + limit / 128 } else { limit } - 1;
+    longest / 1000
 }
 
 fn help(cx: &mut Context<'_>) -> CommandResult {
@@ -196,9 +202,17 @@ mod tests {
     fn histograms_add_up() {
         let mut figures = CommandFigures::default();
         assert!(cumulated(&figures).is_empty());
-        figures.latencies.extend([(900, 3), (1055, 1), (1500, 2), (40_000, 4), (u64::MAX >> 3, 1)]);
+        figures.latencies.extend([(900, 3), (1023, 1), (1055, 2), (40_000, 4), (u64::MAX >> 3, 1)]);
         let steps = cumulated(&figures);
-        assert_eq!(steps[..3], [(1, 4), (2, 6), (67, 10)]);
+        assert_eq!(steps[..3], [(1, 4), (2, 6), (66, 10)]);
         assert_eq!(steps.last().map(|step| step.1), Some(11));
+    }
+
+    #[test]
+    fn steps_have_the_names_of_redis() {
+        let names: Vec<u64> = (10..32).map(|power| step_name(1 << power)).collect();
+        let short = [1, 2, 4, 8, 16, 33, 66, 132, 264, 528, 1056];
+        let long = [2113, 4227, 8454, 16908, 33816, 67633, 135_266, 270_532, 541_065, 1_073_741, 2_147_483];
+        assert_eq!(names, [short, long].concat());
     }
 }

@@ -51,7 +51,9 @@ pub fn reload(server: &'static Server, view: &mut View<'static>) -> Result<(), S
     });
     let loaded = manifest.and_then(|()| load(server, &folder, Some(view), &mut None));
     aof.on.store(was_on, Relaxed);
-    loaded.map(drop)
+    loaded?;
+    aof.measure(&folder, &aof.manifest.lock());
+    Ok(())
 }
 
 /// Tells whether there was anything; `loading` goes on after that.

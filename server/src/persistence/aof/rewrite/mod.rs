@@ -303,6 +303,7 @@ impl Aof {
         let mut pending = self.queue.pending.lock();
         pending.clear();
         writer.open(file, 0);
+        self.note_memory(&writer, &pending);
         self.written.store(self.queue.appended.load(Relaxed), Release);
         self.on.store(true, Release);
     }
@@ -371,7 +372,10 @@ impl Aof {
     /// written nor forced to the disk any more.
     fn cover(&self, server: &Server, position: u64) {
         let mut writer = self.writer.lock();
-        let skipped = writer.skip_to_last_cut(&mut self.queue.pending.lock());
+        let mut pending = self.queue.pending.lock();
+        let skipped = writer.skip_to_last_cut(&mut pending);
+        self.note_memory(&writer, &pending);
+        drop(pending);
         if skipped > 0 {
             self.written.fetch_add(skipped, Release);
             // If the file behind the cut has no room either, that is found out with the next entry.

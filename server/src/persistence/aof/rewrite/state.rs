@@ -102,6 +102,12 @@ impl Rewrites {
         }
     }
 
+    /// CONFIG RESETSTAT.
+    pub fn reset_stats(&self) {
+        self.begun.store(0, Relaxed);
+        self.failures.store(0, Relaxed);
+    }
+
     /// What is being written.
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.current.lock().snapshot.clone()
