@@ -178,6 +178,6 @@ fn transactions_and_pipelines_that_nobody_reads_are_limited() {
         while !figures(&mut resp, "omem").is_empty() {}
     }
     let mut http = open(&server);
-    http.send("POST", "/multi-exec", &[], format!("[{}]", vec![r#"["GET","long"]"#; 4].join(",")).as_bytes()).unwrap();
+    http.send("POST", "/multi-exec", &[], format!("[{}]", [r#"["GET","long"]"#; 4].join(",")).as_bytes()).unwrap();
     assert_eq!(http.read_to_close().unwrap(), b"");
 }
