@@ -83,6 +83,8 @@ pub struct Shared {
     pub worker: AtomicU32,
     /// What is counted of its memory against `maxmemory-clients`.
     pub counted_memory: AtomicUsize,
+    /// What was counted of it when it was evicted; `usize::MAX` once it is over.
+    pub evicted_memory: AtomicUsize,
     /// Asked to give back the memory of its buffers.
     pub trim: AtomicBool,
     /// About to close, once what is pending is written; it gets no more mail.

@@ -139,6 +139,7 @@ fn serve(config: Config) -> Result<(), String> {
         log::warning!("Warning: no config file specified, using the default config");
     }
     log::set_serving();
+    http::warn_of_equal_tokens(&config);
     if let Some(directive) = unsupported(&config) {
         return Err(format!("{directive} is not supported yet: refusing to start rather than to leave it out"));
     }

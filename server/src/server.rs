@@ -17,6 +17,7 @@ use crate::command::spec::Flags;
 use crate::command::table::{Command, CommandTable};
 use crate::config::{Apply, Config, OutputLimit, ShutdownFlags};
 use crate::eviction::{ClientMemory, Pressure};
+use crate::http::{TokenStreams, warn_of_equal_tokens};
 use crate::info::rates::Rates;
 use crate::latency::LatencyMonitor;
 use crate::listen::Relisten;
@@ -106,6 +107,8 @@ pub struct Server {
     pub skips_checksums: AtomicBool,
     pub pressure: Pressure,
     pub client_memory: ClientMemory,
+    /// Streams over HTTP that end with their tokens.
+    pub token_streams: TokenStreams,
     pub workers: usize,
     /// The worker beside them that is started when scripts keep all others from their clients, if it could be.
     pub spare_worker: OnceLock<Option<UnboundedSender<Incoming>>>,
@@ -163,6 +166,7 @@ impl Server {
             skips_checksums: AtomicBool::new(false),
             pressure: Pressure::default(),
             client_memory: ClientMemory::default(),
+            token_streams: TokenStreams::default(),
             workers,
             spare_worker: OnceLock::new(),
             tcp_port: AtomicUsize::new(config.main_port() as usize),
@@ -211,6 +215,10 @@ impl Server {
             Apply::CrashReports => crate::crash::configure(config.crash_log_enabled(), config.use_exit_on_panic()),
             Apply::Bind => self.relisten("Failed to bind to specified addresses.")?,
             Apply::Port => self.relisten(NO_PORT)?,
+            Apply::HttpTokens => {
+                self.token_streams.tokens_changed(config);
+                warn_of_equal_tokens(config);
+            }
             Apply::Logging => crate::log::set_level(config.loglevel() as i64),
             Apply::MaxClients => {
                 // A higher limit needs as many file descriptors.

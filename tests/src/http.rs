@@ -78,7 +78,12 @@ impl<S: Read + Write> HttpConnection<S> {
 
     /// The next answer, to a request that was no HEAD.
     pub fn read(&mut self) -> io::Result<Answer> {
-        let mut answer = self.read_head()?;
+        let head = self.read_head()?;
+        self.read_body(head)
+    }
+
+    /// What comes behind the head of an answer.
+    pub fn read_body(&mut self, mut answer: Answer) -> io::Result<Answer> {
         if answer.header("transfer-encoding") == "chunked" {
             loop {
                 let chunk = self.read_chunk()?;

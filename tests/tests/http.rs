@@ -158,7 +158,7 @@ fn many_commands_are_answered_in_pieces_and_make_no_keys_go() {
     let wrong = format!("[{}[]]", "[\"FLUSHALL\"],".repeat(20_000));
     let answer = post(&mut http, "/pipeline", &wrong);
     assert_eq!(answer.status, 400);
-    let text = "{\"error\":\"ERR failed to parse the body as JSON: command 20001: empty command at line 1 column 2\"}";
+    let text = "{\"error\":\"ERR failed to parse the body as JSON: command 20001: empty command at byte 260002\"}";
     assert_eq!(answer.text(), text);
     assert_eq!(call(&mut resp, "DBSIZE"), r":50000\r\n");
 }
@@ -220,7 +220,7 @@ fn transactions_happen_as_a_whole_or_not_at_all() {
             (
                 "POST /multi-exec x",
                 400,
-                r#"{"error":"ERR failed to parse the body as JSON: expected an array of commands"}"#,
+                r#"{"error":"ERR failed to parse the body as JSON: expected an array of commands at byte 0"}"#,
             ),
             ("GET /get/a", 200, r#"{"result":"2"}"#),
         ],
@@ -491,6 +491,35 @@ fn messages_come_as_events() {
     assert!(line.starts_with("data: ") && line.ends_with("] \"SET\" \"k\" \"v\"\n\n"), "{line}");
     let denied = open(&server).call("GET", "/monitor", &[READ_ONLY], b"").unwrap();
     assert_eq!(denied.status, 400);
+}
+
+#[test]
+fn streams_end_with_the_tokens_that_they_came_with() {
+    let server = start_guarded();
+    let mut resp = connect(&server);
+    call(&mut resp, "ACL SETUSER alice on >pw ~* &* +@all");
+    let begin = |token: &str| {
+        let mut http = open(&server);
+        http.send("GET", "/subscribe/chat", &[&format!("Authorization: Bearer {token}")], b"").unwrap();
+        assert_eq!(http.read_head().unwrap().status, 200);
+        http.read_chunk().unwrap();
+        http
+    };
+    let (mut full, mut reader, mut user) = (begin("secret"), begin("reader"), begin("alice:pw"));
+    // The same value is no change.
+    call(&mut resp, "CONFIG SET http-token secret");
+    assert_eq!(call(&mut resp, "PUBLISH chat a"), r":3\r\n");
+    assert_eq!(full.read_chunk().unwrap(), b"data: message,chat,a\n\n");
+    call(&mut resp, "CONFIG SET http-token other");
+    assert_eq!(full.read_to_close().unwrap(), b"");
+    until_info(&mut resp, "pubsub_clients:2");
+    call(&mut resp, "CONFIG SET http-readonly-token reader2");
+    reader.read_chunk().unwrap();
+    assert_eq!(reader.read_to_close().unwrap(), b"");
+    until_info(&mut resp, "pubsub_clients:1");
+    user.read_chunk().unwrap();
+    assert_eq!(call(&mut resp, "PUBLISH chat b"), r":1\r\n");
+    assert_eq!(user.read_chunk().unwrap(), b"data: message,chat,b\n\n");
 }
 
 #[test]

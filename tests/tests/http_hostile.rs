@@ -1,6 +1,7 @@
 //! Requests over HTTP that are wrong or meant ill: a clear status, nothing carried out, and nobody else notices.
 
 use std::io::Write;
+use std::net::{Shutdown, TcpStream};
 
 use harness::http::HttpConnection;
 use harness::{Server, ServerBuilder, call, server_under_test};
@@ -233,6 +234,60 @@ fn bodies_have_a_limit() {
     assert_eq!(http.call("POST", "/set/b", &[token], &vec![b'x'; 1 << 20]).unwrap().status, 200);
     assert_eq!(http.call("POST", "/set/c", &[token], &vec![b'x'; (1 << 20) + 1]).unwrap().status, 413);
     assert_eq!(call(&mut resp, "EXISTS c"), r":0\r\n");
+}
+
+#[test]
+fn refusals_wait_for_no_body() {
+    let server = start(&["--http-max-body-size", "4096", "--http-token", "secret"]);
+    let token = "Authorization: Bearer secret\r\n";
+    for (request, headers, expected) in [
+        ("POST /set/a", "", 401),
+        ("POST /set/a", "Authorization: Bearer other\r\n", 401),
+        ("POST /set/a", token, 413),
+        ("POST /metrics", token, 405),
+        ("POST /set/a", "Origin: http://other.example\r\n", 403),
+        ("POST /set/a", "Content-Encoding: gzip\r\n", 415),
+    ] {
+        let mut http = open(&server);
+        let head = format!("{request} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: 1000000\r\n\r\n");
+        http.send_bytes(head.as_bytes()).unwrap();
+        assert_eq!(http.read().unwrap().status, expected, "{request} {headers}");
+        // Whoever sends the body all the same can go on behind it.
+        http.send_bytes(&[b'x'; 1_000_000]).unwrap();
+        let answer = http.call("GET", "/exists/a?_token=secret", &[], b"").unwrap();
+        assert_eq!(answer.text(), r#"{"result":0}"#, "{request} {headers}");
+    }
+    // And who does not is not waited for for ever.
+    call(&mut server.connect().unwrap(), "CONFIG SET http-timeout 1");
+    let mut http = open(&server);
+    http.send_bytes(b"POST /set/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc").unwrap();
+    assert_eq!(http.read().unwrap().status, 401);
+    assert_eq!(http.read_to_close().unwrap(), b"");
+}
+
+#[test]
+fn whole_requests_are_answered_although_nothing_can_come_behind_them() {
+    let server = start(&[]);
+    let pipeline =
+        "POST /pipeline HTTP/1.1\r\nHost: localhost\r\nContent-Length: 27\r\n\r\n[[\"INCR\",\"a\"],[\"INCR\",\"a\"]]";
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    for (requests, expected) in [
+        (get("/healthz"), &["ok\n"][..]),
+        (get("/set/b/1"), &[r#"{"result":"OK"}"#]),
+        (
+            [get("/get/b"), pipeline.to_owned(), get("/get/a")].concat(),
+            &[r#"{"result":"1"}"#, r#"[{"result":1},{"result":2}]"#, r#"{"result":"2"}"#],
+        ),
+    ] {
+        let stream = TcpStream::connect(("127.0.0.1", server.port_of("http-port"))).unwrap();
+        let mut http = HttpConnection::over(stream.try_clone().unwrap());
+        http.send_bytes(requests.as_bytes()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        for text in expected {
+            assert_eq!(http.read().unwrap().text(), *text);
+        }
+        assert_eq!(http.read_to_close().unwrap(), b"");
+    }
 }
 
 #[test]

@@ -382,6 +382,11 @@ impl Reply {
         self.out.consume(count);
     }
 
+    /// Takes a part of what is to be sent, the first one, for whoever sends it by other means. Long values are not copied.
+    pub fn take_front(&mut self) -> Option<Bytes> {
+        self.out.take_front()
+    }
+
     /// Bytes that are still to be sent.
     #[inline]
     pub fn len(&self) -> usize {

@@ -223,6 +223,37 @@ impl Output {
         bytes
     }
 
+    /// Takes what is to be sent first, as far as it lies together: without a copy what was spliced in, and buffers that
+    /// are not used again.
+    pub(super) fn take_front(&mut self) -> Option<Bytes> {
+        if self.len() == 0 {
+            return None;
+        }
+        let own_end = self.splices.front().map_or(self.end(), |splice| splice.at);
+        let taken = if own_end == self.head {
+            let bytes = self.splices.pop_front()?.bytes;
+            self.spliced_bytes -= bytes.len();
+            bytes
+        } else if let Some(block) = self.blocks.pop_front_if(|block| block.start == self.head && block.end() <= own_end)
+        {
+            self.head = block.end();
+            block.bytes.into()
+        } else if self.tail_start == self.head && self.end() == own_end && self.tail.capacity() > BLOCK {
+            self.head = own_end;
+            self.tail_start = own_end;
+            std::mem::take(&mut self.tail).into()
+        } else {
+            let mut front = [IoSlice::new(&[])];
+            self.fill_io_slices(&mut front);
+            let bytes = Bytes::copy_from_slice(&front[0]);
+            self.consume(bytes.len());
+            bytes
+        };
+        // Begins anew where nothing is left.
+        self.consume(0);
+        Some(taken)
+    }
+
     /// Drops the first `count` bytes, which have been sent.
     pub(super) fn consume(&mut self, mut count: usize) {
         debug_assert!(count <= self.len());

@@ -141,3 +141,40 @@ fn append_moves_everything_in_order() {
         assert!(target.to_vec() == expected[sent..] && target.resp() == Resp::V3);
     }
 }
+
+#[test]
+fn what_is_taken_is_what_would_be_sent() {
+    let mut random = 11u64;
+    let mut next = |below: u64| {
+        random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (random >> 33) % below
+    };
+    let values: Vec<Bytes> =
+        (0..4u8).map(|index| vec![b'a' + index; SPLICE_FROM * usize::from(index + 1)].into()).collect();
+    let (mut reply, mut shared) = (Reply::new(Resp::V2), 0);
+    for round in 0..2000 {
+        for _ in 0..next(6) {
+            match next(4) {
+                0 => {
+                    reply.bulk_shared(values[next(4) as usize].clone());
+                    shared += 1;
+                }
+                1 => reply.raw(&vec![b'.'; next(200_000) as usize]),
+                _ => reply.integer(next(1 << 40) as i64),
+            }
+        }
+        reply.consume(next(100).min(reply.len() as u64) as usize);
+        let expected = reply.to_vec();
+        let mut taken = Vec::new();
+        while let Some(part) = reply.take_front() {
+            shared -= usize::from(values.iter().any(|value| value.as_ptr_range().contains(&part.as_ptr())));
+            taken.extend_from_slice(&part);
+            if next(10) == 0 {
+                break;
+            }
+            assert_eq!(reply.len(), expected.len() - taken.len(), "round {round}");
+        }
+        assert!(expected.starts_with(&taken) && reply.to_vec() == expected[taken.len()..], "round {round}");
+        assert!(!reply.is_empty() || shared == 0, "round {round}");
+    }
+}

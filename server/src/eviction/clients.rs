@@ -23,6 +23,8 @@ const RETRY_MS: i64 = 100;
 #[derive(Default)]
 pub struct ClientMemory {
     total: AtomicUsize,
+    /// What those take who were disconnected for it, until their connections find out.
+    leaving: AtomicUsize,
     /// Clients that were disconnected for it.
     pub evicted: AtomicU64,
     one_at_a_time: Mutex<()>,
@@ -42,9 +44,29 @@ impl ClientMemory {
         }
     }
 
-    /// Counts a client no more.
+    /// Memory of clients that were disconnected, which is about to be given back.
+    pub fn leaving(&self) -> usize {
+        self.leaving.load(Relaxed)
+    }
+
+    /// Counts a client no more, whose connection is over.
     pub fn forget(&self, client: &Shared) {
         self.count(client, 0);
+        match client.evicted_memory.swap(usize::MAX, Relaxed) {
+            usize::MAX => {}
+            evicted => drop(self.leaving.fetch_sub(evicted, Relaxed)),
+        }
+    }
+
+    /// Counts a client as one that is leaving.
+    fn dismiss(&self, client: &Shared) {
+        let memory = client.counted_memory.load(Relaxed);
+        self.count(client, 0);
+        self.leaving.fetch_add(memory, Relaxed);
+        if client.evicted_memory.compare_exchange(0, memory, Relaxed, Relaxed).is_err() {
+            // It is over already.
+            self.leaving.fetch_sub(memory, Relaxed);
+        }
     }
 
     /// The limit, or who is exempt from it, has changed.
@@ -83,7 +105,7 @@ impl ClientMemory {
             log::notice!("Evicting client: id={id} addr={addr} name={name} tot-mem={memory}");
             client.kill();
             server.clients.remove(&client);
-            self.forget(&client);
+            self.dismiss(&client);
             self.evicted.fetch_add(1, Relaxed);
         }
         if self.total.load(Relaxed) > limit {

@@ -283,10 +283,11 @@ fn in_use(server: &Server) -> i64 {
 }
 
 /// Bytes that do not count against the limit, because it would help nobody if something else went on their account: what
-/// the background is freeing, news on their way, entries of the log on theirs to the file, and what is held only for a
-/// snapshot that is being written.
+/// the background is freeing, what clients take who are being disconnected, news on their way, entries of the log on
+/// theirs to the file, and what is held only for a snapshot that is being written.
 pub fn not_counted(server: &Server) -> usize {
-    server.keyspace.reclaimer.pending_bytes() + memory_of_news() + server.aof.memory() + memory_of_snapshots()
+    let leaving = server.keyspace.reclaimer.pending_bytes() + server.client_memory.leaving();
+    leaving + memory_of_news() + server.aof.memory() + memory_of_snapshots()
 }
 
 /// How far below the limit eviction goes, so that not every single write is followed by the next look at the memory.

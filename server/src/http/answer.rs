@@ -2,20 +2,19 @@
 
 use std::fmt;
 
-use http_body_util::{Either, Full};
 use hyper::body::Bytes;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 
-use super::batch::Pieces;
 use super::events::Events;
 use super::json;
+use super::outgoing::Content;
 use super::request::Format;
 
 /// What is sent to a client.
-pub type Answer = Response<Either<Full<Bytes>, Either<Events, Pieces>>>;
+pub type Answer = Response<Content>;
 
 const JSON: &str = "application/json";
 const OCTETS: &str = "application/octet-stream";
@@ -25,7 +24,7 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 
 /// An answer with a body.
 pub fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
-    respond(status, content_type, Either::Left(Full::new(body.into())))
+    respond(status, content_type, Content::Whole(vec![body.into()]))
 }
 
 /// An answer in JSON.
@@ -33,33 +32,24 @@ pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     answer(status, JSON, body)
 }
 
-/// An answer in RESP.
-pub fn resp(status: StatusCode, body: impl Into<Bytes>) -> Answer {
-    answer(status, OCTETS, body)
-}
-
-/// An answer that is made while it is sent.
-pub fn pieces(format: Format, pieces: Pieces) -> Answer {
+/// An answer with outcomes in the format that was asked for.
+pub fn outcomes(status: StatusCode, format: Format, content: Content) -> Answer {
     let content_type = match format {
         Format::Json(_) => JSON,
         Format::Resp2 => OCTETS,
     };
-    respond(StatusCode::OK, content_type, Either::Right(Either::Right(pieces)))
+    respond(status, content_type, content)
 }
 
 /// An answer that goes on until one of both sides ends it.
 pub fn stream(events: Events) -> Answer {
-    let mut answer = respond(StatusCode::OK, EVENTS, Either::Right(Either::Left(events)));
+    let mut answer = respond(StatusCode::OK, EVENTS, Content::Events(Box::new(events)));
     answer.headers_mut().insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     answer
 }
 
-fn respond(
-    status: StatusCode,
-    content_type: &'static str,
-    body: Either<Full<Bytes>, Either<Events, Pieces>>,
-) -> Answer {
-    let mut answer = Response::new(body);
+fn respond(status: StatusCode, content_type: &'static str, content: Content) -> Answer {
+    let mut answer = Response::new(content);
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -93,6 +83,11 @@ pub fn refused<T>(status: StatusCode, text: impl fmt::Display) -> Result<T, Fail
 /// The refusal of a request that is wrong.
 pub fn bad<T>(text: impl fmt::Display) -> Result<T, Failure> {
     refused(StatusCode::BAD_REQUEST, text)
+}
+
+/// The refusal of a request behind which nothing more can be read.
+pub fn broken<T>(text: impl fmt::Display) -> Result<T, Failure> {
+    Err(Failure::Broken(StatusCode::BAD_REQUEST, text.to_string()))
 }
 
 impl Failure {

@@ -7,6 +7,7 @@ use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue, ORIGIN, REFERER, USER_AGENT};
 use protocol::OwnedArgs;
 
+use super::tokens::Token;
 use crate::acl::{DEFAULT_USER, Place, Session, same_secret};
 use crate::client::Shared;
 use crate::server::Server;
@@ -26,22 +27,35 @@ enum Credentials {
     Unreadable,
 }
 
+/// Whom a request acts for.
+pub struct Sender {
+    pub session: Session,
+    /// The token of the configuration that says so, if one does.
+    pub token: Option<Token>,
+}
+
+impl From<Session> for Sender {
+    fn from(session: Session) -> Sender {
+        Sender { session, token: None }
+    }
+}
+
 /// Whom a request may act for; `None` where it does not show that. `token` is that of the query, if it has one.
-pub fn session(server: &Server, client: &Shared, headers: &HeaderMap, token: Option<&[u8]>) -> Option<Session> {
-    let session = match credentials(headers, token) {
+pub fn sender(server: &Server, client: &Shared, headers: &HeaderMap, token: Option<&[u8]>) -> Option<Sender> {
+    let sender = match credentials(headers, token) {
         Credentials::None => {
             let newcomer = server.acl.newcomer();
-            return (!has_tokens(server) && !newcomer.needs_login()).then_some(newcomer);
+            return (!has_tokens(server) && !newcomer.needs_login()).then(|| newcomer.into());
         }
-        Credentials::Token(token) => by_token(server, &token),
-        Credentials::Login { user, password } => by_password(server, &user, &password),
+        Credentials::Token(token) => by_token(server, token),
+        Credentials::Login { user, password } => by_password(server, &user, &password).map(Sender::from),
         Credentials::Unreadable => None,
     };
-    if session.is_none() {
+    if sender.is_none() {
         let args = OwnedArgs::from_iter(["HTTP"]);
         server.note_failed_login(client, Place::Toplevel, DEFAULT_USER, args.as_args());
     }
-    session
+    sender
 }
 
 fn credentials(headers: &HeaderMap, token: Option<&[u8]>) -> Credentials {
@@ -72,18 +86,20 @@ fn credentials(headers: &HeaderMap, token: Option<&[u8]>) -> Credentials {
 }
 
 /// One of the two tokens of the configuration, `user:password`, or the default user's password.
-fn by_token(server: &Server, token: &[u8]) -> Option<Session> {
-    let is = |secret: &[u8]| !secret.is_empty() && same_secret(secret, token);
+fn by_token(server: &Server, token: Vec<u8>) -> Option<Sender> {
+    let is = |secret: &[u8]| !secret.is_empty() && same_secret(secret, &token);
     if is(&server.config.http_token()) {
-        return server.acl.vouched_for();
+        let session = server.acl.vouched_for()?;
+        return Some(Sender { session, token: Some(Token::Full(token)) });
     }
     if is(&server.config.http_readonly_token()) {
-        return Some(server.acl.reader());
+        return Some(Sender { session: server.acl.reader(), token: Some(Token::ReadOnly(token)) });
     }
-    match token.iter().position(|&byte| byte == b':') {
+    let session = match token.iter().position(|&byte| byte == b':') {
         Some(colon) => by_password(server, &token[..colon], &token[colon + 1..]),
-        None => by_password(server, DEFAULT_USER, token),
-    }
+        None => by_password(server, DEFAULT_USER, &token),
+    };
+    session.map(Sender::from)
 }
 
 fn by_password(server: &Server, user: &[u8], password: &[u8]) -> Option<Session> {

@@ -6,29 +6,27 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use hyper::StatusCode;
-use hyper::body::{Body, Bytes, Frame};
 use protocol::OwnedArgs;
 use tokio::sync::{OwnedMutexGuard, mpsc};
 use tokio::task::yield_now;
 
-use super::answer::{Answer, Failure, HungUp, bad, closing, json, pieces, refused, resp};
+use super::answer::{Answer, Failure, HungUp, bad, closing, outcomes, refused};
+use super::commands::{Command, Commands, NULL_ARGUMENT};
 use super::handle::{check_lengths, status};
-use super::json::{Command, Commands, NULL_ARGUMENT, Replies, Unreadable, error_text, write_outcome};
+use super::held::Piece;
+use super::json::{Replies, Unreadable, error_text, write_outcome};
+use super::outgoing::Content;
 use super::request::{Format, Route, malformed};
 use super::session::Session;
-use crate::client::Shared;
+use super::upload::Upload;
 use crate::command::Error;
 use crate::persistence::aof::Gate;
 
 /// So many commands are carried out before others have their turn.
 const COMMANDS_AT_ONCE: usize = 64;
-/// So many bytes of commands are read before others have their turn.
-const READ_AT_ONCE: usize = 16 * 1024;
 /// What is sent at once, but for a longer outcome.
 const PIECE: usize = 64 * 1024;
 
@@ -39,23 +37,25 @@ type Work = Pin<Box<dyn Future<Output = Result<bool, Failure>>>>;
 pub async fn respond(
     session: OwnedMutexGuard<Session>,
     route: Route,
-    body: Bytes,
+    body: Upload,
     format: Format,
 ) -> Result<Answer, Failure> {
     let is_transaction = route == Route::Transaction;
-    check(&session, &body, is_transaction).await?;
-    let client = Arc::clone(&session.client.shared);
+    let mut commands = Commands::array(&body.bytes, &session.client.shared);
+    check(&session, &mut commands, is_transaction).await?;
     // One piece waits to be sent while the next one is made.
     let (sender, mut receiver) = mpsc::channel(1);
     let mut work: Work = Box::pin(async move {
-        let mut session = session;
-        let mut outcomes = Outcomes { format, any: false, text: Vec::new(), replies: Replies::default(), sender };
+        let (mut session, mut commands) = (session, commands);
+        // Counts as long as the commands are read from it.
+        let _body = body;
+        let mut made = Outcomes { format, any: false, text: Vec::new(), replies: Replies::default(), sender };
         if is_transaction {
-            transaction(&mut session, &body, &mut outcomes).await?;
+            transaction(&mut session, &mut commands, &mut made).await?;
         } else {
-            pipeline(&mut session, &body, &mut outcomes).await?;
+            pipeline(&mut session, &mut commands, &mut made).await?;
         }
-        outcomes.end(&session).await?;
+        made.end(&session).await?;
         Ok(session.client.closing)
     });
     let whole = poll_fn(|cx| match work.as_mut().poll(cx) {
@@ -64,25 +64,21 @@ pub async fn respond(
         Poll::Ready(closes) => Poll::Ready(Some(closes)),
     });
     let Some(closes) = whole.await else {
-        return Ok(pieces(format, Pieces { work: Some(work), receiver, client }));
+        return Ok(outcomes(StatusCode::OK, format, Content::Pieces(Pieces { work: Some(work), receiver })));
     };
     let closes = closes?;
-    let text = receiver.try_recv().unwrap_or_default();
-    let answer = match format {
-        Format::Json(_) => json(StatusCode::OK, text),
-        Format::Resp2 => resp(StatusCode::OK, text),
-    };
+    let whole = receiver.try_recv().map(Piece::into_bytes).unwrap_or_default();
+    let answer = outcomes(StatusCode::OK, format, Content::Whole(vec![whole]));
     Ok(if closes { closing(answer) } else { answer })
 }
 
-/// Looks whether a body is in order before anything of it is carried out.
-async fn check(session: &Session, body: &[u8], is_transaction: bool) -> Result<(), Failure> {
-    let mut commands = Commands::new(body);
-    let mut turn = 0;
-    while let Some(command) = commands.next().or_else(|error| malformed(&error))? {
-        match command {
+/// Looks whether all commands are in order before anything of them is carried out.
+async fn check(session: &Session, commands: &mut Commands, is_transaction: bool) -> Result<(), Failure> {
+    let mut last = None;
+    while let Some(command) = commands.next().await.or_else(|error| malformed(&error))? {
+        match &command {
             Command::Whole(args) => {
-                check_lengths(session, &args)?;
+                check_lengths(session, args)?;
                 if is_transaction && let Some(objection) = session.objection_within_transaction(args.as_args()) {
                     return discarded(&String::from_utf8_lossy(objection.text()));
                 }
@@ -90,19 +86,16 @@ async fn check(session: &Session, body: &[u8], is_transaction: bool) -> Result<(
             Command::WithNull if is_transaction => return discarded(NULL_ARGUMENT),
             Command::WithNull => {}
         }
-        if commands.position() - turn >= READ_AT_ONCE {
-            turn = commands.position();
-            yield_now().await;
-        }
+        last = Some(command);
     }
+    commands.rewind(last);
     Ok(())
 }
 
 /// Several commands, one after another. Each has an outcome of its own.
-async fn pipeline(session: &mut Session, body: &[u8], outcomes: &mut Outcomes) -> Result<(), Failure> {
-    let mut commands = Commands::new(body);
+async fn pipeline(session: &mut Session, commands: &mut Commands, outcomes: &mut Outcomes) -> Result<(), Failure> {
     let mut count = 0;
-    while let Some(command) = commands.next().or_else(|error| malformed(&error))? {
+    while let Some(command) = commands.next().await.or_else(|error| malformed(&error))? {
         session.reply.clear();
         match command {
             Command::Whole(args) => session.call_if_allowed(args.as_args()).await?,
@@ -118,13 +111,12 @@ async fn pipeline(session: &mut Session, body: &[u8], outcomes: &mut Outcomes) -
 }
 
 /// Several commands that happen at one instant, or not at all.
-async fn transaction(session: &mut Session, body: &[u8], outcomes: &mut Outcomes) -> Result<(), Failure> {
+async fn transaction(session: &mut Session, commands: &mut Commands, outcomes: &mut Outcomes) -> Result<(), Failure> {
     if let Some(error) = error_text(&session.ask(&OwnedArgs::from_iter(["MULTI"])).await?) {
         return discarded(error);
     }
-    let mut commands = Commands::new(body);
     let mut count = 0;
-    while let Some(command) = commands.next().or_else(|error| malformed(&error))? {
+    while let Some(command) = commands.next().await.or_else(|error| malformed(&error))? {
         let Command::Whole(args) = command else { return discarded(NULL_ARGUMENT) };
         if let Some(error) = error_text(&session.ask(&args).await?) {
             return discarded(error);
@@ -139,7 +131,7 @@ async fn transaction(session: &mut Session, body: &[u8], outcomes: &mut Outcomes
     if Replies::enter_array(&mut session.reply) {
         return outcomes.take(session).await;
     }
-    match error_text(&Replies::new(&session.reply.to_vec()).next()?) {
+    match error_text(&session.replies().next()?) {
         Some(error) => bad(error),
         None => Err(Unreadable.into()),
     }
@@ -157,17 +149,24 @@ struct Outcomes {
     any: bool,
     text: Vec<u8>,
     replies: Replies,
-    sender: mpsc::Sender<Bytes>,
+    sender: mpsc::Sender<Piece>,
 }
 
 impl Outcomes {
     /// Takes what commands have replied.
     async fn take(&mut self, session: &mut Session) -> Result<(), Failure> {
         let Format::Json(encoding) = self.format else {
-            self.text.extend_from_slice(&session.reply.to_vec());
-            return if self.text.len() >= PIECE { self.send(session).await } else { Ok(()) };
+            while let Some(part) = session.next_part() {
+                self.text.extend_from_slice(&part);
+                if self.text.len() >= PIECE {
+                    self.send(session).await?;
+                }
+            }
+            return Ok(());
         };
-        while self.replies.feed(&mut session.reply) {
+        while let Some(part) = session.next_part() {
+            self.replies.feed(&part);
+            drop(part);
             while let Some(reply) = self.replies.arrived()? {
                 self.text.push(if self.any { b',' } else { b'[' });
                 self.any = true;
@@ -191,9 +190,9 @@ impl Outcomes {
 
     /// Sends what there is, once what was done so far may be told.
     async fn send(&mut self, session: &Session) -> Result<(), Failure> {
+        let piece = Piece::new(std::mem::take(&mut self.text), &session.client.shared);
         let mut gate = Gate::default();
         poll_fn(|cx| gate.poll(cx, session.executor.server, &session.client.shared, false)).await;
-        let piece = std::mem::take(&mut self.text).into();
         self.sender.send(piece).await.map_err(|_| Failure::Closed)
     }
 }
@@ -201,15 +200,12 @@ impl Outcomes {
 /// An answer that is sent while it is made.
 pub struct Pieces {
     work: Option<Work>,
-    receiver: mpsc::Receiver<Bytes>,
-    client: Arc<Shared>,
+    receiver: mpsc::Receiver<Piece>,
 }
 
-impl Body for Pieces {
-    type Data = Bytes;
-    type Error = HungUp;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, HungUp>>> {
+impl Pieces {
+    /// The next one, made as far as it takes.
+    pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, HungUp>>> {
         if let Some(work) = &mut self.work
             && let Poll::Ready(outcome) = work.as_mut().poll(cx)
         {
@@ -219,10 +215,6 @@ impl Body for Pieces {
                 return Poll::Ready(Some(Err(HungUp)));
             }
         }
-        let piece = ready!(self.receiver.poll_recv(cx));
-        Poll::Ready(piece.map(|piece| {
-            self.client.output_buffered.fetch_add(piece.len(), Relaxed);
-            Ok(Frame::data(piece))
-        }))
+        self.receiver.poll_recv(cx).map(|piece| piece.map(Ok))
     }
 }

@@ -1,15 +1,13 @@
 //! What subscribers and monitors hear, as server-sent events.
 
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 
-use hyper::body::{Body, Bytes, Frame};
 use protocol::{ReplyDecoder, ReplyFrame};
 use tokio::sync::OwnedMutexGuard;
 
+use super::held::Piece;
 use super::session::Session;
+use super::tokens::Token;
 use crate::persistence::aof::Gate;
 
 /// All that comes for a client from now on, until it goes.
@@ -17,54 +15,56 @@ pub struct Events {
     session: OwnedMutexGuard<Session>,
     decoder: ReplyDecoder,
     /// What waits at the gate.
-    held: Vec<u8>,
+    held: Option<Piece>,
     gate: Gate,
 }
 
 impl Events {
-    /// Begins with what the client's command has replied.
-    pub fn new(session: OwnedMutexGuard<Session>) -> Events {
-        Events { session, decoder: ReplyDecoder::default(), held: Vec::new(), gate: Gate::default() }
+    /// Begins with what the client's command has replied. With the token that it came with, if one, it ends.
+    pub fn new(session: OwnedMutexGuard<Session>, token: Option<Token>) -> Events {
+        if let Some(token) = token {
+            let server = session.executor.server;
+            server.token_streams.begin(&session.client.shared, token, &server.config);
+        }
+        Events { session, decoder: ReplyDecoder::default(), held: None, gate: Gate::default() }
     }
 
-    /// The events that have come since the last look.
-    fn collect(&mut self) -> Vec<u8> {
+    /// The events that have come since the last look, if any.
+    fn collect(&mut self) -> Option<Piece> {
         let Session { client, reply, .. } = &mut *self.session;
         if client.shared.mailbox.is_full() {
             client.shared.mailbox.take(reply);
         }
-        if !reply.is_empty() {
-            self.decoder.feed(&reply.to_vec());
-            reply.clear();
+        while let Some(part) = self.session.next_part() {
+            self.decoder.feed(&part);
         }
         let mut out = Vec::new();
         // What comes for clients is written by the server itself, so it can be read.
         while let Ok(Some(message)) = self.decoder.next_reply() {
             write_event(&text(&message), &mut out);
         }
-        out
+        (!out.is_empty()).then(|| Piece::new(out, &self.session.client.shared))
+    }
+
+    /// The task that polls this is the connection's, which is woken when there is mail.
+    pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
+        // What waits at the gate goes out before anything comes behind it.
+        if !self.gate.is_closed() {
+            self.held = self.collect();
+        }
+        if self.held.is_none() {
+            return Poll::Pending;
+        }
+        let Session { client, executor, .. } = &*self.session;
+        // An event may tell of a change that is not as safe yet as whoever made it was promised.
+        ready!(self.gate.poll(cx, executor.server, &client.shared, false));
+        self.held.take().map_or(Poll::Pending, Poll::Ready)
     }
 }
 
-impl Body for Events {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    /// The task that polls this is the connection's, which is woken when there is mail.
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let this = self.get_mut();
-        // What waits at the gate goes out before anything comes behind it.
-        if !this.gate.is_closed() {
-            this.held = this.collect();
-        }
-        if this.held.is_empty() {
-            return Poll::Pending;
-        }
-        let Session { client, executor, .. } = &*this.session;
-        // An event may tell of a change that is not as safe yet as whoever made it was promised.
-        ready!(this.gate.poll(cx, executor.server, &client.shared, false));
-        client.shared.output_buffered.fetch_add(this.held.len(), Relaxed);
-        Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.held).into()))))
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.session.executor.server.token_streams.end(&self.session.client.shared);
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Framing {
     line: Vec<u8>,
     /// Of the head that is coming.
     head: Head,
+    /// Bytes of its lines that have come to their ends.
+    head_length: usize,
     /// Heads that have come.
     heads: u64,
     /// Heads of which hyper has asked.
@@ -64,6 +66,11 @@ impl Framing {
         self.refused.filter(|(first, _)| *first <= index).map(|(_, reason)| reason)
     }
 
+    /// Bytes of a head that is not whole yet.
+    pub fn unfinished(&self) -> usize {
+        self.head_length + self.line.len()
+    }
+
     /// The head that is coming, or the next one that would, is refused.
     fn refuse(&mut self, reason: &'static str) {
         self.refused = Some((self.heads, reason));
@@ -97,7 +104,10 @@ impl Framing {
             return self.refuse("ERR a line ends in a line feed alone");
         };
         match self.part {
-            Part::Head => self.head_line(line),
+            Part::Head => {
+                self.head_length += line.len();
+                self.head_line(line);
+            }
             Part::ChunkSize => self.chunk_size(line),
             Part::Trailers if line.is_empty() => self.part = Part::Head,
             Part::Trailers | Part::Body(_) | Part::Chunk(_) => {}
@@ -130,6 +140,7 @@ impl Framing {
 
     fn end_head(&mut self) {
         let head = mem::take(&mut self.head);
+        self.head_length = 0;
         if head.is_encoded && head.length.is_some() {
             return self.refuse("ERR both Content-Length and Transfer-Encoding");
         }

@@ -9,15 +9,20 @@
 mod answer;
 mod auth;
 mod batch;
+mod commands;
 mod dashboard;
 mod events;
 mod framing;
 mod handle;
+mod held;
 mod json;
 mod metrics;
+mod outgoing;
 mod request;
 mod session;
+mod tokens;
 mod traffic;
+mod upload;
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -36,26 +41,35 @@ use tokio::task::unconstrained;
 
 use crate::client::{Client, Shared};
 use crate::command::dispatch::Executor;
+use crate::eviction;
 use crate::log;
 use crate::output_limit::OutputWatch;
 use crate::persistence::aof::Gate;
 use crate::scripts::attend::{Attend, waker};
 use crate::stream::Stream;
+use answer::HungUp;
 pub use answer::refusal;
 pub use auth::has_tokens;
 use framing::Framing;
 use handle::handle;
+use outgoing::Outgoing;
 use session::Session;
+pub use tokens::{TokenStreams, warn_of_equal_tokens};
 use traffic::{Counted, Line};
+use upload::discard_body;
 
 /// The head of a request, its path and all headers, has to fit into this.
 const MAX_HEAD: usize = 128 * 1024;
+
+/// What is left of the body of a request that has been answered already.
+type Discarding = Rc<RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>>>;
 
 /// A connection, which its task serves and, while a script keeps the worker from its tasks, that script.
 struct Connection {
     /// What hyper makes of the line's other end.
     served: Pin<Box<dyn Future<Output = hyper::Result<()>>>>,
     line: Rc<RefCell<Line>>,
+    discarding: Discarding,
     client: Arc<Shared>,
     executor: &'static Executor,
     output_watch: OutputWatch,
@@ -94,43 +108,82 @@ impl Connection {
         let line = Line::new(stream, Arc::clone(&client), executor, Rc::clone(&framing));
         let line = Rc::new(RefCell::new(line));
         let shared = Arc::clone(&client);
+        let discarding = Discarding::default();
+        let rest = Rc::clone(&discarding);
         let service = service_fn(move |request| {
             let objection = framing.borrow_mut().objection();
-            let (session, shared) = (Arc::clone(&session), Arc::clone(&shared));
+            let (session, shared, rest) = (Arc::clone(&session), Arc::clone(&shared), Rc::clone(&rest));
             async move {
-                let answer = handle(request, objection, executor, session).await;
+                let (answer, unread) = handle(request, objection, executor, session).await?;
+                if let Some(body) = unread {
+                    *rest.borrow_mut() = Some(Box::pin(discard_body(body, patience(executor))));
+                }
+                let answer = answer.map(|content| Outgoing::new(content, &shared));
+                let waiting = shared.output_buffered.load(Relaxed);
+                if OutputWatch::default().is_exceeded(executor, &shared, waiting) {
+                    // Of what is too much, nothing is sent.
+                    return Err(HungUp);
+                }
                 let mut gate = Gate::default();
                 poll_fn(|cx| gate.poll(cx, executor.server, &shared, false)).await;
-                answer
+                Ok(answer)
             }
         });
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(patience(executor))
             .max_buf_size(MAX_HEAD)
+            // Who says that he sends no more may still wait for answers.
+            .half_close(true)
             .serve_connection(TokioIo::new(Counted(Rc::clone(&line))), service);
         let output_watch = OutputWatch::default();
-        Connection { served: Box::pin(served), line, client, executor, output_watch, over: false }
+        Connection { served: Box::pin(served), line, discarding, client, executor, output_watch, over: false }
     }
 
     /// Goes on as far as it can without waiting; ready when it is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let waiting = self.client.output_buffered.load(Relaxed);
-        // What waits for a reader who does not read.
-        self.over |= self.client.is_killed() || self.output_watch.is_exceeded(self.executor, &self.client, waiting);
+        self.over |= self.client.is_killed() || self.output_is_too_much();
         if self.over {
             return Poll::Ready(());
         }
-        self.line.borrow_mut().begin();
-        self.over = match self.served.as_mut().poll(cx) {
-            Poll::Ready(Ok(())) => true,
-            Poll::Ready(Err(error)) => {
-                log::verbose!("HTTP connection from {}: {error}", self.client.peer.addr);
-                true
+        self.over = loop {
+            match self.served.as_mut().poll(cx) {
+                Poll::Ready(Ok(())) => break true,
+                Poll::Ready(Err(error)) => {
+                    log::verbose!("HTTP connection from {}: {error}", self.client.peer.addr);
+                    break true;
+                }
+                // hyper hears only when it is polled that nobody reads a body any more.
+                Poll::Pending if self.ends_discarding(cx) => {}
+                Poll::Pending => break self.line.borrow_mut().is_over(cx) || self.holds_too_much(),
             }
-            Poll::Pending => self.line.borrow_mut().is_over(cx),
         };
         if self.over { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Goes on with the body of a request that was refused. Tells whether it was read, as far as it is, just now.
+    fn ends_discarding(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut discarding = self.discarding.borrow_mut();
+        let over = discarding.as_mut().is_some_and(|rest| rest.as_mut().poll(cx).is_ready());
+        if over {
+            *discarding = None;
+        }
+        over
+    }
+
+    /// Looks at what waits for a reader who does not read.
+    fn output_is_too_much(&mut self) -> bool {
+        let waiting = self.client.output_buffered.load(Relaxed);
+        self.output_watch.is_exceeded(self.executor, &self.client, waiting)
+    }
+
+    /// Counts what is held for the client, which may have to go for it, among all clients' memory, if that is limited.
+    fn holds_too_much(&mut self) -> bool {
+        let server = self.executor.server;
+        if eviction::client_limit(&server.config).is_some() {
+            server.client_memory.note(server, &self.client);
+        }
+        self.client.is_killed() || self.output_is_too_much()
     }
 }
 

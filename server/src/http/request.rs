@@ -1,20 +1,16 @@
 //! What a request asks for: its path, its query, its headers and its body.
 
-use std::time::Duration;
-
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body, Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper::header::{CONTENT_ENCODING, EXPECT, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, StatusCode, Uri, Version};
 use percent_encoding::percent_decode;
 use protocol::OwnedArgs;
 
-use super::answer::{Failure, bad, refused};
-use super::json::{self, Encoding};
+use super::answer::{Failure, bad, broken, refused};
+use super::commands::{self, Command, Commands, NULL_ARGUMENT};
+use super::json::Encoding;
 
-/// What of a body that nobody wants is read all the same, so that its sender sees why.
-const DISCARDED: usize = 64 << 20;
 /// Names the database in which a request begins, which is the first one without.
 const DATABASE: &str = "spinel-database";
 
@@ -106,26 +102,32 @@ impl Target {
     }
 
     /// The command of a request for one.
-    pub fn command(self, body: &Bytes) -> Result<OwnedArgs, Failure> {
+    pub async fn command(self, body: &Bytes, read: &mut Commands) -> Result<OwnedArgs, Failure> {
         if self.words.is_empty() {
-            return command(body);
+            return command(read).await;
         }
         let mut args = OwnedArgs::new();
-        self.words.iter().for_each(|word| json::push(&mut args, word));
+        self.words.iter().for_each(|word| commands::push(&mut args, word));
         // What event streams are asked for has no body to speak of.
         if !body.is_empty() && self.route == Route::Command {
             args.push_bytes(body.clone());
         }
-        self.options.iter().for_each(|word| json::push(&mut args, word));
+        self.options.iter().for_each(|word| commands::push(&mut args, word));
         Ok(args)
     }
 }
 
 /// The command in a body.
-pub fn command(body: &Bytes) -> Result<OwnedArgs, Failure> {
-    match json::read_command(body).or_else(|error| malformed(&error))? {
-        json::Command::Whole(args) => Ok(args),
-        json::Command::WithNull => bad(json::NULL_ARGUMENT),
+pub async fn command(read: &mut Commands) -> Result<OwnedArgs, Failure> {
+    let first = read.next().await.or_else(|error| malformed(&error))?;
+    // It must be the only one.
+    if read.next().await.or_else(|error| malformed(&error))?.is_some() {
+        return malformed("more than one command");
+    }
+    match first {
+        Some(Command::Whole(args)) => Ok(args),
+        Some(Command::WithNull) => bad(NULL_ARGUMENT),
+        None => malformed("no command"),
     }
 }
 
@@ -171,10 +173,6 @@ pub fn check_head(head: &Parts) -> Result<(), Failure> {
     Ok(())
 }
 
-fn broken<T>(text: &str) -> Result<T, Failure> {
-    Err(Failure::Broken(StatusCode::BAD_REQUEST, text.to_owned()))
-}
-
 /// How the replies are wanted.
 pub fn format(headers: &HeaderMap, route: Route) -> Result<Format, Failure> {
     let header = |name: &str| headers.get(name).map(|value| value.as_bytes().to_ascii_lowercase());
@@ -199,53 +197,18 @@ pub fn database(headers: &HeaderMap) -> Option<&[u8]> {
     headers.get(DATABASE).map(HeaderValue::as_bytes)
 }
 
-/// Reads a body to its end.
-pub async fn read_body(head: &Parts, body: &mut Incoming, limit: usize, patience: Duration) -> Result<Bytes, Failure> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    if head.method == Method::GET || head.method == Method::HEAD {
-        return bad(format!("ERR a {} request has no body", head.method));
-    }
-    let too_large = || refused(StatusCode::PAYLOAD_TOO_LARGE, format!("ERR the body is larger than {limit} bytes"));
-    if body.size_hint().lower() > limit as u64 {
-        return too_large();
-    }
-    match tokio::time::timeout(patience, Limited::new(body, limit).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => too_large(),
-        Ok(Err(error)) => broken(&format!("ERR the body cannot be read: {error}")),
-        Err(_) => Err(Failure::Broken(StatusCode::REQUEST_TIMEOUT, "ERR the body did not arrive in time".to_owned())),
-    }
-}
-
-/// Reads what is left of the body of a request that was refused, within limits: a sender that is cut off while it sends
-/// may not get to read why.
-pub async fn discard_body(head: &Parts, body: &mut Incoming, patience: Duration) {
-    // A sender that asks first does not send a body that was refused.
-    if head.headers.contains_key(EXPECT) || body.is_end_stream() {
-        return;
-    }
-    let drain = async {
-        let mut read = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            read += frame.data_ref().map_or(0, Bytes::len);
-            if read > DISCARDED {
-                break;
-            }
-        }
-    };
-    // In the end the connection is closed.
-    let _ = tokio::time::timeout(patience, drain).await;
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn words(method: Method, uri: &str, body: &'static [u8]) -> Option<Vec<String>> {
         let target = Target::parse(&method, &uri.parse().ok()?).ok()?;
-        let args = target.command(&Bytes::from_static(body)).ok()?;
+        let body = Bytes::from_static(body);
+        let mut read = Commands::single(&body, &Arc::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
+        let args = runtime.block_on(target.command(&body, &mut read)).ok()?;
         Some(args.as_args().iter().map(|arg| arg.escape_ascii().to_string()).collect())
     }
 

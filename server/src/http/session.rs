@@ -5,16 +5,17 @@ use std::future::poll_fn;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 
+use hyper::body::Bytes;
 use protocol::{Args, OwnedArgs, Reply, ReplyFrame, Resp};
 
 use super::answer::Failure;
+use super::held::Held;
 use super::json::Replies;
 use crate::acl;
 use crate::client::{Client, ReplyMode};
 use crate::command::dispatch::{self, Executor};
 use crate::command::spec::Flags;
 use crate::command::{Command, Error};
-use crate::eviction;
 use crate::hold::{Hold, Look};
 use crate::output_limit::OutputWatch;
 
@@ -24,6 +25,8 @@ pub struct Session {
     pub executor: &'static Executor,
     /// The replies to the request's commands, one for each.
     pub reply: Reply,
+    /// Counts these as the client's.
+    held: Held,
     hold: Hold,
 }
 
@@ -54,7 +57,8 @@ impl Session {
     pub fn new(client: Client, executor: &'static Executor) -> Session {
         // It is nobody to send messages to about other clients' keys.
         client.shared.leaving.store(true, Relaxed);
-        Session { client, executor, reply: Reply::new(Resp::V2), hold: Hold::default() }
+        let held = Held::output(&client.shared);
+        Session { client, executor, reply: Reply::new(Resp::V2), held, hold: Hold::default() }
     }
 
     /// Forgets all that the request before has set, and acts for somebody else.
@@ -68,6 +72,30 @@ impl Session {
             self.client.shared.mailbox.take(&mut self.reply);
             self.reply.clear();
         }
+        self.count_reply();
+    }
+
+    /// What the replies take now is what they count for.
+    fn count_reply(&mut self) {
+        // What stays for the next ones is next to nothing.
+        let memory = if self.reply.is_empty() { 0 } else { self.reply.memory() };
+        self.held.set(self.reply.len(), memory);
+    }
+
+    /// Takes the next part of the replies.
+    pub fn next_part(&mut self) -> Option<Bytes> {
+        let part = self.reply.take_front();
+        self.count_reply();
+        part
+    }
+
+    /// Takes the replies.
+    pub fn replies(&mut self) -> Replies {
+        let mut replies = Replies::default();
+        while let Some(part) = self.next_part() {
+            replies.feed(&part);
+        }
+        replies
     }
 
     /// Why a command cannot be carried out over HTTP.
@@ -125,18 +153,19 @@ impl Session {
         server.tracking.broadcast(&server.clients);
         let shared = &self.client.shared;
         shared.commands.fetch_add(1, Relaxed);
-        if eviction::client_limit(&server.config).is_some() {
-            server.client_memory.note(server, shared);
-        }
         let too_much = OutputWatch::default().is_exceeded(executor, shared, self.reply.len());
-        if too_much || shared.is_killed() { Err(Closed) } else { Ok(()) }
+        if too_much || shared.is_killed() {
+            return Err(Closed);
+        }
+        self.count_reply();
+        Ok(())
     }
 
     /// Carries a command out and reads its reply, which stands alone.
     pub async fn ask(&mut self, args: &OwnedArgs) -> Result<ReplyFrame, Failure> {
         self.reply.clear();
         self.call(args.as_args()).await?;
-        Ok(Replies::new(&self.reply.to_vec()).next()?)
+        Ok(self.replies().next()?)
     }
 
     /// The connection is over.

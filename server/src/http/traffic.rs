@@ -13,6 +13,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::framing::Framing;
+use super::held::Held;
 use crate::client::Shared;
 use crate::command::dispatch::Executor;
 use crate::stream::Stream;
@@ -25,8 +26,8 @@ pub struct Line {
     framing: Rc<RefCell<Framing>>,
     /// What was read before hyper asked for it.
     ahead: BytesMut,
-    /// Whether hyper hears of what comes next.
-    listens: bool,
+    /// Counts it as the client's, and what hyper has of a head that is not whole yet.
+    held: Held,
     /// Whether the event loop stands still, so that it is read and written past it.
     pub attended: bool,
 }
@@ -38,12 +39,8 @@ impl Line {
         executor: &'static Executor,
         framing: Rc<RefCell<Framing>>,
     ) -> Line {
-        Line { stream, client, executor, framing, ahead: BytesMut::new(), listens: false, attended: false }
-    }
-
-    /// hyper is about to be polled.
-    pub fn begin(&mut self) {
-        self.listens = false;
+        let held = Held::input(&client);
+        Line { stream, client, executor, framing, ahead: BytesMut::new(), held, attended: false }
     }
 
     fn read(&self, count: usize) {
@@ -62,20 +59,17 @@ impl Line {
             self.executor.stats.writes.add(1);
             self.executor.stats.net_out.add(count as u64);
             self.client.net_out.fetch_add(count as u64, Relaxed);
-            // What stands around the events was not counted.
-            let waiting = self.client.output_buffered.load(Relaxed);
-            self.client.output_buffered.store(waiting.saturating_sub(count), Relaxed);
             self.client.last_active_ms.store(self.executor.now_ms(), Relaxed);
         }
         outcome
     }
 
-    /// Whether a client that waits for its answer has gone, or sends more ahead than any client may. Where a request has
-    /// begun to arrive behind the one that waits, hyper reads no further, and would never hear of it.
+    /// Whether a client that waits for others has gone, or sends more ahead than any client may. hyper reads nothing
+    /// while a request is carried out, and would never hear of it.
     pub fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         let client = &self.client;
         let waits = [&client.blocked, &client.held_back, &client.monitor].iter().any(|state| state.load(Relaxed));
-        if self.listens || !(waits || client.is_subscriber()) {
+        if !(waits || client.is_subscriber()) {
             return false;
         }
         let limit = usize::try_from(self.executor.server.config.query_buffer_limit()).unwrap_or(usize::MAX);
@@ -87,7 +81,7 @@ impl Line {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => self.ahead.extend_from_slice(buffer.filled()),
                 Poll::Ready(_) => return true,
             }
-            self.client.query_buffered.store(self.ahead.len(), Relaxed);
+            self.count();
             if self.ahead.len() > limit {
                 self.executor.stats.query_limit_disconnections.add(1);
                 return true;
@@ -105,8 +99,14 @@ impl Line {
         if !arrived.is_empty() {
             self.read(arrived.len());
             self.framing.borrow_mut().follow(arrived);
+            self.count();
         }
         outcome
+    }
+
+    fn count(&mut self) {
+        let head = self.framing.borrow().unfinished();
+        self.held.set(self.ahead.len() + head, self.ahead.capacity() + head);
     }
 }
 
@@ -117,13 +117,11 @@ impl AsyncRead for Counted {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut line = self.0.borrow_mut();
         if line.ahead.is_empty() {
-            let outcome = line.poll_arrival(cx, buffer);
-            line.listens = outcome.is_pending();
-            return outcome;
+            return line.poll_arrival(cx, buffer);
         }
         let count = buffer.remaining().min(line.ahead.len());
         buffer.put_slice(&line.ahead.split_to(count));
-        line.client.query_buffered.store(line.ahead.len(), Relaxed);
+        line.count();
         Poll::Ready(Ok(()))
     }
 }

@@ -39,6 +39,7 @@ pub enum Apply {
     Bind,
     ClientMemory,
     CrashReports,
+    HttpTokens,
     Logging,
     MaxClients,
     Memory,
