@@ -256,7 +256,7 @@ fn who_changes_more_than_may_wait_writes_it_himself() {
     let seed = Seed::pick();
     let mut random = seed.rng();
     let keyspace = Keyspace::new(DATABASES);
-    let names: Vec<Vec<u8>> = (0..700).map(|number| format!("long:{number}").into_bytes()).collect();
+    let names: Vec<Vec<u8>> = (0..1500).map(|number| format!("long:{number}").into_bytes()).collect();
     let fill = |with: u8| {
         let mut view = keyspace.view_all(0, NOW_MS);
         for name in &names {
@@ -284,9 +284,9 @@ fn who_changes_more_than_may_wait_writes_it_himself() {
         let text = entry.string().expect("a string");
         assert!(text.bytes(&mut itoa::Buffer::new()) == [b'a'; 60_000], "{}", name.escape_ascii());
     }
-    // All of it would be 42 million bytes.
+    // All of it would be 90 million bytes, and more with the room that buffers have to spare.
     let peak = snapshot.peak_memory();
-    assert!((30_000_000..38_000_000).contains(&peak), "{peak}");
+    assert!((30_000_000..65_000_000).contains(&peak), "{peak}");
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl Mark {
         snapshot.was_queued(self.queue.len() - before);
         if self.queue.len() > ALWAYS_QUEUED && snapshot.write_queue(self.db, &self.queue) {
             snapshot.was_written(self.queue.len());
-            self.queue.clear();
+            self.queue = Vec::new();
         }
         self.count();
     }
