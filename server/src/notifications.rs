@@ -47,10 +47,14 @@ pub fn publish(server: &'static Server, happening: &Happening<'_>) {
 }
 
 fn send(server: &'static Server, channel: Vec<u8>, message: &[u8]) {
-    let message: Box<[u8]> = message.into();
-    journal::tell(server, move || {
-        server.pubsub.publish(Kind::Channel, &channel, &message, None);
-    });
+    if journal::tells_later(server) {
+        let message: Box<[u8]> = message.into();
+        journal::tell_later(move || {
+            server.pubsub.publish(Kind::Channel, &channel, &message, None);
+        });
+    } else {
+        server.pubsub.publish(Kind::Channel, &channel, message, None);
+    }
 }
 
 fn channel(kind: &str, db: usize, about: &[u8]) -> Vec<u8> {

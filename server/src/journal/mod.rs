@@ -8,7 +8,7 @@
 //! What happened at one instant is a unit: a command, a transaction, a script, each of those who were served because of
 //! one. It is collected in a buffer of the thread, and handed to the log before the shards that it is about are unlocked.
 //! Two units that have a shard in common therefore stand in the log in the order in which they happened. What others are
-//! told of a unit ([`tell`]) they are told when it is there.
+//! told of a unit ([`tell_later`]) they are told when it is there.
 
 mod unit;
 
@@ -93,11 +93,12 @@ fn write_as_it_came(cx: &mut Context<'_>) {
     }
 }
 
-/// Tells others of what has happened under locks that are held: if it is to be written down, not before that is done.
-/// Nobody is to act on something that may still be lost.
-pub fn tell(server: &Server, news: impl FnOnce() + 'static) {
+/// Whether others may not be told yet of what has happened under locks that are held, but have to be by [`tell_later`]:
+/// nobody is to act on something that may still be lost.
+#[inline]
+pub fn tells_later(server: &Server) -> bool {
     // That changes only while all shards are locked.
-    if server.aof.is_on() { tell_later(news) } else { news() }
+    server.aof.is_on()
 }
 
 /// Tells others of something when the unit that it belongs to has been written down.

@@ -189,7 +189,10 @@ impl Tracking {
     pub fn heard(&self, server: &'static Server, change: &Happening<'_>) {
         if change.event == Event::FLUSHED {
             self.table.clear();
-            return journal::tell(server, || server.tracking.invalidate_all(&server.clients));
+            return match journal::tells_later(server) {
+                true => journal::tell_later(|| server.tracking.invalidate_all(&server.clients)),
+                false => self.invalidate_all(&server.clients),
+            };
         }
         // For scripts Redis makes this difference, too: only a client that is noted as a reader is spared what its own
         // scripts change.
@@ -197,8 +200,12 @@ impl Tracking {
         let author = if change.event == Event::CHANGED && !actor.is_script() { actor.id() } else { 0 };
         self.prefixes.note(change.key, author);
         if let Some(readers) = self.table.take(change.key) {
-            let key: Box<[u8]> = change.key.into();
-            journal::tell(server, move || server.tracking.invalidate(&server.clients, &key, &readers, actor.id()));
+            if journal::tells_later(server) {
+                let key: Box<[u8]> = change.key.into();
+                journal::tell_later(move || server.tracking.invalidate(&server.clients, &key, &readers, actor.id()));
+            } else {
+                self.invalidate(&server.clients, change.key, &readers, actor.id());
+            }
         }
     }
 
