@@ -74,7 +74,7 @@ for (const [name, page] of Object.entries(pages)) await page.screenshot({ path: 
 ending.abort();
 await Promise.all(working);
 // The slow log holds what is slow by itself, on however busy a machine.
-await first.config('SET', 'slowlog-log-slower-than', 500);
+await first.config('SET', 'slowlog-log-slower-than', 100);
 await first.slowlog('RESET');
 await first.eval("local sum = 0 for i = 1, ARGV[1] do sum = sum + i % 7 end return sum", 0, 1e6);
 await first.sort('ranking', 'BY', '*->visits', 'GET', '*->name', 'GET', '*->mail');
