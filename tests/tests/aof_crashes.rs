@@ -28,8 +28,12 @@ fn rounds() -> usize {
     env_number("SPINEL_CRASH_ROUNDS", 3)
 }
 
+/// A number, or 0 where there is nothing.
 fn number(connection: &mut Connection, command: &[&str]) -> i64 {
     let reply = connection.call(command).expect("a reply");
+    if reply.0 == b"$-1\r\n" {
+        return 0;
+    }
     std::str::from_utf8(reply.payload()).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
