@@ -61,11 +61,20 @@ pub(crate) fn free_table(mut table: HashTable<Slot>) {
     table.drain(|slot| slot.free());
 }
 
-/// Bytes of a table and of what its entries take: by the average of some of them, where there are many.
+/// Bytes of a table and of what its entries take: by the average of some of them, where there are many. It is asked for
+/// under locks, so of what takes long to add up, as lists of millions do, nothing is told.
 pub(crate) fn memory_with_entries(table: &HashTable<Slot>) -> usize {
     const LOOKED_AT: usize = 64;
-    let (count, bytes) =
-        table.iter().take(LOOKED_AT).fold((0, 0), |(count, bytes), slot| (count + 1, bytes + slot.memory()));
+    const EFFORT: usize = 4096;
+    let (mut count, mut bytes, mut effort) = (0, 0, 0);
+    for slot in table.iter().take(LOOKED_AT) {
+        effort += slot.free_effort();
+        if effort > EFFORT {
+            break;
+        }
+        count += 1;
+        bytes += slot.memory();
+    }
     table.memory() + (bytes as u128 * table.len() as u128 / count.max(1)) as usize
 }
 

@@ -365,8 +365,12 @@ impl Slot {
     pub fn is_big(&self) -> bool {
         const LONG: usize = 64 * 1024;
         const MANY: usize = 64;
-        self.long().is_some_and(|string| string.as_slice().len() >= LONG)
-            || self.boxed().is_some_and(|boxed| boxed.free_effort() >= MANY)
+        self.long().is_some_and(|string| string.as_slice().len() >= LONG) || self.free_effort() >= MANY
+    }
+
+    /// How many blocks of memory there are to be freed, about.
+    pub fn free_effort(&self) -> usize {
+        self.boxed().map_or(1, |boxed| boxed.free_effort())
     }
 
     /// The entry's own bytes, as the allocator rounds them, and those behind its value.
